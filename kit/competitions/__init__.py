@@ -1,0 +1,1 @@
+"""What a competition is, its metric, and one file for each competition."""

@@ -1,0 +1,1 @@
+"""What every stage stands on: errors, atomic writes, paths, registries, progress."""

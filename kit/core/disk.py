@@ -1,0 +1,78 @@
+"""Whole or absent: every file is written beside its target, flushed, then renamed into place."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kit.core.errors import UserError
+
+
+@contextmanager
+def atomic(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target` that becomes `target` when the block ends well.
+
+    A block that raises, or a process that is killed, leaves the former target as it was. The
+    temporary name keeps the suffix, because some writers choose the format by it. Raises
+    UserError when the disk is full.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(target) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def disk_full(target: Path) -> UserError:
+    """Say that the disk filled up while `target` was written."""
+    return UserError(
+        f"The disk is full: {target} was not written. Free some space and run the command again; "
+        "what was finished before is kept."
+    )
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` as UTF-8 with the newlines as they are, whole or not at all."""
+    with atomic(target) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as indented JSON, keys in the order given; NaN is refused."""
+    write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of the kit; UserError when it is missing or cannot be parsed."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist.") from None
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} is not JSON ({error}). Delete it and make it again."
+        ) from error
+
+
+def digest(value: Any) -> str:
+    """SHA-256, in hex, of a JSON-able value; the order of the keys does not matter."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256, in hex, of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,169 @@
+"""Where everything lies: each file and folder name of the kit is spelled here and nowhere else."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StoreFiles:
+    """The files of one packed split at one size; `meta` is written last."""
+
+    images: Path
+    ids: Path
+    meta: Path
+
+
+@dataclass(frozen=True)
+class FoldRunFiles:
+    """The files of one fold of a run; `done` is written last."""
+
+    folder: Path
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.weights.h5"
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "last.weights.h5"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.csv"
+
+    @property
+    def oof(self) -> Path:
+        return self.folder / "oof.parquet"
+
+    @property
+    def test(self) -> Path:
+        return self.folder / "test.parquet"
+
+    @property
+    def done(self) -> Path:
+        return self.folder / "done.json"
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run: a frozen recipe, what it was made from, and a folder a fold."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def recipe(self) -> Path:
+        return self.folder / "recipe.json"
+
+    @property
+    def inputs(self) -> Path:
+        return self.folder / "inputs.json"
+
+    def fold(self, fold: int) -> FoldRunFiles:
+        return FoldRunFiles(self.folder / f"fold{fold}")
+
+
+@dataclass(frozen=True)
+class BlendFiles:
+    """The files of one blend; `thresholds` is written last."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "blend.json"
+
+    @property
+    def oof(self) -> Path:
+        return self.folder / "oof.parquet"
+
+    @property
+    def test(self) -> Path:
+        return self.folder / "test.parquet"
+
+    @property
+    def thresholds(self) -> Path:
+        return self.folder / "thresholds.json"
+
+
+@dataclass(frozen=True)
+class SubmissionFiles:
+    """A submission's CSV, its ancestry, and the grades that came back."""
+
+    csv: Path
+    provenance: Path
+    grades: Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders in which one competition's files lie."""
+
+    source: Path
+    stores: Path
+    runs: Path
+    folds: Path
+    submissions: Path
+
+    @classmethod
+    def of(cls, competition: str, source: Path | None = None) -> "Workspace":
+        """The usual places, below the current folder, moved by `KIT_DATA` and `KIT_RUNS`.
+
+        `source` is the folder with the competition's own files when that is somewhere else.
+        """
+        data = Path(os.environ.get("KIT_DATA", "data")) / competition
+        return cls(
+            source=source or data,
+            stores=data / "store",
+            runs=Path(os.environ.get("KIT_RUNS", "runs")) / competition,
+            folds=Path("folds") / f"{competition}.csv",
+            submissions=Path("submissions"),
+        )
+
+    @property
+    def blends(self) -> Path:
+        return self.runs / "blends"
+
+    def store(self, size: int, split: str) -> StoreFiles:
+        folder = self.stores / str(size)
+        return StoreFiles(
+            folder / f"{split}.npy", folder / f"{split}.ids.csv", folder / f"{split}.meta.json"
+        )
+
+    def run(self, name: str) -> RunFiles:
+        return RunFiles(self.runs / name)
+
+    def run_names(self) -> tuple[str, ...]:
+        """Every run that was begun, in alphabetical order."""
+        found = (RunFiles(folder) for folder in sorted(self.runs.glob("*")))
+        return tuple(run.name for run in found if run.inputs.exists())
+
+    def blend(self, name: str) -> BlendFiles:
+        return BlendFiles(self.blends / name)
+
+    def blend_names(self) -> tuple[str, ...]:
+        """Every finished blend, the oldest first."""
+        found = [BlendFiles(folder) for folder in self.blends.glob("*")]
+        finished = [blend for blend in found if blend.thresholds.exists()]
+        finished.sort(key=lambda blend: (blend.thresholds.stat().st_mtime, blend.name))
+        return tuple(blend.name for blend in finished)
+
+    def submission(self, name: str) -> SubmissionFiles:
+        return SubmissionFiles(
+            self.submissions / f"{name}.csv",
+            self.submissions / f"{name}.json",
+            self.submissions / f"{name}.grades.json",
+        )
+
+
+def provenance_of(table: Path) -> Path:
+    """The JSON that lies beside a fold table and says how it was made."""
+    return table.with_suffix(".json")

@@ -1,0 +1,51 @@
+"""Names to things: an explicit decorator puts one in, a miss lists what is known."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from kit.core.errors import unknown
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """One kind of thing by name, filled by the modules of one package.
+
+    The modules are imported at the first look-up, so a new file in the package is enough to add
+    an entry, and nothing is imported before it is needed.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self._kind = kind
+        self._package = package
+        self._entries: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that files what it decorates under `name`; ValueError if it is taken."""
+
+        def add(entry: T) -> T:
+            if name in self._entries:
+                raise ValueError(f"two entries called '{name}' among the {self._kind}s")
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def get(self, name: str) -> T:
+        """The entry called `name`; UserError naming the known ones and the nearest."""
+        self._import_all()
+        if name not in self._entries:
+            raise unknown(self._kind, name, self._entries)
+        return self._entries[name]
+
+    def names(self) -> tuple[str, ...]:
+        """Every known name, sorted."""
+        self._import_all()
+        return tuple(sorted(self._entries))
+
+    def _import_all(self) -> None:
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self._package}.{module.name}")

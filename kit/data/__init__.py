@@ -1,0 +1,1 @@
+"""Folds, the packed image store, batches, and out-of-fold predictions."""

@@ -1,0 +1,1 @@
+"""Stems, backbones, heads and losses; one file a family of backbones."""

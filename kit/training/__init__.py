@@ -1,0 +1,1 @@
+"""One training run of a recipe: schedule, checkpoint, fit, predict."""
