@@ -1,0 +1,150 @@
+"""Which fold each training image belongs to: stratified over all labels at once."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.tables import LabelTable
+from kit.core.disk import digest, read_json, write_json, write_text
+from kit.core.errors import UserError, some
+from kit.core.paths import provenance_of
+from kit.data.group_folds import assign_groups
+
+HEADER = ["Id", "fold", "group"]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Ids in ascending order, with the fold and the group of each.
+
+    `fold` is int (rows,), 0 to n - 1. Without groups every image is a group of its own, under
+    its own id.
+    """
+
+    ids: tuple[str, ...]
+    fold: NDArray[np.int64]
+    group: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        """How many folds there are."""
+        return int(self.fold.max()) + 1
+
+    @property
+    def digest(self) -> str:
+        """What the table says, as a SHA-256."""
+        return digest([self.ids, self.fold.tolist(), self.group])
+
+    def of(self, ids: tuple[str, ...]) -> NDArray[np.int64]:
+        """The fold of each of these ids; UserError when an id has none."""
+        fold = dict(zip(self.ids, self.fold.tolist(), strict=True))
+        if strange := [image_id for image_id in ids if image_id not in fold]:
+            raise UserError(f"Ids that are in no fold: {some(strange)}.")
+        return np.array([fold[image_id] for image_id in ids], dtype=np.int64)
+
+
+def digest_labels(table: LabelTable) -> str:
+    """SHA-256 of ids and labels, whatever the order of the rows."""
+    return digest(sorted(zip(table.ids, table.labels.tolist(), strict=True)))
+
+
+def make_folds(
+    table: LabelTable, n: int, seed: int, groups: Mapping[str, str] | None = None
+) -> Folds:
+    """Split the images into `n` folds that hold equal shares of every class.
+
+    Rows are sorted by id first, because the stratification depends on their order. `groups` maps
+    every id to its group; groups then stay whole. Raises UserError when `n` folds cannot be made.
+
+    Source: Sechidis et al., On the Stratification of Multi-label Data (2011), by way of the
+    package iterative-stratification.
+    """
+    if not 2 <= n <= len(table.ids):
+        raise UserError(f"--n {n}: from 2 to {len(table.ids)} folds can be made of the rows here.")
+    order = sorted(range(len(table.ids)), key=table.ids.__getitem__)
+    ids = tuple(table.ids[row] for row in order)
+    labels = table.labels[order]
+    if groups is None:
+        return Folds(ids, _stratify(labels, n, seed), ids)
+    if ungrouped := [image_id for image_id in ids if image_id not in groups]:
+        raise UserError(f"Ids without a group: {some(ungrouped)}.")
+    group = tuple(groups[image_id] for image_id in ids)
+    if len(set(group)) < n:
+        raise UserError(f"{n} folds cannot be made of {len(set(group))} groups.")
+    return Folds(ids, assign_groups(labels, group, n, seed), group)
+
+
+def _stratify(labels: NDArray[np.uint8], n: int, seed: int) -> NDArray[np.int64]:
+    from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
+
+    # The package refuses a single column of labels; the class's complement changes nothing.
+    columns = np.hstack([labels, 1 - labels]) if labels.shape[1] == 1 else labels
+    fold = np.zeros(len(labels), dtype=np.int64)
+    splitter = MultilabelStratifiedKFold(n_splits=n, shuffle=True, random_state=seed)
+    for number, (_, rows) in enumerate(splitter.split(columns, columns)):
+        fold[rows] = number
+    return fold
+
+
+def count_labels(folds: Folds, table: LabelTable) -> NDArray[np.int64]:
+    """How many positives of each class lie in each fold, (classes, folds)."""
+    fold = folds.of(table.ids)
+    counts = [table.labels[fold == number].sum(axis=0) for number in range(folds.n)]
+    return np.stack(counts, axis=1).astype(np.int64)
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Read a CSV with header `Id,group`; UserError when it reads otherwise."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    if not rows or rows[0] != ["Id", "group"] or any(len(row) != 2 for row in rows):
+        raise UserError(f"{path}: wants two columns with the header 'Id,group'.")
+    return {image_id: group for image_id, group in rows[1:]}
+
+
+def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
+    """Write the table, and beside it a JSON with how it was made and the table's digest."""
+    rows = zip(folds.ids, folds.fold.tolist(), folds.group, strict=True)
+    lines = [",".join(HEADER), *(f"{image_id},{fold},{group}" for image_id, fold, group in rows)]
+    write_text(path, "\n".join(lines) + "\n")
+    write_json(provenance_of(path), {**provenance, "folds_digest": folds.digest})
+
+
+def read_folds(path: Path, table: LabelTable | None = None) -> Folds:
+    """Read a fold table; with the labels, check that it was made for these very labels.
+
+    Raises UserError when there is none, when it was edited by hand into nonsense, or when the
+    labels have changed since.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist. Make it: kit folds --competition {path.stem}")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    if not rows or rows[0] != HEADER or len(rows) < 3:
+        raise UserError(f"{path}: wants rows under the header '{','.join(HEADER)}'.")
+    try:
+        fold = np.array([int(row[1]) for row in rows[1:]], dtype=np.int64)
+        folds = Folds(tuple(row[0] for row in rows[1:]), fold, tuple(row[2] for row in rows[1:]))
+    except (ValueError, IndexError) as error:
+        raise UserError(f"{path}: a row is not 'Id,fold,group' ({error}).") from None
+    if set(fold.tolist()) != set(range(folds.n)):
+        raise UserError(f"{path}: folds must be numbered 0 to n - 1, none empty.")
+    if table is not None:
+        _check_labels(path, folds, table)
+    return folds
+
+
+def _check_labels(path: Path, folds: Folds, table: LabelTable) -> None:
+    again = "Make the folds again (kit folds), or put the labels back that they were made for."
+    if missing := set(table.ids) - set(folds.ids):
+        raise UserError(f"{path} lacks ids of the label table: {some(sorted(missing))}. {again}")
+    if extra := set(folds.ids) - set(table.ids):
+        raise UserError(f"{path} has ids without labels: {some(sorted(extra))}. {again}")
+    sidecar = provenance_of(path)
+    if sidecar.exists() and read_json(sidecar).get("labels_digest") != digest_labels(table):
+        raise UserError(f"The labels have changed since {path} was made. {again}")

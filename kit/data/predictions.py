@@ -1,0 +1,151 @@
+"""Predictions: probabilities that carry their ids; out of fold, with the fold they came from."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.core.disk import atomic
+from kit.core.errors import UserError, some
+
+PROVENANCE_KEY = b"kit"
+
+# float32 rounds what is nearer to 1 than this up to 1, whose logit is infinite.
+EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One probability a class for every id.
+
+    `probs` is float32 (rows, classes) in 0..1 without NaN; `fold` is int64 (rows,) for
+    out-of-fold predictions and None for a test set; ids are unique. Raises UserError otherwise.
+    """
+
+    ids: tuple[str, ...]
+    probs: NDArray[np.float32]
+    class_keys: tuple[str, ...]
+    fold: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.probs.shape != (len(self.ids), len(self.class_keys)):
+            raise UserError(
+                f"Predictions of shape {self.probs.shape} for {len(self.ids)} ids "
+                f"and {len(self.class_keys)} classes."
+            )
+        if len(set(self.ids)) != len(self.ids):
+            seen: set[str] = set()
+            twice = [name for name in self.ids if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+            raise UserError(f"Ids predicted more than once: {some(twice)}.")
+        bad = ~((self.probs >= 0) & (self.probs <= 1))
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise UserError(
+                f"A probability is {self.probs[row, column]}, for id {self.ids[row]}, "
+                f"class {self.class_keys[column]}: wanted are numbers from 0 to 1."
+            )
+
+    def take(self, ids: Sequence[str]) -> "Predictions":
+        """The same predictions for exactly these ids, in this order.
+
+        Raises UserError that names ids which are missing or left over.
+        """
+        row = {image_id: number for number, image_id in enumerate(self.ids)}
+        if missing := [image_id for image_id in ids if image_id not in row]:
+            raise UserError(f"Ids without a prediction: {some(missing)}.")
+        if len(ids) != len(self.ids):
+            extra = sorted(set(self.ids) - set(ids))
+            raise UserError(f"Predictions for ids that are not asked for: {some(extra)}.")
+        rows = np.array([row[image_id] for image_id in ids], dtype=np.int64)
+        fold = None if self.fold is None else self.fold[rows]
+        return Predictions(tuple(ids), self.probs[rows], self.class_keys, fold)
+
+
+def concatenate(parts: Sequence[Predictions]) -> Predictions:
+    """All rows of several out-of-fold predictions, sorted by id; ids must not overlap."""
+    ids = [image_id for part in parts for image_id in part.ids]
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    probs = np.concatenate([part.probs for part in parts])[order]
+    fold = np.concatenate([part.fold for part in parts if part.fold is not None])[order]
+    return Predictions(tuple(ids[row] for row in order), probs, parts[0].class_keys, fold)
+
+
+def to_logits(probs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """log(p / (1 - p)) with p kept away from 0 and 1, as float64 of the same shape."""
+    p = np.clip(probs.astype(np.float64), EPSILON, 1 - EPSILON)
+    return np.log(p) - np.log1p(-p)
+
+
+def to_probs(logits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """1 / (1 + exp(-logit)) as float32 of the same shape."""
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def mean_of_logits(
+    members: Sequence[Predictions], weights: Sequence[float] | None = None
+) -> Predictions:
+    """The weighted mean, in logits, of predictions for the same ids in any order.
+
+    Weights default to equal and are scaled to sum to one. The result has the first member's
+    order and folds. Raises UserError when ids or folds differ.
+    """
+    first = members[0]
+    share = np.full(len(members), 1.0) if weights is None else np.asarray(weights, np.float64)
+    logits = np.zeros(first.probs.shape)
+    for member, weight in zip(members, share / share.sum(), strict=True):
+        aligned = member.take(first.ids)
+        if first.fold is not None and not np.array_equal(aligned.fold, first.fold):
+            raise UserError("Out-of-fold predictions on different folds cannot be blended.")
+        logits += weight * to_logits(aligned.probs)
+    return Predictions(first.ids, to_probs(logits), first.class_keys, first.fold)
+
+
+def write_predictions(
+    path: Path, predictions: Predictions, provenance: Mapping[str, Any]
+) -> None:
+    """Write Parquet: `Id`, `fold` if there is one, a float32 column a class, and provenance."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {"Id": pa.array(predictions.ids, pa.string())}
+    if predictions.fold is not None:
+        columns["fold"] = pa.array(predictions.fold, pa.int64())
+    for position, key in enumerate(predictions.class_keys):
+        columns[key] = pa.array(predictions.probs[:, position], pa.float32())
+    note = json.dumps(provenance, sort_keys=True).encode()
+    with atomic(path) as temporary:
+        pq.write_table(
+            pa.table(columns).replace_schema_metadata({PROVENANCE_KEY: note}), temporary
+        )
+
+
+def read_predictions(path: Path, class_keys: Sequence[str]) -> Predictions:
+    """Read Parquet written here or elsewhere; UserError for wrong columns or bad numbers."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.exists():
+        raise UserError(f"{path} does not exist.")
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{path} is not a Parquet file ({error}).") from None
+    wanted = ["Id", *class_keys]
+    if missing := [name for name in wanted if name not in table.column_names]:
+        raise UserError(f"{path} lacks the columns: {some(missing)}.")
+    if extra := [name for name in table.column_names if name not in [*wanted, "fold"]]:
+        raise UserError(f"{path} has columns that are no class: {some(extra)}.")
+    probs = np.column_stack(
+        [table.column(key).to_numpy(zero_copy_only=False) for key in class_keys]
+    )
+    has_fold = "fold" in table.column_names
+    fold = table.column("fold").to_numpy().astype(np.int64) if has_fold else None
+    ids = tuple(str(name) for name in table.column("Id").to_pylist())
+    try:
+        return Predictions(ids, probs.astype(np.float32), tuple(class_keys), fold)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None

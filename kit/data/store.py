@@ -1,0 +1,139 @@
+"""The packed image store: every image of a split decoded once, as one uint8 memory map."""
+
+import csv
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.core.disk import atomic, digest, read_json, write_json, write_text
+from kit.core.errors import UserError, some
+from kit.core.paths import StoreFiles, Workspace
+from kit.core.progress import bar
+from kit.data.images import Source, decode_image, find_source
+
+
+@dataclass(frozen=True)
+class Store:
+    """Packed images of one split and their ids, row by row.
+
+    `images` is uint8 (rows, size, size, channels), memory-mapped, read-only. `digest` says what
+    was packed: competition, split, size and ids.
+    """
+
+    ids: tuple[str, ...]
+    images: NDArray[np.uint8]
+    digest: str
+
+    def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """The row of each of these ids; UserError when one is not in the store."""
+        row = {image_id: number for number, image_id in enumerate(self.ids)}
+        if missing := [image_id for image_id in ids if image_id not in row]:
+            raise UserError(f"Ids that are not in the store: {some(missing)}. Pack again: kit pack")
+        return np.array([row[image_id] for image_id in ids], dtype=np.int64)
+
+
+def pack(
+    competition: Competition, workspace: Workspace, split: str, size: int, ids: Sequence[str]
+) -> Store:
+    """Decode and resize the images of these ids into the store, with all cores.
+
+    A store that is already there for the same ids is opened and left as it is. Raises UserError
+    before any work when files are missing, and at the first file that cannot be read; the store
+    is then absent, not partial.
+    """
+    files = workspace.store(size, split)
+    wanted = _describe(competition, split, size, ids)
+    if files.meta.exists() and read_json(files.meta) == wanted:
+        return open_store(files)
+    source = find_source(workspace.source, split, competition.how_to_get_data)
+    _check_files(competition, source, split, ids)
+    # The marker goes first, so that a kill while the array is replaced leaves no store at all.
+    files.meta.unlink(missing_ok=True)
+    _decode_all(competition, source, files, split, size, ids)
+    write_text(files.ids, "Id\n" + "".join(f"{image_id}\n" for image_id in ids))
+    write_json(files.meta, wanted)
+    return open_store(files)
+
+
+def _describe(
+    competition: Competition, split: str, size: int, ids: Sequence[str]
+) -> dict[str, object]:
+    what: dict[str, object] = {
+        "competition": competition.name,
+        "split": split,
+        "rows": len(ids),
+        "size": size,
+        "channels": list(competition.channels),
+    }
+    return {**what, "digest": digest([what, list(ids)])}
+
+
+def _check_files(
+    competition: Competition, source: Source, split: str, ids: Sequence[str]
+) -> None:
+    there = source.names()
+    absent: list[str] = []
+    partial: list[str] = []
+    for image_id in ids:
+        missing = [name for name in competition.images.files(image_id) if name not in there]
+        if len(missing) == len(competition.images.files(image_id)):
+            absent.append(image_id)
+        else:
+            partial += missing
+    if absent:
+        raise UserError(f"{split}: ids in the table that have no image: {some(absent)}.")
+    if partial:
+        raise UserError(f"{split}: channel files that are missing: {some(partial)}.")
+
+
+def _decode_all(
+    competition: Competition,
+    source: Source,
+    files: StoreFiles,
+    split: str,
+    size: int,
+    ids: Sequence[str],
+) -> None:
+    channels = len(competition.channels)
+    shape = (len(ids), size, size, channels)
+    with atomic(files.images) as temporary:
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        # Memory maps grow holes, and a full disk would then be a bus error: claim it all first.
+        with temporary.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
+
+        def decode(row: int) -> None:
+            names = competition.images.files(ids[row])
+            array[row] = decode_image(source, names, size, channels)
+
+        # Threads are enough: OpenCV and zlib release the lock while they decode.
+        with (
+            bar(f"packing {split} at {size}", total=len(ids)) as progress,
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+        ):
+            try:
+                for _ in pool.map(decode, range(len(ids))):
+                    progress.advance()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        array.flush()
+
+
+def open_store(files: StoreFiles) -> Store:
+    """Open a packed split; UserError when it has not been packed."""
+    if not files.meta.exists():
+        size = files.images.parent.name
+        raise UserError(f"{files.images} has not been packed. Pack it: kit pack --size {size}")
+    meta = read_json(files.meta)
+    with files.ids.open(encoding="utf-8", newline="") as file:
+        ids = tuple(row[0] for row in csv.reader(file))[1:]
+    images = np.load(files.images, mmap_mode="r")
+    if len(images) != len(ids):
+        raise UserError(f"{files.images} has {len(images)} rows for {len(ids)} ids. Pack again.")
+    return Store(ids, images, meta["digest"])
