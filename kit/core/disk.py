@@ -17,11 +17,11 @@ def atomic(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target` that becomes `target` when the block ends well.
 
     A block that raises, or a process that is killed, leaves the former target as it was. The
-    temporary name keeps the suffix, because some writers choose the format by it. Raises
+    temporary name ends like the target's, because some writers choose the format by it. Raises
     UserError when the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    temporary = target.with_name(f".partial-{os.getpid()}-{target.name}")
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -61,9 +61,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path} is not JSON ({error}). Delete it and make it again."
-        ) from error
+        raise UserError(f"{path} is not JSON ({error}). Delete it and make it again.") from error
 
 
 def digest(value: Any) -> str:

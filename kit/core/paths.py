@@ -20,13 +20,18 @@ class FoldRunFiles:
 
     folder: Path
 
-    @property
-    def best(self) -> Path:
-        return self.folder / "best.weights.h5"
+    def weights(self, epoch: int) -> Path:
+        return self.folder / f"epoch{epoch:03d}.weights.h5"
+
+    def optimizer(self, epoch: int) -> Path:
+        return self.folder / f"epoch{epoch:03d}.optimizer.npz"
+
+    def all_checkpoints(self) -> tuple[Path, ...]:
+        return tuple(sorted([*self.folder.glob("*.weights.h5"), *self.folder.glob("*.npz")]))
 
     @property
-    def last(self) -> Path:
-        return self.folder / "last.weights.h5"
+    def progress(self) -> Path:
+        return self.folder / "progress.json"
 
     @property
     def log(self) -> Path:
@@ -92,6 +97,10 @@ class BlendFiles:
     @property
     def thresholds(self) -> Path:
         return self.folder / "thresholds.json"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
 
 
 @dataclass(frozen=True)

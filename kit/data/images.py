@@ -71,7 +71,9 @@ class Archive:
         try:
             return self._open().read(self._members[name])
         except zipfile.BadZipFile as error:
-            raise UserError(f"{self.where(name)} is damaged ({error}). Download it again.") from error
+            raise UserError(
+                f"{self.where(name)} is damaged ({error}). Download it again."
+            ) from error
 
     def where(self, name: str) -> str:
         return f"{self._path}:{name}"

@@ -98,15 +98,13 @@ def mean_of_logits(
     logits = np.zeros(first.probs.shape)
     for member, weight in zip(members, share / share.sum(), strict=True):
         aligned = member.take(first.ids)
-        if first.fold is not None and not np.array_equal(aligned.fold, first.fold):
+        if aligned.fold is not None and (aligned.fold != first.fold).any():
             raise UserError("Out-of-fold predictions on different folds cannot be blended.")
         logits += weight * to_logits(aligned.probs)
     return Predictions(first.ids, to_probs(logits), first.class_keys, first.fold)
 
 
-def write_predictions(
-    path: Path, predictions: Predictions, provenance: Mapping[str, Any]
-) -> None:
+def write_predictions(path: Path, predictions: Predictions, provenance: Mapping[str, Any]) -> None:
     """Write Parquet: `Id`, `fold` if there is one, a float32 column a class, and provenance."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -118,9 +116,7 @@ def write_predictions(
         columns[key] = pa.array(predictions.probs[:, position], pa.float32())
     note = json.dumps(provenance, sort_keys=True).encode()
     with atomic(path) as temporary:
-        pq.write_table(
-            pa.table(columns).replace_schema_metadata({PROVENANCE_KEY: note}), temporary
-        )
+        pq.write_table(pa.table(columns).replace_schema_metadata({PROVENANCE_KEY: note}), temporary)
 
 
 def read_predictions(path: Path, class_keys: Sequence[str]) -> Predictions:

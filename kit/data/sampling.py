@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def repeat_factors(
-    labels: NDArray[np.uint8], threshold: float, cap: float
-) -> NDArray[np.float64]:
+def repeat_factors(labels: NDArray[np.uint8], threshold: float, cap: float) -> NDArray[np.float64]:
     """How often each row should come in an epoch, at least once and at most `cap` times.
 
     A class that holds in a share f of the rows has the factor max(1, sqrt(threshold / f)); a row

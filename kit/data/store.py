@@ -73,9 +73,7 @@ def _describe(
     return {**what, "digest": digest([what, list(ids)])}
 
 
-def _check_files(
-    competition: Competition, source: Source, split: str, ids: Sequence[str]
-) -> None:
+def _check_files(competition: Competition, source: Source, split: str, ids: Sequence[str]) -> None:
     there = source.names()
     absent: list[str] = []
     partial: list[str] = []
@@ -103,9 +101,11 @@ def _decode_all(
     shape = (len(ids), size, size, channels)
     with atomic(files.images) as temporary:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        # Memory maps grow holes, and a full disk would then be a bus error: claim it all first.
-        with temporary.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
+        # A memory map begins as a hole, and a disk that fills up later is a bus error that kills
+        # the process: where the system can, claim every block now and fail in words.
+        if hasattr(os, "posix_fallocate"):
+            with temporary.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
 
         def decode(row: int) -> None:
             names = competition.images.files(ids[row])

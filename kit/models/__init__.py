@@ -1,1 +1,1 @@
-"""Stems, backbones, heads and losses; one file a family of backbones."""
+"""Stems, backbones, heads and losses: from the pixels of an image to one logit a class."""

@@ -21,37 +21,45 @@ class Recipe(BaseModel):
 
     # The network: uint8 image -> stem -> normalize -> backbone -> head -> one logit a class.
     backbone: str
-    stem: str = Field("as_is", description="how the channels meet the backbone")
+    stem: str = Field(default="as_is", description="how the channels meet the backbone")
     normalize: Literal["scale", "batch", "image", "backbone"] = "scale"
     head: str = "average"
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="of every dropout layer in the head"
+    )
     size: int = Field(ge=16, description="side of the square image")
-    weights: str = Field("none", description="'imagenet' or 'none'")
+    weights: str = Field(default="none", description="'imagenet' or 'none'")
 
     # What it is shown.
     sampling: Literal["repeat", "none"] = Field(
-        "none", description="'repeat': rows of rare classes come several times an epoch"
+        default="none", description="'repeat': rows of rare classes come several times an epoch"
     )
     repeat_threshold: float = Field(
-        0.1, gt=0, le=1, description="a class rarer than this share of the rows is repeated"
+        default=0.1, gt=0, le=1, description="a class rarer than this share of the rows is repeated"
     )
-    repeat_cap: float = Field(8.0, ge=1, description="most times a row comes in one epoch")
+    repeat_cap: float = Field(default=8.0, ge=1, description="most times a row comes in one epoch")
     augment: Literal["symmetries", "none"] = "symmetries"
-    batch: int = Field(32, ge=1)
-    steps: int | None = Field(None, ge=1, description="steps an epoch; all rows when not given")
+    batch: int = Field(default=32, ge=1)
+    steps: int | None = Field(
+        default=None, ge=1, description="steps an epoch; all rows when not given"
+    )
 
     # How it learns.
     loss: Literal["bce", "focal"] = "bce"
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0, description="adamw only")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0, description="adamw only")
     schedule: Literal["constant", "cosine"] = "constant"
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of the steps spent warming up")
-    frozen_epochs: int = Field(0, ge=0, description="first epochs, with the backbone frozen")
-    frozen_learning_rate: float = Field(1e-3, gt=0)
+    warmup: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the steps spent warming up"
+    )
+    frozen_epochs: int = Field(
+        default=0, ge=0, description="first epochs, with the backbone frozen"
+    )
+    frozen_learning_rate: float = Field(default=1e-3, gt=0)
     epochs: int = Field(ge=1, description="epochs with everything learning, after the frozen ones")
     keep: Literal["val_loss", "val_macro_f1", "last"] = Field(
-        "val_loss", description="which epoch's weights predict"
+        default="val_loss", description="which epoch's weights predict"
     )
     seed: int = 0
 

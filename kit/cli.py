@@ -1,0 +1,240 @@
+"""The command line: one subcommand a stage. What is heavy is imported when a command needs it."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kit.core.errors import UserError
+from kit.core.quiet import without_announcements
+
+if TYPE_CHECKING:
+    from kit.competitions.base import Competition
+    from kit.core.paths import Workspace
+
+app = typer.Typer(
+    help="Folds, training, blends, thresholds and submissions for multilabel image competitions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+CompetitionName = Annotated[
+    str,
+    typer.Option("--competition", "-c", help="A name, or a Python file that defines one."),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder with the competition's files, if not KIT_DATA/<name>."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value: a recipe setting to change. May be repeated."),
+]
+
+
+def main() -> None:
+    """Run the command line; exit status 2 and one line for what the user can mend."""
+    # What TensorFlow logs of its own accord; its errors are raised and still show.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app()
+    except UserError as error:
+        print(f"kit: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f"kit: The disk is full: {error.filename}. Nothing finished is lost.", file=sys.stderr
+        )
+        sys.exit(2)
+
+
+def _place(name: str, data: Path | None) -> "tuple[Competition, Workspace]":
+    from kit.competitions.registry import find_competition
+    from kit.core.paths import Workspace
+
+    competition = find_competition(name)
+    if data is not None and not data.is_dir():
+        raise UserError(f"--data {data} is not a folder. {competition.how_to_get_data}")
+    return competition, Workspace.of(competition.name, data)
+
+
+@app.command()
+def demo() -> None:
+    """Walk the whole way on synthetic cells, from images to a graded submission."""
+    with without_announcements():
+        from kit.demo import FULL, run_demo
+
+    run_demo(FULL)
+
+
+@app.command()
+def data(competition: CompetitionName = "hpa") -> None:
+    """Make a synthetic competition's data, or say how to get a real one's."""
+    from kit.core.progress import say
+
+    facts, workspace = _place(competition, None)
+    if facts.prepare is None:
+        raise UserError(
+            f"The data of {facts.name} belong in {workspace.source}. {facts.how_to_get_data}"
+        )
+    facts.prepare(workspace.source)
+    say(f"{facts.title}: {workspace.source}. Next: kit folds --competition {facts.name}")
+
+
+@app.command()
+def folds(
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    n: Annotated[int, typer.Option("--n", help="How many folds.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    groups: Annotated[
+        Path | None, typer.Option(help="CSV 'Id,group': images of one group share a fold.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the table.")] = None,
+) -> None:
+    """Split the training images into folds, stratified over all labels at once."""
+    from kit.data.folds_stage import fold_stage
+
+    facts, workspace = _place(competition, data)
+    fold_stage(facts, workspace, n, seed, groups, out)
+
+
+@app.command()
+def pack(
+    size: Annotated[int, typer.Option(help="Side of the stored images, in pixels.")],
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+) -> None:
+    """Decode every image once into a memory map, from folders or zip archives as they are."""
+    from kit.core.progress import say
+    from kit.data.store import pack as pack_split
+
+    facts, workspace = _place(competition, data)
+    table = facts.read_labels(workspace.source)
+    for split, ids in (
+        ("train", tuple(sorted(table.ids))),
+        ("test", facts.read_test_ids(workspace.source)),
+    ):
+        store = pack_split(facts, workspace, split, size, ids)
+        say(f"{workspace.store(size, split).images}: {len(store.ids)} images")
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="A recipe: see kit models.")],
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,
+    folds: Annotated[str | None, typer.Option(help="Some folds only: 0,1")] = None,
+    settings: Settings = None,
+) -> None:
+    """Train a recipe on every fold; run again, it goes on where it stopped."""
+    from kit.recipes import recipes
+    from kit.recipes.base import with_settings
+
+    facts, workspace = _place(competition, data)
+    sized = [f"size={size}"] if size is not None else []
+    recipe = with_settings(recipes.get(model), [*(settings or []), *sized])
+    chosen = None if folds is None else _fold_numbers(folds)
+    with without_announcements():
+        from kit.training.train import train as train_recipe
+
+    train_recipe(facts, workspace, recipe, chosen)
+
+
+def _fold_numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UserError(
+            f"--folds wants numbers with commas between, like 0,1; got '{text}'."
+        ) from None
+
+
+@app.command()
+def blend(
+    runs: Annotated[list[str] | None, typer.Argument(help="Runs to blend; all when none.")] = None,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    name: Annotated[str | None, typer.Option(help="A name for the blend.")] = None,
+) -> None:
+    """Blend runs, fit thresholds, print what they are worth, write the submission CSV."""
+    from kit.submission.stage import blend_stage
+
+    facts, workspace = _place(competition, data)
+    blend_stage(facts, workspace, runs or [], name)
+
+
+@app.command()
+def score(
+    predictions: Annotated[Path, typer.Option(help="A submission CSV, or Parquet probabilities.")],
+    labels: Annotated[Path, typer.Option(help="The true labels, as the competition writes them.")],
+    thresholds: Annotated[Path | None, typer.Option(help="thresholds.json; 0.5 if none.")] = None,
+    competition: CompetitionName = "hpa",
+) -> None:
+    """Macro-F1 of predictions against labels, class by class, with a bootstrap interval."""
+    from kit.ensemble.score import score_stage
+
+    facts, _ = _place(competition, None)
+    score_stage(facts, predictions, labels, thresholds)
+
+
+@app.command()
+def submit(
+    name: Annotated[str | None, typer.Argument(help="A submission; the newest when none.")] = None,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,
+) -> None:
+    """Check the submission and have it graded by the competition's own grader, if it has one."""
+    from kit.submission.stage import check_stage, submit_stage
+
+    facts, workspace = _place(competition, data)
+    if dry_run:
+        check_stage(facts, workspace, name)
+    else:
+        submit_stage(facts, workspace, name)
+
+
+@app.command()
+def status(competition: CompetitionName = "hpa", data: DataFolder = None) -> None:
+    """What exists, what it scored, and what to type next."""
+    from kit.report.status import print_status
+
+    facts, workspace = _place(competition, data)
+    print_status(facts, workspace)
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(help="A blend; the newest when none.")] = None,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+) -> None:
+    """One HTML file: scores, classes, learning curves, and pictures with predictions."""
+    from kit.core.progress import say
+    from kit.report.html import write_report
+
+    facts, workspace = _place(competition, data)
+    say(f"Report: {write_report(facts, workspace, name)}")
+
+
+@app.command()
+def models(
+    names: Annotated[list[str] | None, typer.Argument(help="Recipes; all when none.")] = None,
+    competition: CompetitionName = "hpa",
+) -> None:
+    """List the recipes that can be trained: size, channels, parameters, weights."""
+    from kit.recipes.catalogue import print_models
+
+    facts, _ = _place(competition, None)
+    with without_announcements():
+        import keras  # noqa: F401
+    print_models(names or [], facts.channels, len(facts.class_keys))

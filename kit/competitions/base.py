@@ -1,0 +1,81 @@
+"""What a competition is: the fixed facts that every other file asks for and none repeats."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.images import ImageNames
+from kit.competitions.metrics import f1_per_class, macro_f1
+from kit.competitions.tables import LabelTable, TableFormat, read_ids
+from kit.core.errors import UserError
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Grades:
+    """What a grader answers to a submission: the metric on each side of the hidden split."""
+
+    public: float
+    private: float
+
+
+@dataclass(frozen=True)
+class Competition:
+    """One competition's facts: classes, channels, files, formats, metric, and grader.
+
+    `label_table` lies in the data folder and is read by `label_format`; the test ids are the
+    first column, `id_column`, of `sample_table`, whose order a submission keeps.
+    `private_share` is the share of the test rows that decides the final score, when it is known.
+    `prepare` makes the data where no one can download them; `grade` is a local grader.
+    """
+
+    name: str
+    title: str
+    class_keys: tuple[str, ...]
+    class_names: tuple[str, ...]
+    channels: tuple[str, ...]
+    images: ImageNames
+    label_table: str
+    label_format: TableFormat
+    sample_table: str
+    id_column: str
+    answer_format: TableFormat
+    how_to_get_data: str
+    group_table: str | None = None
+    private_share: float | None = None
+    url: str | None = None
+    how_to_submit: str | None = None
+    metric: Callable[[Any, Any], float] = macro_f1
+    metric_per_class: Callable[[Any, Any], NDArray[np.float64]] = f1_per_class
+    prepare: Callable[[Path], None] | None = None
+    grade: Callable[[Path, Path], Grades] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.class_keys) != len(self.class_names):
+            raise ValueError(f"{self.name}: as many class names as class keys are wanted")
+        if len(set(self.class_keys)) != len(self.class_keys):
+            raise ValueError(f"{self.name}: class keys must differ")
+
+    def read_labels(self, source: Path) -> LabelTable:
+        """The training labels from the data folder; UserError that says how to get the data."""
+        self.require(source / self.label_table)
+        return self.label_format.read(source / self.label_table, self.class_keys)
+
+    def read_test_ids(self, source: Path) -> tuple[str, ...]:
+        """The ids that a submission answers, in its order."""
+        self.require(source / self.sample_table)
+        return read_ids(source / self.sample_table, self.id_column)
+
+    def require(self, path: Path) -> None:
+        """Raise UserError with the way to get the data when a file of them is not there."""
+        if not path.exists():
+            raise UserError(f"{path} does not exist. {self.how_to_get_data}")
+
+    def answer(self, ids: Sequence[str], decisions: NDArray[np.uint8]) -> str:
+        """The submission CSV for these ids and decisions, (rows, classes) of 0 or 1."""
+        return self.answer_format.text(LabelTable(tuple(ids), decisions), self.class_keys)

@@ -1,0 +1,132 @@
+"""Synthetic cells: the same kind of competition, made here from a seed, with its own grader."""
+
+import csv
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from kit.competitions.base import Competition, Grades
+from kit.competitions.cells_draw import draw_field
+from kit.competitions.cells_plan import FieldPlan, plan_fields
+from kit.competitions.hpa import CHANNELS, CLASS_NAMES
+from kit.competitions.images import FilePerChannel
+from kit.competitions.metrics import macro_f1
+from kit.competitions.registry import competitions
+from kit.competitions.tables import SpaceSeparated
+from kit.core.disk import read_json, write_json, write_text
+from kit.core.errors import UserError, some
+from kit.core.progress import bar
+
+CLASS_KEYS = tuple(str(number) for number in range(len(CLASS_NAMES)))
+IMAGES = FilePerChannel("{id}_{channel}.png", CHANNELS)
+LABELS = SpaceSeparated("Id", "Target")
+ANSWER = SpaceSeparated("Id", "Predicted")
+
+MARKER = "cells.json"
+SOLUTION = "solution.csv"
+USAGE = "usage.csv"
+
+
+def generate_cells(folder: Path, seed: int, n_train: int, n_test: int, size: int) -> None:
+    """Write a whole synthetic competition to `folder`: PNGs, tables, and the hidden solution.
+
+    Images are `size` pixels square, 8-bit grey, four a field, under `train/` and `test/`. The
+    pixels follow from the seed alone. A folder that is already complete is left as it is; one
+    that was made with other numbers is refused with UserError.
+    """
+    made = {"seed": seed, "n_train": n_train, "n_test": n_test, "size": size}
+    if (folder / MARKER).exists():
+        if (found := read_json(folder / MARKER)) != made:
+            raise UserError(f"{folder} holds cells made with {found}, not {made}. Delete it first.")
+        return
+    fields = plan_fields(seed, n_train, n_test)
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True, exist_ok=True)
+    # Sorted by id, so that neighbours in the tables say nothing about antibodies.
+    fields = tuple(sorted(fields, key=lambda field: field.id))
+    jobs = [(folder, field, size) for field in fields]
+    workers = os.cpu_count() or 1
+    with bar("drawing cells", total=len(jobs)) as progress, ProcessPoolExecutor(workers) as pool:
+        for _ in pool.map(_write_images, jobs, chunksize=8):
+            progress.advance()
+    _write_tables(folder, fields)
+    write_json(folder / MARKER, made)
+
+
+def _write_images(job: tuple[Path, FieldPlan, int]) -> None:
+    folder, field, size = job
+    image = draw_field(field, size)
+    for channel, name in enumerate(IMAGES.files(field.id)):
+        target = folder / field.split / name
+        # Level 1: noise hardly packs, and a third of the time goes into packing otherwise.
+        _, png = cv2.imencode(".png", image[:, :, channel], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        target.write_bytes(png.tobytes())
+
+
+def _write_tables(folder: Path, fields: Iterable[FieldPlan]) -> None:
+    train = [field for field in fields if field.split == "train"]
+    test = [field for field in fields if field.split == "test"]
+    targets = [(field.id, " ".join(map(str, field.labels))) for field in train]
+    write_text(folder / "train.csv", _csv(("Id", "Target"), targets))
+    sample = [(field.id, "0") for field in test]
+    write_text(folder / "sample_submission.csv", _csv(("Id", "Predicted"), sample))
+    groups = [(field.id, field.group) for field in train]
+    write_text(folder / "groups.csv", _csv(("Id", "group"), groups))
+    solution = [(field.id, " ".join(map(str, field.labels))) for field in test]
+    write_text(folder / SOLUTION, _csv(("Id", "Target"), solution))
+    usage = [(field.id, field.usage) for field in test]
+    write_text(folder / USAGE, _csv(("Id", "Usage"), usage))
+
+
+def _csv(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "".join(",".join(row) + "\n" for row in (header, *rows))
+
+
+def grade_cells(source: Path, submission: Path) -> Grades:
+    """Grade a submission CSV against the hidden solution, as the server would.
+
+    Raises UserError when an id is missing or unknown, as the server would refuse the file.
+    """
+    answer = ANSWER.read(submission, CLASS_KEYS)
+    truth = LABELS.read(source / SOLUTION, CLASS_KEYS)
+    if wrong := set(answer.ids) ^ set(truth.ids):
+        raise UserError(f"{submission}: ids missing or unknown to the grader: {some(wrong)}.")
+    with (source / USAGE).open(encoding="utf-8", newline="") as file:
+        usage = {row["Id"]: row["Usage"] for row in csv.DictReader(file)}
+    position = {image_id: row for row, image_id in enumerate(answer.ids)}
+    decisions = answer.labels[[position[image_id] for image_id in truth.ids]]
+    private = np.array([usage[image_id] == "Private" for image_id in truth.ids])
+    return Grades(
+        public=macro_f1(truth.labels[~private], decisions[~private]),
+        private=macro_f1(truth.labels[private], decisions[private]),
+    )
+
+
+def _prepare(folder: Path) -> None:
+    generate_cells(folder, seed=0, n_train=1400, n_test=700, size=128)
+
+
+cells = competitions.register("cells")(
+    Competition(
+        name="cells",
+        title="Synthetic cells",
+        class_keys=CLASS_KEYS,
+        class_names=CLASS_NAMES,
+        channels=CHANNELS,
+        images=IMAGES,
+        label_table="train.csv",
+        label_format=LABELS,
+        sample_table="sample_submission.csv",
+        id_column="Id",
+        answer_format=ANSWER,
+        group_table="groups.csv",
+        private_share=0.7,
+        how_to_get_data="Make it: kit data --competition cells",
+        prepare=_prepare,
+        grade=grade_cells,
+    )
+)

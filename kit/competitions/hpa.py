@@ -1,0 +1,66 @@
+"""Human Protein Atlas Image Classification (Kaggle 2018): 28 locations in four-channel images."""
+
+from kit.competitions.base import Competition
+from kit.competitions.images import FilePerChannel
+from kit.competitions.registry import competitions
+from kit.competitions.tables import SpaceSeparated
+
+SLUG = "human-protein-atlas-image-classification"
+
+CLASS_NAMES = (
+    "Nucleoplasm",
+    "Nuclear membrane",
+    "Nucleoli",
+    "Nucleoli fibrillar center",
+    "Nuclear speckles",
+    "Nuclear bodies",
+    "Endoplasmic reticulum",
+    "Golgi apparatus",
+    "Peroxisomes",
+    "Endosomes",
+    "Lysosomes",
+    "Intermediate filaments",
+    "Actin filaments",
+    "Focal adhesion sites",
+    "Microtubules",
+    "Microtubule ends",
+    "Cytokinetic bridge",
+    "Mitotic spindle",
+    "Microtubule organizing center",
+    "Centrosome",
+    "Lipid droplets",
+    "Plasma membrane",
+    "Cell junctions",
+    "Mitochondria",
+    "Aggresome",
+    "Cytosol",
+    "Cytoplasmic bodies",
+    "Rods & rings",
+)
+
+# red: microtubules, green: the protein asked about, blue: nucleus, yellow: endoplasmic reticulum
+CHANNELS = ("red", "green", "blue", "yellow")
+
+hpa = competitions.register("hpa")(
+    Competition(
+        name="hpa",
+        title="Human Protein Atlas Image Classification",
+        class_keys=tuple(str(number) for number in range(len(CLASS_NAMES))),
+        class_names=CLASS_NAMES,
+        channels=CHANNELS,
+        images=FilePerChannel("{id}_{channel}.png", CHANNELS),
+        label_table="train.csv",
+        label_format=SpaceSeparated("Id", "Target"),
+        sample_table="sample_submission.csv",
+        id_column="Id",
+        answer_format=SpaceSeparated("Id", "Predicted"),
+        how_to_get_data=(
+            "Once you have accepted the rules on Kaggle, download train.csv, "
+            "sample_submission.csv, train.zip and test.zip (18 GB, they stay packed) one by one: "
+            f"kaggle competitions download -c {SLUG} -p data/hpa -f FILE; "
+            "or name the folder that has them: --data DIR."
+        ),
+        url=f"https://www.kaggle.com/competitions/{SLUG}",
+        how_to_submit=f'kaggle competitions submit -c {SLUG} -f {{csv}} -m "{{name}}"',
+    )
+)

@@ -1,0 +1,35 @@
+"""The competition's metric. Trainer, thresholds, blend, report and grader all call this one."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def f1_per_class(labels: ArrayLike, decisions: ArrayLike) -> NDArray[np.float64]:
+    """F1 of each class: `2 tp / (2 tp + fp + fn)`, and 0 where nothing is true or predicted.
+
+    `labels` and `decisions` are (rows, classes), 0 or 1. Returns (classes,). The zero is
+    scikit-learn's `zero_division=0`. Raises ValueError when the shapes differ.
+    """
+    true = np.asarray(labels, dtype=bool)
+    predicted = np.asarray(decisions, dtype=bool)
+    if true.shape != predicted.shape or true.ndim != 2:
+        raise ValueError(f"labels {true.shape} and decisions {predicted.shape} must be one shape")
+    return f1_from_counts((true & predicted).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0))
+
+
+def f1_from_counts(
+    true_positives: ArrayLike, predicted: ArrayLike, positives: ArrayLike
+) -> NDArray[np.float64]:
+    """F1 from counts of any one shape: `2 tp / (predicted + positives)`, 0 where that is 0 / 0."""
+    tp = np.asarray(true_positives, dtype=np.float64)
+    size = np.asarray(predicted, dtype=np.float64) + np.asarray(positives, dtype=np.float64)
+    return np.divide(2 * tp, size, out=np.zeros_like(size), where=size > 0)
+
+
+def macro_f1(labels: ArrayLike, decisions: ArrayLike) -> float:
+    """Mean of F1 over all classes, those without a single positive included.
+
+    Shapes as in `f1_per_class`. A class with something true and nothing predicted scores 0, and
+    so does a class with neither, as the competition's grader has it.
+    """
+    return float(f1_per_class(labels, decisions).mean())

@@ -1,0 +1,67 @@
+"""The stage `folds`: read labels, split, write the table, and print what lies in each fold."""
+
+from pathlib import Path
+
+from kit.competitions.base import Competition
+from kit.competitions.tables import LabelTable
+from kit.core.paths import Workspace
+from kit.core.progress import say, table
+from kit.data.folds import (
+    Folds,
+    count_labels,
+    digest_labels,
+    make_folds,
+    read_groups,
+    write_folds,
+)
+
+
+def fold_stage(
+    competition: Competition,
+    workspace: Workspace,
+    n: int,
+    seed: int,
+    groups: Path | None = None,
+    out: Path | None = None,
+) -> Folds:
+    """Make and write the folds of a competition; returns them.
+
+    `groups` is a CSV `Id,group`; without it the competition's own group table is used if it has
+    one. The same labels, groups, number and seed give the same bytes.
+    """
+    labels = competition.read_labels(workspace.source)
+    group_file = groups
+    if groups is None and competition.group_table is not None:
+        group_file = workspace.source / competition.group_table
+    group_of = read_groups(group_file) if group_file is not None else None
+    folds = make_folds(labels, n, seed, group_of)
+    target = out or workspace.folds
+    provenance = {
+        "competition": competition.name,
+        "method": "MultilabelStratifiedKFold of iterative-stratification, rows sorted by id"
+        if group_of is None
+        else "groups kept whole, greedy from the rarest label, then single moves",
+        "n": n,
+        "seed": seed,
+        "rows": len(labels.ids),
+        "groups": len(set(folds.group)),
+        "labels_digest": digest_labels(labels),
+    }
+    write_folds(target, folds, provenance)
+    _print_counts(competition, folds, labels)
+    say(f"Wrote {target}")
+    return folds
+
+
+def _print_counts(competition: Competition, folds: Folds, labels: LabelTable) -> None:
+    counts = count_labels(folds, labels)
+    rows = [
+        [f"{key} {name}" if key != name else name, sum(in_fold), *in_fold]
+        for key, name, in_fold in zip(
+            competition.class_keys, competition.class_names, counts.tolist(), strict=True
+        )
+    ]
+    images = [int((folds.fold == fold).sum()) for fold in range(folds.n)]
+    rows.append(["images", sum(images), *images])
+    header = ["class", "all", *(f"fold {fold}" for fold in range(folds.n))]
+    table(f"{competition.title}: positives in each fold", header, rows)

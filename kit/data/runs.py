@@ -1,0 +1,91 @@
+"""Runs: a recipe, its folds and its stores frozen together under one digest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kit.competitions.base import Competition
+from kit.core.disk import digest, digest_file, read_json, write_json
+from kit.core.errors import UserError
+from kit.core.paths import RunFiles, Workspace
+from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk: its files, and what it was begun from.
+
+    `recipe` are the recipe's settings as plain values; `folds` is how many folds there are, and
+    `folds_digest` says which table they are from.
+    """
+
+    files: RunFiles
+    recipe: Mapping[str, Any]
+    folds: int
+    folds_digest: str
+
+    @property
+    def name(self) -> str:
+        return self.files.name
+
+    def missing_folds(self) -> tuple[int, ...]:
+        """The folds whose marker has not been written."""
+        return tuple(fold for fold in range(self.folds) if not self.files.fold(fold).done.exists())
+
+    def read_oof(self, competition: Competition) -> Predictions:
+        """The out-of-fold predictions of all folds by id; UserError if a fold is missing."""
+        self._require_all_folds()
+        parts = [self.files.fold(fold).oof for fold in range(self.folds)]
+        return concatenate([read_predictions(part, competition.class_keys) for part in parts])
+
+    def read_test(self, competition: Competition) -> Predictions:
+        """The test predictions, the mean of the fold models' logits; UserError likewise."""
+        self._require_all_folds()
+        parts = [self.files.fold(fold).test for fold in range(self.folds)]
+        return mean_of_logits([read_predictions(part, competition.class_keys) for part in parts])
+
+    def digest(self) -> str:
+        """SHA-256 over the predictions of all folds."""
+        folds = [self.files.fold(fold) for fold in range(self.folds)]
+        return digest([[digest_file(fold.oof), digest_file(fold.test)] for fold in folds])
+
+    def _require_all_folds(self) -> None:
+        if missing := self.missing_folds():
+            listed = ",".join(str(fold) for fold in missing)
+            raise UserError(
+                f"{self.name}: folds that are not trained: {listed}. Train them: "
+                f"kit train {self.recipe['name']} --size {self.recipe['size']} --folds {listed} "
+                "with the --set options of before."
+            )
+
+
+def begin_run(
+    workspace: Workspace,
+    recipe: Mapping[str, Any],
+    folds: int,
+    folds_digest: str,
+    stores: Mapping[str, str],
+) -> Run:
+    """Freeze what a run is made from, or find the run that was begun from just this.
+
+    `stores` maps a split to its store's digest. The run's name ends in eight digits of the
+    digest over everything, so runs from different inputs never share a folder.
+    """
+    # The Keras backend is not part of it: a recipe is the same model on each of them.
+    inputs = {"folds": folds, "folds_digest": folds_digest, "stores": dict(stores)}
+    mark = digest([dict(recipe), inputs])[:8]
+    files = workspace.run(f"{recipe['name']}-{recipe['size']}-{mark}")
+    if not files.inputs.exists():
+        write_json(files.recipe, dict(recipe))
+        write_json(files.inputs, inputs)
+    return Run(files, recipe, folds, folds_digest)
+
+
+def open_run(workspace: Workspace, name: str) -> Run:
+    """Open a run by its name; UserError that lists the runs there are."""
+    files = workspace.run(name)
+    if not files.inputs.exists():
+        known = ", ".join(workspace.run_names()) or "none; train one with kit train MODEL"
+        raise UserError(f"No run '{name}' in {workspace.runs}. There are: {known}.")
+    inputs = read_json(files.inputs)
+    return Run(files, read_json(files.recipe), inputs["folds"], inputs["folds_digest"])

@@ -1,0 +1,128 @@
+"""The demonstration: every stage in turn on synthetic cells, ending in a graded submission."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.competitions.base import Competition, Grades
+from kit.competitions.cells import generate_cells
+from kit.competitions.registry import competitions
+from kit.core.paths import Workspace
+from kit.core.progress import duration, say, table
+from kit.data.folds_stage import fold_stage
+from kit.ensemble.blend import Blend, blend
+from kit.recipes import recipes
+from kit.recipes.base import with_settings
+from kit.report.html import write_report
+from kit.submission.grade import submit
+from kit.submission.stage import blend_stage, submit_stage
+from kit.submission.write import Submission, write_submission
+from kit.training.train import train
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of the demonstration: a recipe, its size, and what is changed in it."""
+
+    recipe: str
+    size: int
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DemoPlan:
+    """How much the demonstration does: how many cells of what size, folds, and which runs."""
+
+    n_train: int
+    n_test: int
+    cell_size: int
+    folds: int
+    entries: tuple[Entry, ...]
+    seed: int = 0
+
+
+NEXT = """
+For the real competition, with its files in data/hpa (kit data says how to get them):
+  make folds
+  make train MODEL=inceptionresnetv2
+  make blend
+  make submit"""
+
+# Sized for two CPU cores and ten minutes.
+_SHORT = ("epochs=20", "learning_rate=2e-3", "keep=last", "loss=bce", "repeat_threshold=0.2")
+FULL = DemoPlan(
+    n_train=1400,
+    n_test=700,
+    cell_size=128,
+    folds=3,
+    entries=(
+        Entry("convnet", 64, _SHORT),
+        Entry("gapnet", 64, (*_SHORT, "optimizer=adamw", "schedule=cosine", "normalize=scale")),
+        Entry("gapnet", 128, (*_SHORT, "optimizer=adamw", "schedule=cosine", "normalize=scale")),
+    ),
+)
+
+
+def run_demo(plan: DemoPlan) -> None:
+    """Walk the whole way; what is done already is found again and takes seconds."""
+    begun = time.monotonic()
+    competition = competitions.get("cells")
+    workspace = Workspace.of(competition.name)
+    _step(1, f"{plan.n_train} + {plan.n_test} synthetic images, {plan.cell_size} pixels")
+    generate_cells(workspace.source, plan.seed, plan.n_train, plan.n_test, plan.cell_size)
+    _step(2, f"{plan.folds} folds, every label stratified, antibodies kept whole")
+    fold_stage(competition, workspace, plan.folds, plan.seed)
+    _step(3, f"{len(plan.entries)} models, each trained {plan.folds} times")
+    names = []
+    for entry in plan.entries:
+        settings = (*entry.settings, f"size={entry.size}")
+        recipe = with_settings(recipes.get(entry.recipe), settings)
+        names.append(train(competition, workspace, recipe).name)
+    _step(4, "blend, thresholds, submission")
+    singles = [_submit_alone(competition, workspace, name) for name in names]
+    made, written = blend_stage(competition, workspace, names, name=None)
+    _step(5, "grade: the local grader has the labels that the kit never saw")
+    grades = submit_stage(competition, workspace, written.name)
+    report = write_report(competition, workspace, made.files.name)
+    _print_result(made, [*singles, grades])
+    say(f"\nTook {duration(time.monotonic() - begun)} and wrote:")
+    _print_files(workspace, made, written, report)
+    say(NEXT)
+
+
+def _step(number: int, text: str) -> None:
+    say(f"\n[{number}/5] {text}")
+
+
+def _submit_alone(competition: Competition, workspace: Workspace, run: str) -> Grades:
+    """Grade a single run as a blend of one, to hold the blend of all against."""
+    alone = blend(competition, workspace, [run], name=f"only-{run}")
+    written = write_submission(competition, workspace, alone.files)
+    return submit(competition, workspace, written.files)
+
+
+def _print_result(made: Blend, grades: Sequence[Grades]) -> None:
+    rows = []
+    for scored, grade in zip(made.scores, grades, strict=True):
+        low, high = scored.score.interval
+        rows.append(
+            [
+                scored.name,
+                f"{scored.score.cross_fitted:.3f}",
+                f"{low:.3f} to {high:.3f}",
+                f"{grade.public:.3f}",
+                f"{grade.private:.3f}",
+            ]
+        )
+    header = ["macro-F1", "cross-fitted", "95 % interval", "public", "private"]
+    table("\nWhat was promised (left) and what the grader gave (right)", header, rows)
+
+
+def _print_files(workspace: Workspace, made: Blend, written: Submission, report: Path) -> None:
+    say(f"  images and tables   {workspace.source}")
+    say(f"  folds               {workspace.folds}")
+    say(f"  runs                {workspace.runs}")
+    say(f"  blend, thresholds   {made.files.folder}")
+    say(f"  submission          {written.files.csv}")
+    say(f"  report to look at   {report}")

@@ -1,0 +1,59 @@
+"""The stage `score`: predictions from anywhere against labels, class by class."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.competitions.exact import decide
+from kit.core.errors import UserError
+from kit.core.progress import say, table
+from kit.data.predictions import Predictions, read_predictions
+from kit.ensemble.crossfit import bootstrap_interval
+from kit.ensemble.thresholds import read_thresholds
+
+
+def score_stage(
+    competition: Competition, predictions: Path, labels: Path, thresholds: Path | None
+) -> float:
+    """Print macro-F1, its interval and every class's F1; returns macro-F1.
+
+    `predictions` is a CSV in the competition's answer format, or Parquet probabilities, which the
+    thresholds (0.5 without) turn into labels. The ids of both files must be the same.
+    """
+    truth = competition.label_format.read(labels, competition.class_keys)
+    decisions = _decisions(competition, predictions, truth.ids, thresholds)
+    by_class = competition.metric_per_class(truth.labels, decisions)
+    value = competition.metric(truth.labels, decisions)
+    low, high = bootstrap_interval(truth.labels, decisions, truth.ids, len(truth.ids))
+    rows = [
+        [name, f"{f1:.4f}", true, predicted]
+        for name, f1, true, predicted in zip(
+            competition.class_names,
+            by_class,
+            truth.labels.sum(axis=0, dtype=int).tolist(),
+            decisions.sum(axis=0, dtype=int).tolist(),
+            strict=True,
+        )
+    ]
+    table(f"{predictions} against {labels}", ["class", "F1", "true", "predicted"], rows)
+    say(f"macro-F1 {value:.6f}, 95 % bootstrap interval {low:.4f} to {high:.4f}")
+    return value
+
+
+def _decisions(
+    competition: Competition, path: Path, ids: tuple[str, ...], thresholds: Path | None
+) -> NDArray[np.uint8]:
+    keys = competition.class_keys
+    if path.suffix == ".csv":
+        if thresholds is not None:
+            raise UserError("--thresholds is for Parquet probabilities; a CSV is decided already.")
+        answer = competition.answer_format.read(path, keys)
+        # A table of zeros and ones is as good as probabilities for taking rows by id.
+        return decide(
+            Predictions(answer.ids, answer.labels.astype(np.float32), keys).take(ids).probs,
+            np.full(len(keys), 0.5),
+        )
+    cuts = np.full(len(keys), 0.5) if thresholds is None else read_thresholds(thresholds, keys)
+    return decide(read_predictions(path, keys).take(ids).probs, cuts)

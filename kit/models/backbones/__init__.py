@@ -1,0 +1,1 @@
+"""One file a family of backbones; being in this folder is enough to be found."""

@@ -1,0 +1,123 @@
+"""From feature maps to one logit a class."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import keras
+
+from kit.core.errors import UserError, unknown
+
+# (feature maps, number of classes, dropout rate, source of seeds) -> logits.
+BuildHead = Callable[[Sequence[keras.KerasTensor], int, float, Random], keras.KerasTensor]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A way from feature maps to logits, and whether it takes several maps."""
+
+    build: BuildHead
+    takes_several: bool = False
+
+
+def build_head(
+    name: str, maps: Sequence[keras.KerasTensor], classes: int, dropout: float, seed: int
+) -> keras.KerasTensor:
+    """Logits, (batch, classes) float32, from feature maps of (batch, height, width, channels).
+
+    `dropout` is the rate of every dropout layer of the head; with 0 there are none. Raises
+    UserError for an unknown name, and for several maps where the head takes one.
+    """
+    head = find_head(name)
+    if len(maps) > 1 and not head.takes_several:
+        fitting = ", ".join(other for other in sorted(HEADS) if HEADS[other].takes_several)
+        raise UserError(
+            f"Head '{name}' takes one feature map, the backbone gives {len(maps)}. "
+            f"Heads that take several: {fitting}."
+        )
+    return head.build(maps, classes, dropout, Random(f"head {seed}"))
+
+
+def find_head(name: str) -> Head:
+    """The head called `name`; UserError naming the known ones."""
+    if name not in HEADS:
+        raise unknown("head", name, HEADS)
+    return HEADS[name]
+
+
+def _average(
+    maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
+) -> keras.KerasTensor:
+    pooled = keras.layers.GlobalAveragePooling2D()(maps[0])
+    return _logits(_drop(pooled, dropout, draw), classes, draw)
+
+
+def _average_max(
+    maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
+) -> keras.KerasTensor:
+    # A structure that fills the cell moves the average, one that is a single dot the maximum.
+    average = keras.layers.GlobalAveragePooling2D()(maps[0])
+    maximum = keras.layers.GlobalMaxPooling2D()(maps[0])
+    pooled = keras.layers.Concatenate()([average, maximum])
+    return _logits(_drop(pooled, dropout, draw), classes, draw)
+
+
+def _seed(
+    maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
+) -> keras.KerasTensor:
+    # The kernel is 1x1: at 299 pixels InceptionResNetV2 and VGG16 with it have 58,742,664 and
+    # 20,103,656 parameters, the counts that were published. Dropout was 0.5 there.
+    reduced = keras.layers.Conv2D(128, 1, activation="relu", kernel_initializer=_glorot(draw))
+    hidden = keras.layers.Dense(512, activation="relu", kernel_initializer=_glorot(draw))
+    flat = keras.layers.Flatten()(reduced(maps[0]))
+    features = hidden(_drop(flat, dropout, draw))
+    return _logits(_drop(features, dropout, draw), classes, draw)
+
+
+def _gapnet(
+    maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
+) -> keras.KerasTensor:
+    # As in ml-jku/gapnet-pl, where dropout was 0.3. Alpha dropout keeps the mean and the variance
+    # that SELU relies on.
+    averages = [keras.layers.GlobalAveragePooling2D()(features) for features in maps]
+    features = keras.layers.Concatenate()(averages) if len(maps) > 1 else averages[0]
+    for _ in range(2):
+        features = keras.layers.Dense(
+            256,
+            activation="selu",
+            kernel_initializer=keras.initializers.LecunNormal(draw.getrandbits(31)),
+            kernel_regularizer=keras.regularizers.L1L2(l1=1e-7, l2=1e-5),
+        )(features)
+        if dropout:
+            features = keras.layers.AlphaDropout(dropout, seed=draw.getrandbits(31))(features)
+    return keras.layers.Dense(
+        classes,
+        kernel_initializer=keras.initializers.LecunNormal(draw.getrandbits(31)),
+        kernel_regularizer=keras.regularizers.L1L2(l1=1e-7, l2=1e-5),
+        dtype="float32",
+        name="logits",
+    )(features)
+
+
+def _drop(features: keras.KerasTensor, rate: float, draw: Random) -> keras.KerasTensor:
+    seed = draw.getrandbits(31)
+    return keras.layers.Dropout(rate, seed=seed)(features) if rate else features
+
+
+def _logits(features: keras.KerasTensor, classes: int, draw: Random) -> keras.KerasTensor:
+    # float32 whatever the precision of the rest: a sigmoid in float16 saturates at 0 and 1.
+    return keras.layers.Dense(
+        classes, kernel_initializer=_glorot(draw), dtype="float32", name="logits"
+    )(features)
+
+
+def _glorot(draw: Random) -> keras.initializers.Initializer:
+    return keras.initializers.GlorotUniform(draw.getrandbits(31))
+
+
+HEADS = {
+    "average": Head(_average),
+    "average_max": Head(_average_max),
+    "seed": Head(_seed),
+    "gapnet": Head(_gapnet, takes_several=True),
+}

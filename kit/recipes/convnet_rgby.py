@@ -1,0 +1,33 @@
+"""A simple convolutional network on all four channels at 1024 pixels.
+
+- Source: a student team's system for this competition, of which only the input is recorded:
+  1024x1024x4. Everything else here is the kit's choice.
+- Score: none published.
+- Cost: made for a GPU; two CPU cores train 0.4 images/s (2 an optimizer step, the machine not
+  quite idle). In the first block each layer holds 134 MB an image: lower the batch where memory
+  ends.
+- Command: `make train MODEL=convnet_rgby`
+
+The images of train.zip are 512 pixels wide; only the full-resolution files fill 1024.
+"""
+
+from kit.recipes import recipes
+from kit.recipes.base import Recipe
+
+convnet_rgby = recipes.register("convnet_rgby")(
+    Recipe(
+        name="convnet_rgby",
+        backbone="convnet",
+        stem="as_is",
+        normalize="scale",
+        head="average_max",
+        dropout=0.25,
+        size=1024,
+        batch=8,
+        optimizer="adam",
+        learning_rate=5e-4,
+        schedule="cosine",
+        warmup=0.05,
+        epochs=30,
+    )
+)

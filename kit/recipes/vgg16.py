@@ -1,0 +1,34 @@
+"""VGG16 with ImageNet weights on RGB images, half of yellow mixed into red and green.
+
+- Source: a student team's system for this competition; network by Simonyan and Zisserman 2015,
+  arXiv:1409.1556. 20,103,656 parameters, 20,103,650 of them trainable.
+- Score: batch-wise micro-F1 0.504, as published. This is not the competition's macro-F1, and no
+  macro-F1 was published.
+- Cost: two CPU cores train 1.5 images/s (4 an optimizer step, the machine not quite idle).
+- Command: `make train MODEL=vgg16`
+
+The same as `inceptionresnetv2` in everything but the backbone.
+"""
+
+from kit.recipes import recipes
+from kit.recipes.base import Recipe
+
+vgg16 = recipes.register("vgg16")(
+    Recipe(
+        name="vgg16",
+        backbone="vgg16",
+        stem="mix_half_yellow",
+        normalize="batch",
+        head="seed",
+        dropout=0.5,
+        size=299,
+        weights="imagenet",
+        batch=10,
+        steps=100,
+        optimizer="adam",
+        learning_rate=1e-4,
+        frozen_epochs=20,
+        frozen_learning_rate=1e-3,
+        epochs=150,
+    )
+)

@@ -1,0 +1,99 @@
+"""Figures as PNG bytes: pictures with predictions, learning curves, F1 by class."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+INK = "#22303c"
+TRUE, WRONG, MISSED = "#2c7a4b", "#b3452c", "#8a8f94"
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """An image with its labels: `pixels` uint8 (size, size, channels), label names as lists."""
+
+    pixels: NDArray[np.uint8]
+    true: tuple[str, ...]
+    predicted: tuple[str, ...]
+
+
+def to_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image one can look at: with four channels, yellow goes half into red and half into green.
+
+    Each channel is stretched so that its 99.5th percentile is white, as microscopists do. Takes
+    uint8 (size, size, 1, 3 or 4), gives uint8 (size, size, 3).
+    """
+    top = np.maximum(np.percentile(pixels, 99.5, axis=(0, 1)), 1)
+    bright = np.minimum(pixels / top, 1.0)
+    if pixels.shape[2] == 1:
+        bright = np.repeat(bright, 3, axis=2)
+    elif pixels.shape[2] >= 4:
+        red, green, blue, yellow = (bright[:, :, channel] for channel in range(4))
+        bright = np.stack([red + yellow / 2, green + yellow / 2, blue], axis=2)
+    return (255 * np.minimum(bright[:, :, :3], 1.0)).astype(np.uint8)
+
+
+def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
+    """Images in a grid, under each its labels: right green, wrongly predicted red, missed grey."""
+    rows = -(-len(cells) // columns)
+    figure = Figure(figsize=(2.6 * columns, 3.3 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, cell in zip(axes, cells, strict=False):
+        axis.imshow(to_rgb(cell.pixels))
+        lines = [(name, TRUE, "✓") for name in cell.predicted if name in cell.true]
+        lines += [(name, WRONG, "✗") for name in cell.predicted if name not in cell.true]
+        lines += [(name, MISSED, "–") for name in cell.true if name not in cell.predicted]
+        for position, (name, color, mark) in enumerate(lines[:4]):
+            place = (0.0, -0.03 - 0.085 * position)
+            text = f"{mark} {name}"
+            axis.text(*place, text, color=color, fontsize=9, va="top", transform=axis.transAxes)
+    return _png(figure)
+
+
+def learning_curves(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
+    """Validation loss and macro-F1 by epoch, a line for each fold of each run.
+
+    `logs` maps a fold's title, `run fold 0`, to its log lines; folds of a run share a color.
+    """
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    loss, score = figure.subplots(1, 2)
+    runs = list(dict.fromkeys(title.rsplit(" fold ", 1)[0] for title in logs))
+    for title, lines in logs.items():
+        run = title.rsplit(" fold ", 1)[0]
+        color = f"C{runs.index(run)}"
+        label = run if title.endswith(" fold 0") else None
+        epochs = [line["epoch"] + 1 for line in lines]
+        loss.plot(epochs, [line["val_loss"] for line in lines], color=color, lw=1, label=label)
+        best = [line["val_macro_f1_best_cut"] for line in lines]
+        score.plot(epochs, best, color=color, lw=1, label=label)
+    loss.set(title="loss on the fold left out", xlabel="epoch")
+    score.set(title="macro-F1 on it, at its own best cuts (too good)", xlabel="epoch")
+    loss.legend(fontsize=8)
+    for axis in (loss, score):
+        axis.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
+def f1_bars(names: Sequence[str], f1: NDArray[np.float64], positives: Sequence[int]) -> bytes:
+    """Cross-fitted F1 of every class, the commonest at the top, with its count of positives."""
+    order = np.argsort(positives, kind="stable")
+    figure = Figure(figsize=(7.5, 0.24 * len(names) + 0.9), layout="constrained")
+    axis = figure.subplots()
+    axis.barh(range(len(names)), f1[order], color="#4a7a9c")
+    axis.set_yticks(range(len(names)), [f"{names[row]} ({positives[row]})" for row in order])
+    axis.tick_params(labelsize=8, colors=INK)
+    axis.set(xlim=(0, 1), xlabel="cross-fitted F1", ylim=(-0.6, len(names) - 0.4))
+    axis.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,49 @@
+"""The stage `status`: what exists, what it scored, and what to type next."""
+
+from kit.competitions.base import Competition
+from kit.core.disk import read_json
+from kit.core.paths import Workspace
+from kit.core.progress import say, table
+from kit.data.runs import open_run
+from kit.ensemble.thresholds import read_score
+
+
+def print_status(competition: Competition, workspace: Workspace) -> None:
+    """Print a line a stage, a table of runs and of blends, and the next command."""
+    option = "" if competition.name == "hpa" else f" --competition {competition.name}"
+    labels = workspace.source / competition.label_table
+    say(f"{competition.title}")
+    say(f"  data    {labels if labels.exists() else 'none in ' + str(workspace.source)}")
+    say(f"  folds   {workspace.folds if workspace.folds.exists() else 'none'}")
+    sizes = sorted({path.parent.name for path in workspace.stores.glob("*/*.meta.json")})
+    say(f"  stores  {', '.join(sizes) or 'none'}")
+    runs = [open_run(workspace, name) for name in workspace.run_names()]
+    if runs:
+        rows = [
+            [run.name, f"{run.folds - len(run.missing_folds())} of {run.folds}"] for run in runs
+        ]
+        table("runs", ["run", "folds done"], rows)
+    blends = workspace.blend_names()
+    if blends:
+        table("blends", ["blend", "cross-fitted", "95 % interval", "public", "private"], [
+            _blend_row(competition, workspace, name) for name in blends
+        ])  # fmt: skip
+    if not labels.exists():
+        say(f"Next: {competition.how_to_get_data}")
+    elif not workspace.folds.exists():
+        say(f"Next: kit folds{option}")
+    elif not any(not run.missing_folds() for run in runs):
+        say(f"Next: kit train MODEL{option} (kit models lists them)")
+    elif not blends:
+        say(f"Next: kit blend{option}")
+    else:
+        say(f"Next: kit report{option}, kit submit{option}, or another kit train MODEL{option}")
+
+
+def _blend_row(competition: Competition, workspace: Workspace, name: str) -> list[str]:
+    score = read_score(workspace.blend(name).thresholds)
+    grades = workspace.submission(f"{competition.name}-{name}").grades
+    got = read_json(grades) if grades.exists() else {}
+    public, private = (f"{got[side]:.3f}" if got else "" for side in ("public", "private"))
+    low, high = score.interval
+    return [name, f"{score.cross_fitted:.3f}", f"{low:.3f} to {high:.3f}", public, private]

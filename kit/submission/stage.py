@@ -1,0 +1,59 @@
+"""The stages `blend` and `submit` as the command line runs them: the work, then what it means."""
+
+from collections.abc import Sequence
+
+from kit.competitions.base import Competition, Grades
+from kit.core.paths import Workspace
+from kit.core.progress import say, table
+from kit.ensemble.blend import Blend, blend
+from kit.submission.check import check_submission
+from kit.submission.grade import find_submission, submit
+from kit.submission.write import Submission, write_submission
+
+
+def blend_stage(
+    competition: Competition, workspace: Workspace, runs: Sequence[str], name: str | None
+) -> tuple[Blend, Submission]:
+    """Blend, print the honest scores, and write the submission; returns both."""
+    made = blend(competition, workspace, runs, name)
+    print_scores(made)
+    written = write_submission(competition, workspace, made.files)
+    say(
+        f"Wrote {written.files.csv}: {written.rows} rows, {written.labels_per_row:.2f} labels a "
+        f"row, {written.empty_rows} rows empty."
+    )
+    return made, written
+
+
+def print_scores(made: Blend) -> None:
+    """Print a table of every run and the blend: cross-fitted first, with its interval."""
+    rows = []
+    for scored in made.scores:
+        low, high = scored.score.interval
+        interval = f"{low:.3f} to {high:.3f}"
+        rows.append(
+            [
+                scored.name,
+                f"{scored.score.cross_fitted:.3f}",
+                interval,
+                f"{scored.score.fitted:.3f}",
+            ]
+        )
+    of_rows = made.scores[-1].score.test_rows
+    header = ["", "cross-fitted", f"95 % for {of_rows} test rows", "fitted (too good)"]
+    table("Macro-F1 out of fold", header, rows)
+
+
+def check_stage(competition: Competition, workspace: Workspace, name: str | None) -> None:
+    """Check a submission as a grader would, and send nothing."""
+    _, files = find_submission(competition, workspace, name)
+    check_submission(competition, files.csv, competition.read_test_ids(workspace.source))
+    say(f"{files.csv} is as {competition.title} wants it. Not submitted: --dry-run.")
+
+
+def submit_stage(competition: Competition, workspace: Workspace, name: str | None) -> Grades:
+    """Have a submission checked and graded, and print both scores."""
+    found, files = find_submission(competition, workspace, name)
+    grades = submit(competition, workspace, files)
+    say(f"{found}: public {grades.public:.4f}, private {grades.private:.4f}")
+    return grades

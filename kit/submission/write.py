@@ -1,0 +1,75 @@
+"""The submission CSV of a blend, and beside it the whole ancestry as JSON."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kit.competitions.base import Competition
+from kit.competitions.exact import decide
+from kit.core.disk import digest_file, read_json, write_json, write_text
+from kit.core.paths import BlendFiles, SubmissionFiles, Workspace
+from kit.data.predictions import read_predictions
+from kit.ensemble.thresholds import read_thresholds
+from kit.submission.check import check_submission
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A written and checked submission: its name, its files, and how many labels it sets."""
+
+    name: str
+    files: SubmissionFiles
+    rows: int
+    labels_per_row: float
+    empty_rows: int
+
+
+def write_submission(
+    competition: Competition, workspace: Workspace, blend: BlendFiles
+) -> Submission:
+    """Decide every test row of a blend, write the CSV in the sample's order, and check it.
+
+    Running it again writes the same bytes. Raises UserError when the check fails.
+    """
+    test_ids = competition.read_test_ids(workspace.source)
+    test = read_predictions(blend.test, competition.class_keys).take(test_ids)
+    cuts = read_thresholds(blend.thresholds, competition.class_keys)
+    decisions = decide(test.probs, cuts)
+
+    name = f"{competition.name}-{blend.name}"
+    files = workspace.submission(name)
+    text = competition.answer(test_ids, decisions)
+    if not files.csv.exists() or files.csv.read_bytes() != text.encode():
+        write_text(files.csv, text)
+    check_submission(competition, files.csv, test_ids)
+    provenance = _provenance(competition, workspace, blend, files, decisions)
+    if not files.provenance.exists() or read_json(files.provenance) != provenance:
+        write_json(files.provenance, provenance)
+    per_row = decisions.sum(axis=1)
+    return Submission(name, files, len(test_ids), float(per_row.mean()), int((per_row == 0).sum()))
+
+
+def _provenance(
+    competition: Competition,
+    workspace: Workspace,
+    blend: BlendFiles,
+    files: SubmissionFiles,
+    decisions: np.ndarray,
+) -> dict[str, Any]:
+    thresholds = read_json(blend.thresholds)
+    mixed = read_json(blend.weights)
+    runs = {}
+    for name, made in thresholds["inputs"].items():
+        run = workspace.run(name)
+        inputs = read_json(run.inputs)
+        runs[name] = {"predictions": made, "recipe": read_json(run.recipe), "inputs": inputs}
+    rates = decisions.mean(axis=0).round(6).tolist()
+    return {
+        "competition": competition.name,
+        "csv_digest": digest_file(files.csv),
+        "blend": {"name": blend.name, "method": mixed["method"], "weights": mixed["weights"]},
+        "thresholds": {key: thresholds[key] for key in ("policy", "thresholds", "scores")},
+        "positive_rates": dict(zip(competition.class_keys, rates, strict=True)),
+        "runs": runs,
+    }

@@ -1,0 +1,84 @@
+"""Where a fold's training stands: weights, optimizer and log, so that it can go on after a kill."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kit.core.disk import atomic, read_json, write_json, write_text
+from kit.core.paths import FoldRunFiles
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class EpochLog:
+    """One line of a fold's log; rates a second are this machine's, scores are on the fold."""
+
+    epoch: int
+    loss: float
+    val_loss: float
+    val_macro_f1_at_half: float
+    val_macro_f1_best_cut: float
+    learning_rate: float
+    samples_per_second: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What has been trained: a log line an epoch, and which epoch's weights are kept as best."""
+
+    log: tuple[EpochLog, ...] = field(default=())
+    best: int | None = None
+
+
+def load_progress(files: FoldRunFiles) -> Progress:
+    """The progress of a fold, empty when it has not been begun."""
+    if not files.progress.exists():
+        return Progress()
+    saved = read_json(files.progress)
+    return Progress(tuple(EpochLog(**line) for line in saved["log"]), saved["best"])
+
+
+def save_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, state: Progress) -> None:
+    """Write the epoch just trained; the marker that makes it count comes last.
+
+    `model` is saved without optimizer state, as plain Keras weights. A kill at any moment leaves
+    the epoch before, whole, because each epoch has files of its own until the marker moves on.
+    """
+    epoch = state.log[-1].epoch
+    with atomic(files.weights(epoch)) as temporary:
+        model.save_weights(temporary)
+    with atomic(files.optimizer(epoch)) as temporary:
+        values = [np.asarray(variable) for variable in optimizer.variables]
+        np.savez(temporary, *values)
+    lines = [asdict(line) for line in state.log]
+    write_json(files.progress, {"best": state.best, "log": lines})
+    keep = {files.weights(epoch), files.optimizer(epoch)}
+    if state.best is not None:
+        keep.add(files.weights(state.best))
+    _remove_others(files, keep)
+    header = ",".join(lines[0])
+    rows = "".join(",".join(f"{value:.6g}" for value in line.values()) + "\n" for line in lines)
+    write_text(files.log, f"{header}\n{rows}")
+
+
+def load_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, epoch: int) -> None:
+    """Put the weights and the optimizer's state back as they were after an epoch."""
+    model.load_weights(files.weights(epoch))
+    with np.load(files.optimizer(epoch)) as saved:
+        for variable, name in zip(optimizer.variables, saved.files, strict=True):
+            variable.assign(saved[name])
+
+
+def remove_unfinished(files: FoldRunFiles, best: int) -> None:
+    """Delete what only a resumed training would want, once a fold is done."""
+    _remove_others(files, {files.weights(best)})
+
+
+def _remove_others(files: FoldRunFiles, keep: set[Path]) -> None:
+    for path in files.all_checkpoints():
+        if path not in keep:
+            path.unlink()

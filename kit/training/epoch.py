@@ -1,0 +1,80 @@
+"""One epoch: which rows it shows in which order, and the batches that Keras asks for."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.data.augment import draw_symmetries
+from kit.data.batches import EpochPlan, read_batch
+from kit.data.sampling import epoch_rows, repeat_factors
+from kit.recipes.base import Recipe
+
+
+def sampling_factors(recipe: Recipe, labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """How often each training row comes in an epoch, (rows,), by the recipe's sampling."""
+    if recipe.sampling == "none":
+        return np.ones(len(labels))
+    return repeat_factors(labels, recipe.repeat_threshold, recipe.repeat_cap)
+
+
+def steps_per_epoch(recipe: Recipe, factors: NDArray[np.float64]) -> int:
+    """The recipe's own number of steps, or as many full batches as the factors make."""
+    return recipe.steps or max(1, int(factors.sum()) // recipe.batch)
+
+
+def plan_epoch(
+    recipe: Recipe,
+    rows: NDArray[np.int64],
+    factors: NDArray[np.float64],
+    seed: int,
+    epoch: int,
+) -> EpochPlan:
+    """The rows and symmetries of one epoch, from (seed, epoch) alone.
+
+    `rows` are the training rows of the store, `factors` how often each should come. Every batch
+    is full: rows left over are dropped, and too few rows for the recipe's steps come again.
+    """
+    shown = rows[epoch_rows(factors, seed, epoch)]
+    shown = np.resize(shown, steps_per_epoch(recipe, factors) * recipe.batch)
+    if recipe.augment == "none":
+        return EpochPlan(shown, np.zeros(len(shown), np.int64))
+    return EpochPlan(shown, draw_symmetries(shown, seed, epoch))
+
+
+class EpochBatches(keras.utils.PyDataset):
+    """An epoch's batches for Keras: uint8 images and float32 multi-hot labels."""
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        plan: EpochPlan,
+        batch: int,
+    ) -> None:
+        super().__init__()
+        self._images = images
+        self._labels = labels
+        self._plan = plan
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return len(self._plan.rows) // self._batch
+
+    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        part = slice(step * self._batch, (step + 1) * self._batch)
+        rows = self._plan.rows[part]
+        pixels = read_batch(self._images, rows, self._plan.symmetries[part])
+        return pixels, self._labels[rows].astype(np.float32)
+
+
+class AfterStep(keras.callbacks.Callback):
+    """Calls a function after each training step, for progress."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__()
+        self._call = call
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        self._call()

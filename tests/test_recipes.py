@@ -1,0 +1,104 @@
+"""Recipes: found without Keras, complete, fitting together, and changed only by known settings."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from kit.core.errors import UserError
+from kit.models.build import check_architecture
+from kit.models.losses import build_loss
+from kit.models.registry import backbones
+from kit.recipes import recipes
+from kit.recipes.base import Recipe, with_settings
+
+RGBY = ("red", "green", "blue", "yellow")
+
+
+def test_the_systems_of_the_competition_are_all_there() -> None:
+    wanted = {"convnet_rgb", "convnet_rgby", "gapnet", "inceptionresnetv2", "vgg16", "xception"}
+    assert wanted | {"convnet"} <= set(recipes.names())
+
+
+def test_recipes_and_backbones_are_listed_without_importing_keras() -> None:
+    code = (
+        "import sys\n"
+        "from kit.models.registry import backbones\n"
+        "from kit.recipes import recipes\n"
+        "assert recipes.names() and backbones.names()\n"
+        "assert not {'keras', 'tensorflow', 'torch', 'jax'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_fits_together(name: str) -> None:
+    recipe = recipes.get(name)
+    assert recipe.name == name
+    check_architecture(recipe, RGBY)
+    build_loss(recipe.loss)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_says_where_it_comes_from_and_what_it_costs(name: str) -> None:
+    text = importlib.import_module(f"kit.recipes.{name}").__doc__ or ""
+    for heading in ("- Source: ", "- Score: ", "- Cost: "):
+        assert heading in text
+    assert f"- Command: `make train MODEL={name}`" in text
+
+
+def test_the_published_inputs_are_reproduced() -> None:
+    seen = {
+        name: (recipes.get(name).size, recipes.get(name).stem)
+        for name in ("convnet_rgb", "convnet_rgby", "gapnet", "xception", "inceptionresnetv2")
+    }
+    assert seen == {
+        "convnet_rgb": (299, "mix_third_yellow"),
+        "convnet_rgby": (1024, "as_is"),
+        "gapnet": (700, "as_is"),
+        "xception": (299, "mix_third_yellow"),
+        "inceptionresnetv2": (299, "mix_half_yellow"),
+    }
+
+
+def test_vgg16_and_inceptionresnetv2_differ_in_the_backbone_alone() -> None:
+    renamed = {"name": "vgg16", "backbone": "vgg16"}
+    assert recipes.get("inceptionresnetv2").model_copy(update=renamed) == recipes.get("vgg16")
+
+
+def test_frozen_epochs_only_where_there_are_weights_to_keep() -> None:
+    for recipe in map(recipes.get, recipes.names()):
+        assert recipe.frozen_epochs == 0 or recipe.weights != "none"
+        assert recipe.weights in backbones.get(recipe.backbone).weights
+
+
+def test_settings_are_read_as_the_type_of_their_key() -> None:
+    changed = with_settings(
+        recipes.get("vgg16"), ["epochs=3", "learning_rate=1e-5", "steps=none", "weights=none"]
+    )
+    assert (changed.epochs, changed.learning_rate) == (3, 1e-5)
+    assert (changed.steps, changed.weights) == (None, "none")
+    assert recipes.get("vgg16").epochs == 150
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epochs", "--set wants key=value, got 'epochs'"),
+        ("epoch=3", "No recipe setting 'epoch'. Known: .* Did you mean 'epochs'"),
+        ("name=mine", "No recipe setting 'name'"),
+        ("epochs=many", "--set epochs=many: input should be a valid integer"),
+        ("dropout=1", "--set dropout=1: input should be less than 1"),
+        ("schedule=cosin", "--set schedule=cosin: input should be 'constant' or 'cosine'"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line(setting: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as raised:
+        with_settings(recipes.get("convnet"), [setting])
+    assert "\n" not in str(raised.value)
+
+
+def test_unknown_keys_are_refused() -> None:
+    with pytest.raises(ValueError, match="Extra inputs are not permitted"):
+        Recipe.model_validate({**recipes.get("convnet").model_dump(), "epoch": 3})
