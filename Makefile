@@ -1,0 +1,69 @@
+# One line a target: each calls a stage of the kit. Variables: MODEL SIZE FOLDS SET COMPETITION DATA.
+PYTHON ?= python3
+COMPETITION ?= hpa
+KIT = .venv/bin/python -m kit
+WHERE = --competition $(COMPETITION) $(if $(DATA),--data $(DATA))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo data folds pack train blend submit status report models test lint format lock clean
+
+help:  ## what can be typed
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.ready  ## make .venv from the lock, when it is missing or older than the lock
+
+.venv/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; ok = (3, 11) <= v < (3, 14); sys.exit(None if ok else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}. Name another: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: setup  ## the whole way on synthetic cells, in about ten minutes on two cores
+	$(KIT) demo
+
+data: setup  ## make the data of COMPETITION=cells, or say how to get a real one's
+	$(KIT) data --competition $(COMPETITION)
+
+folds: setup  ## stratified folds
+	$(KIT) folds $(WHERE)
+
+pack: setup  ## SIZE=512: decode all images once (train does it when needed)
+	$(KIT) pack $(WHERE) --size $(SIZE)
+
+train: setup  ## MODEL=gapnet [SIZE=512] [FOLDS=0,1] [SET="epochs=3 batch=16"]
+	$(KIT) train $(MODEL) $(WHERE) $(if $(SIZE),--size $(SIZE)) $(if $(FOLDS),--folds $(FOLDS)) $(foreach s,$(SET),--set $(s))
+
+blend: setup  ## blend all finished runs, fit thresholds, write the submission
+	$(KIT) blend $(WHERE)
+
+submit: setup  ## check the newest submission, and have it graded or say how to upload it
+	$(KIT) submit $(WHERE)
+
+status: setup  ## what exists, what it scored, what to type next
+	$(KIT) status $(WHERE)
+
+report: setup  ## one HTML file about the newest blend
+	$(KIT) report $(WHERE)
+
+models: setup  ## every recipe with its parameters
+	$(KIT) models --competition $(COMPETITION)
+
+test: setup  ## all tests
+	.venv/bin/python -m pytest
+
+lint: setup  ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+format: setup  ## let ruff lay out the code
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+lock: setup  ## resolve pyproject.toml anew into requirements.txt
+	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.txt
+	sed -i.bak '1i # Every package at an exact version, for Python 3.11 to 3.13. Made from pyproject.toml by `make lock`.' requirements.txt && rm requirements.txt.bak
+
+clean:  ## remove the demonstration's files; your runs and submissions stay
+	rm -rf data/cells runs/cells folds/cells.* submissions/cells-*
