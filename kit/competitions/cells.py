@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from kit.competitions.base import Competition, Grades
-from kit.competitions.cells_draw import draw_field
-from kit.competitions.cells_plan import FieldPlan, plan_fields
 from kit.competitions.hpa import CHANNELS, CLASS_NAMES
 from kit.competitions.images import FilePerChannel
 from kit.competitions.metrics import macro_f1
 from kit.competitions.registry import competitions
+from kit.competitions.synthetic.draw import draw_field
+from kit.competitions.synthetic.plan import FieldPlan, plan_fields
 from kit.competitions.tables import SpaceSeparated
 from kit.core.disk import read_json, write_json, write_text
 from kit.core.errors import UserError, some

@@ -1,6 +1,5 @@
 """How label tables are written: two formats cover most competitions, for labels and answers."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.core.disk import csv_text, read_csv
 from kit.core.errors import UserError, some
 
 
@@ -55,15 +55,14 @@ class SpaceSeparated:
                 row[position[key]] = 1
             ids.append(name)
             labels.append(row)
-        return _table(path, ids, labels, len(class_keys))
+        return LabelTable(tuple(ids), np.stack(labels))
 
     def text(self, table: LabelTable, class_keys: Sequence[str]) -> str:
-        lines = [f"{self.id_column},{self.label_column}"]
+        rows = [(self.id_column, self.label_column)]
         for name, row in zip(table.ids, table.labels, strict=True):
-            lines.append(
-                f"{name},{' '.join(key for key, on in zip(class_keys, row, strict=True) if on)}"
-            )
-        return "\n".join(lines) + "\n"
+            keys = (key for key, on in zip(class_keys, row, strict=True) if on)
+            rows.append((name, " ".join(keys)))
+        return csv_text(rows)
 
 
 @dataclass(frozen=True)
@@ -79,62 +78,54 @@ class OneHot:
         for line, (name, *cells) in _rows(path, header):
             for cell in cells:
                 if cell not in ("0", "1"):
-                    raise UserError(f"{path}, line {line}: '{cell}' is neither 0 nor 1.")
+                    raise UserError(f"{path}, line {line}: {cell!r} is neither 0 nor 1.")
             ids.append(name)
             labels.append(np.array(cells, dtype=np.uint8))
-        return _table(path, ids, labels, len(class_keys))
+        return LabelTable(tuple(ids), np.stack(labels))
 
     def text(self, table: LabelTable, class_keys: Sequence[str]) -> str:
-        lines = [",".join((self.id_column, *class_keys))]
+        rows: list[tuple[object, ...]] = [(self.id_column, *class_keys)]
         for name, row in zip(table.ids, table.labels, strict=True):
-            lines.append(",".join((name, *(str(int(cell)) for cell in row))))
-        return "\n".join(lines) + "\n"
+            rows.append((name, *row.astype(int).tolist()))
+        return csv_text(rows)
 
 
 def read_ids(path: Path, id_column: str) -> tuple[str, ...]:
     """The first column of a CSV whose header begins with `id_column`, each id once."""
-    with _open(path) as file:
-        rows = list(csv.reader(file))
-    if not rows or not rows[0] or rows[0][0] != id_column:
-        raise _bad_header(path, rows[0] if rows else [], (id_column, "…"))
-    ids = [row[0] for row in rows[1:] if row]
-    return _table(path, ids, [], 0).ids
+    rows = read_csv(path)
+    if not rows or rows[0][1][0] != id_column:
+        raise _bad_header(path, rows[0][1] if rows else [], (id_column, "…"))
+    _check_ids(path, rows[1:])
+    return tuple(row[0] for _, row in rows[1:])
 
 
 def _rows(path: Path, header: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    with _open(path) as file:
-        rows = list(csv.reader(file))
-    if not rows or tuple(rows[0]) != header:
-        raise _bad_header(path, rows[0] if rows else [], header)
-    numbered = [(line, row) for line, row in enumerate(rows[1:], start=2) if row]
-    for line, row in numbered:
-        if len(row) != len(header) or not row[0]:
-            raise UserError(
-                f"{path}, line {line}: wants {len(header)} cells, the first an id; got {row}."
-            )
-    if not numbered:
+    rows = read_csv(path)
+    if not rows or tuple(rows[0][1]) != header:
+        raise _bad_header(path, rows[0][1] if rows else [], header)
+    for line, row in rows[1:]:
+        if len(row) != len(header):
+            raise UserError(f"{path}, line {line}: wants {len(header)} cells, got {row}.")
+    _check_ids(path, rows[1:])
+    return rows[1:]
+
+
+def _check_ids(path: Path, rows: Sequence[tuple[int, list[str]]]) -> None:
+    if not rows:
         raise UserError(f"{path} has a header and no rows.")
-    return numbered
-
-
-def _open(path: Path):  # type: ignore[no-untyped-def]
-    try:
-        return path.open(encoding="utf-8-sig", newline="")
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist.") from None
-
-
-def _table(path: Path, ids: list[str], labels: list[NDArray[np.uint8]], classes: int) -> LabelTable:
-    seen: set[str] = set()
-    twice = [name for name in ids if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
-    if twice:
-        raise UserError(f"{path}: ids that stand there more than once: {some(twice)}.")
-    values = np.stack(labels) if labels else np.zeros((len(ids), classes), np.uint8)
-    return LabelTable(tuple(ids), values)
+    first: dict[str, int] = {}
+    for line, (name, *_) in rows:
+        if not name:
+            raise UserError(f"{path}, line {line}: the id is empty.")
+        if name in first:
+            raise UserError(
+                f"{path}, line {line}: id {name!r} stands there twice, first on line {first[name]}."
+            )
+        first[name] = line
 
 
 def _bad_header(path: Path, got: Sequence[str], wanted: Sequence[str]) -> UserError:
-    return UserError(f"{path}: the header is '{','.join(got)}', expected '{','.join(wanted)}'.")
+    return UserError(f"{path}: the header is {','.join(got)!r}, expected '{','.join(wanted)}'.")
 
 
 def _bad_label(path: Path, line: int, got: str, class_keys: Sequence[str]) -> UserError:

@@ -1,10 +1,12 @@
 """Whole or absent: every file is written beside its target, flushed, then renamed into place."""
 
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,8 +62,30 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not JSON ({error}). Delete it and make it again.") from error
+
+
+def read_csv(path: Path) -> list[tuple[int, list[str]]]:
+    """Every row of a CSV file with its line number, a byte order mark and blank lines left out.
+
+    UserError when the file is missing or is no CSV in UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            return [(reader.line_num, row) for row in reader if row]
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist.") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a CSV in UTF-8 ({error}).") from error
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV, lines ended by a line feed; what a comma or a quote would break is quoted."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def digest(value: Any) -> str:

@@ -24,7 +24,8 @@ def read_batch(
     `images` is (n, size, size, channels); returns (rows, size, size, channels).
     """
     batch = np.empty((len(rows), *images.shape[1:]), np.uint8)
-    source, target = as_pixels(images), as_pixels(batch)
+    source = as_pixels(images)
+    target = batch.view(source.dtype)
     for position, (row, symmetry) in enumerate(zip(rows, symmetries, strict=True)):
         target[position] = apply_symmetry(source[row], int(symmetry))
     return batch

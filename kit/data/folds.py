@@ -1,6 +1,5 @@
 """Which fold each training image belongs to: stratified over all labels at once."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.tables import LabelTable
-from kit.core.disk import digest, read_json, write_json, write_text
+from kit.core.disk import csv_text, digest, read_csv, read_json, write_json, write_text
 from kit.core.errors import UserError, some
 from kit.core.paths import provenance_of
 from kit.data.group_folds import assign_groups
@@ -66,6 +65,8 @@ def make_folds(
     """
     if not 2 <= n <= len(table.ids):
         raise UserError(f"--n {n}: from 2 to {len(table.ids)} folds can be made of the rows here.")
+    if not 0 <= seed < 2**32:
+        raise UserError(f"--seed {seed}: a seed is a number from 0 to {2**32 - 1}.")
     order = sorted(range(len(table.ids)), key=table.ids.__getitem__)
     ids = tuple(table.ids[row] for row in order)
     labels = table.labels[order]
@@ -100,43 +101,63 @@ def count_labels(folds: Folds, table: LabelTable) -> NDArray[np.int64]:
 
 def read_groups(path: Path) -> dict[str, str]:
     """Read a CSV with header `Id,group`; UserError when it reads otherwise."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
-    if not rows or rows[0] != ["Id", "group"] or any(len(row) != 2 for row in rows):
+    rows = read_csv(path)
+    if not rows or rows[0][1] != ["Id", "group"]:
         raise UserError(f"{path}: wants two columns with the header 'Id,group'.")
-    return {image_id: group for image_id, group in rows[1:]}
+    groups: dict[str, str] = {}
+    for line, row in rows[1:]:
+        if len(row) != 2 or "" in row:
+            raise UserError(f"{path}, line {line}: wants an id and its group, got {row}.")
+        if row[0] in groups:
+            raise UserError(f"{path}, line {line}: id {row[0]!r} has a group already.")
+        groups[row[0]] = row[1]
+    return groups
 
 
 def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
     """Write the table, and beside it a JSON with how it was made and the table's digest."""
     rows = zip(folds.ids, folds.fold.tolist(), folds.group, strict=True)
-    lines = [",".join(HEADER), *(f"{image_id},{fold},{group}" for image_id, fold, group in rows)]
-    write_text(path, "\n".join(lines) + "\n")
+    write_text(path, csv_text([HEADER, *rows]))
     write_json(provenance_of(path), {**provenance, "folds_digest": folds.digest})
 
 
 def read_folds(path: Path, table: LabelTable | None = None) -> Folds:
     """Read a fold table; with the labels, check that it was made for these very labels.
 
-    Raises UserError when there is none, when it was edited by hand into nonsense, or when the
-    labels have changed since.
+    Raises UserError when there is none, when it was edited by hand, or when the labels have
+    changed since.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist. Make it: kit folds --competition {path.stem}")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
-    if not rows or rows[0] != HEADER or len(rows) < 3:
+    rows = read_csv(path)
+    if len(rows) < 3 or rows[0][1] != HEADER:
         raise UserError(f"{path}: wants rows under the header '{','.join(HEADER)}'.")
-    try:
-        fold = np.array([int(row[1]) for row in rows[1:]], dtype=np.int64)
-        folds = Folds(tuple(row[0] for row in rows[1:]), fold, tuple(row[2] for row in rows[1:]))
-    except (ValueError, IndexError) as error:
-        raise UserError(f"{path}: a row is not 'Id,fold,group' ({error}).") from None
-    if set(fold.tolist()) != set(range(folds.n)):
-        raise UserError(f"{path}: folds must be numbered 0 to n - 1, none empty.")
+    for line, row in rows[1:]:
+        if len(row) != 3 or not row[1].isdecimal() or int(row[1]) >= len(rows):
+            raise UserError(f"{path}, line {line}: wants an id, a fold and a group, got {row}.")
+    ids, fold, group = zip(*(row for _, row in rows[1:]), strict=True)
+    folds = Folds(ids, np.array([int(number) for number in fold], dtype=np.int64), group)
+    _check_folds(path, folds)
     if table is not None:
         _check_labels(path, folds, table)
     return folds
+
+
+def _check_folds(path: Path, folds: Folds) -> None:
+    if len(set(folds.ids)) != len(folds.ids):
+        raise UserError(f"{path}: an id stands there twice.")
+    if folds.n < 2 or set(folds.fold.tolist()) != set(range(folds.n)):
+        raise UserError(f"{path}: folds must be numbered 0 to n - 1, none empty, two at least.")
+    fold_of: dict[str, int] = {}
+    for name, fold in zip(folds.group, folds.fold.tolist(), strict=True):
+        if fold_of.setdefault(name, fold) != fold:
+            raise UserError(f"{path}: group {name!r} lies in folds {fold_of[name]} and {fold}.")
+    sidecar = provenance_of(path)
+    if sidecar.exists() and read_json(sidecar).get("folds_digest") != folds.digest:
+        raise UserError(
+            f"{path} is not the table that {sidecar} describes. Make the folds again (kit folds), "
+            f"or delete {sidecar} to keep the table as it is."
+        )
 
 
 def _check_labels(path: Path, folds: Folds, table: LabelTable) -> None:

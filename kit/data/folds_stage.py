@@ -33,6 +33,7 @@ def fold_stage(
     group_file = groups
     if groups is None and competition.group_table is not None:
         group_file = workspace.source / competition.group_table
+        competition.require(group_file)
     group_of = read_groups(group_file) if group_file is not None else None
     folds = make_folds(labels, n, seed, group_of)
     target = out or workspace.folds

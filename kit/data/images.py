@@ -2,6 +2,7 @@
 
 import threading
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -70,7 +71,7 @@ class Archive:
     def read(self, name: str) -> bytes:
         try:
             return self._open().read(self._members[name])
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise UserError(
                 f"{self.where(name)} is damaged ({error}). Download it again."
             ) from error

@@ -37,6 +37,8 @@ class Predictions:
                 f"Predictions of shape {self.probs.shape} for {len(self.ids)} ids "
                 f"and {len(self.class_keys)} classes."
             )
+        if self.fold is not None and self.fold.shape != (len(self.ids),):
+            raise UserError(f"Folds of shape {self.fold.shape} for {len(self.ids)} ids.")
         if len(set(self.ids)) != len(self.ids):
             seen: set[str] = set()
             twice = [name for name in self.ids if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
@@ -57,8 +59,7 @@ class Predictions:
         row = {image_id: number for number, image_id in enumerate(self.ids)}
         if missing := [image_id for image_id in ids if image_id not in row]:
             raise UserError(f"Ids without a prediction: {some(missing)}.")
-        if len(ids) != len(self.ids):
-            extra = sorted(set(self.ids) - set(ids))
+        if extra := sorted(set(self.ids) - set(ids)):
             raise UserError(f"Predictions for ids that are not asked for: {some(extra)}.")
         rows = np.array([row[image_id] for image_id in ids], dtype=np.int64)
         fold = None if self.fold is None else self.fold[rows]
@@ -70,7 +71,10 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     ids = [image_id for part in parts for image_id in part.ids]
     order = sorted(range(len(ids)), key=ids.__getitem__)
     probs = np.concatenate([part.probs for part in parts])[order]
-    fold = np.concatenate([part.fold for part in parts if part.fold is not None])[order]
+    folds = [part.fold for part in parts if part.fold is not None]
+    if len(folds) != len(parts):
+        raise UserError("Out-of-fold predictions without a fold column cannot be joined.")
+    fold = np.concatenate(folds)[order]
     return Predictions(tuple(ids[row] for row in order), probs, parts[0].class_keys, fold)
 
 
@@ -98,10 +102,16 @@ def mean_of_logits(
     logits = np.zeros(first.probs.shape)
     for member, weight in zip(members, share / share.sum(), strict=True):
         aligned = member.take(first.ids)
-        if aligned.fold is not None and (aligned.fold != first.fold).any():
+        if not _same_folds(aligned.fold, first.fold):
             raise UserError("Out-of-fold predictions on different folds cannot be blended.")
         logits += weight * to_logits(aligned.probs)
     return Predictions(first.ids, to_probs(logits), first.class_keys, first.fold)
+
+
+def _same_folds(one: NDArray[np.int64] | None, other: NDArray[np.int64] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return bool((one == other).all())
 
 
 def write_predictions(path: Path, predictions: Predictions, provenance: Mapping[str, Any]) -> None:
@@ -128,20 +138,29 @@ def read_predictions(path: Path, class_keys: Sequence[str]) -> Predictions:
         raise UserError(f"{path} does not exist.")
     try:
         table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} is not a Parquet file ({error}).") from None
     wanted = ["Id", *class_keys]
     if missing := [name for name in wanted if name not in table.column_names]:
         raise UserError(f"{path} lacks the columns: {some(missing)}.")
     if extra := [name for name in table.column_names if name not in [*wanted, "fold"]]:
         raise UserError(f"{path} has columns that are no class: {some(extra)}.")
-    probs = np.column_stack(
-        [table.column(key).to_numpy(zero_copy_only=False) for key in class_keys]
-    )
-    has_fold = "fold" in table.column_names
-    fold = table.column("fold").to_numpy().astype(np.int64) if has_fold else None
-    ids = tuple(str(name) for name in table.column("Id").to_pylist())
     try:
-        return Predictions(ids, probs.astype(np.float32), tuple(class_keys), fold)
+        columns = [_column(table, key, pa.float32()) for key in class_keys]
+        fold = _column(table, "fold", pa.int64()) if "fold" in table.column_names else None
+        ids = tuple(_column(table, "Id", pa.string()).tolist())
+        return Predictions(ids, np.column_stack(columns), tuple(class_keys), fold)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def _column(table: Any, name: str, kind: Any) -> NDArray[Any]:
+    import pyarrow as pa
+
+    column = table.column(name)
+    if column.null_count:
+        raise UserError(f"the column '{name}' has empty cells.")
+    try:
+        return np.asarray(column.cast(kind, safe=not pa.types.is_floating(kind)).to_numpy())
+    except pa.ArrowException as error:
+        raise UserError(f"the column '{name}' does not read as {kind} ({error}).") from None

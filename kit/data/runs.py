@@ -45,7 +45,8 @@ class Run:
         return mean_of_logits([read_predictions(part, competition.class_keys) for part in parts])
 
     def digest(self) -> str:
-        """SHA-256 over the predictions of all folds."""
+        """SHA-256 over the predictions of all folds; UserError if a fold is missing."""
+        self._require_all_folds()
         folds = [self.files.fold(fold) for fold in range(self.folds)]
         return digest([[digest_file(fold.oof), digest_file(fold.test)] for fold in folds])
 

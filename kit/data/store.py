@@ -1,6 +1,5 @@
 """The packed image store: every image of a split decoded once, as one uint8 memory map."""
 
-import csv
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
-from kit.core.disk import atomic, digest, read_json, write_json, write_text
+from kit.core.disk import (
+    atomic,
+    csv_text,
+    digest,
+    read_csv,
+    read_json,
+    write_json,
+    write_text,
+)
 from kit.core.errors import UserError, some
 from kit.core.paths import StoreFiles, Workspace
 from kit.core.progress import bar
@@ -48,14 +55,14 @@ def pack(
     """
     files = workspace.store(size, split)
     wanted = _describe(competition, split, size, ids)
-    if files.meta.exists() and read_json(files.meta) == wanted:
+    if _is_packed(files) and read_json(files.meta) == wanted:
         return open_store(files)
     source = find_source(workspace.source, split, competition.how_to_get_data)
     _check_files(competition, source, split, ids)
     # The marker goes first, so that a kill while the array is replaced leaves no store at all.
     files.meta.unlink(missing_ok=True)
     _decode_all(competition, source, files, split, size, ids)
-    write_text(files.ids, "Id\n" + "".join(f"{image_id}\n" for image_id in ids))
+    write_text(files.ids, csv_text([("Id",), *((image_id,) for image_id in ids)]))
     write_json(files.meta, wanted)
     return open_store(files)
 
@@ -127,13 +134,16 @@ def _decode_all(
 
 def open_store(files: StoreFiles) -> Store:
     """Open a packed split; UserError when it has not been packed."""
-    if not files.meta.exists():
+    if not _is_packed(files):
         size = files.images.parent.name
         raise UserError(f"{files.images} has not been packed. Pack it: kit pack --size {size}")
     meta = read_json(files.meta)
-    with files.ids.open(encoding="utf-8", newline="") as file:
-        ids = tuple(row[0] for row in csv.reader(file))[1:]
+    ids = tuple(row[0] for _, row in read_csv(files.ids)[1:])
     images = np.load(files.images, mmap_mode="r")
     if len(images) != len(ids):
         raise UserError(f"{files.images} has {len(images)} rows for {len(ids)} ids. Pack again.")
     return Store(ids, images, meta["digest"])
+
+
+def _is_packed(files: StoreFiles) -> bool:
+    return files.meta.exists() and files.images.exists()

@@ -87,6 +87,9 @@ def _choose_runs(workspace: Workspace, folds: Folds, names: Sequence[str]) -> tu
         return tuple(open_run(workspace, name) for name in dict.fromkeys(names))
     runs = [open_run(workspace, name) for name in workspace.run_names()]
     fitting = [run for run in runs if run.folds_digest == folds.digest]
+    for run in runs:
+        if run.folds_digest != folds.digest:
+            say(f"{run.name} is left out: it was trained on other folds.")
     for run in fitting:
         if missing := run.missing_folds():
             say(f"{run.name} is left out: folds {', '.join(map(str, missing))} are not trained.")

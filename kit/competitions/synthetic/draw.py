@@ -7,8 +7,8 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
-from kit.competitions.cells_body import Cell, raster_cells
-from kit.competitions.cells_ink import (
+from kit.competitions.synthetic.body import Cell, raster_cells
+from kit.competitions.synthetic.ink import (
     Frame,
     Patch,
     between,
@@ -20,10 +20,10 @@ from kit.competitions.cells_ink import (
     to_bytes,
     unit,
 )
-from kit.competitions.cells_organelles import ORGANELLES
-from kit.competitions.cells_outline import Phase, place_cells
-from kit.competitions.cells_plan import FieldPlan
-from kit.competitions.cells_style import FieldStyle
+from kit.competitions.synthetic.organelles import ORGANELLES
+from kit.competitions.synthetic.outline import Phase, place_cells
+from kit.competitions.synthetic.plan import FieldPlan
+from kit.competitions.synthetic.style import FieldStyle
 
 Canvas = npt.NDArray[np.float32]  # (4, pixels, pixels): red, green, blue, yellow
 RED, GREEN, BLUE, YELLOW = range(4)

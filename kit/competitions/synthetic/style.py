@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kit.competitions.cells_ink import between
+from kit.competitions.synthetic.ink import between
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def group_style(rng: np.random.Generator, touching: bool) -> FieldStyle:
         antibody=int(rng.integers(0, 1 << 32)),
         line=line,
         crowding=between(rng, 0.85 if touching else 0.6, 1.0),
-        red=between(rng, 0.65, 1.15),
+        red=between(rng, 0.8, 1.3),
         green=between(rng, 0.40, 1.0),
         blue=between(rng, 0.55, 1.0),
-        yellow=between(rng, 0.6, 1.15),
+        yellow=between(rng, 0.65, 1.2),
         haze=between(rng, 0.05, 0.24),
         veil=between(rng, 0.0, 1.0),
         variation=between(rng, 0.15, 0.55),

@@ -8,7 +8,7 @@ from enum import Enum
 
 import numpy as np
 
-from kit.competitions.cells_ink import (
+from kit.competitions.synthetic.ink import (
     ANGLES,
     COS,
     SIN,
@@ -20,7 +20,7 @@ from kit.competitions.cells_ink import (
     polar,
     some_between,
 )
-from kit.competitions.cells_style import CellLine, FieldStyle
+from kit.competitions.synthetic.style import CellLine, FieldStyle
 
 BRIDGE = 16  # cytokinetic bridge
 SPINDLE = 17  # mitotic spindle

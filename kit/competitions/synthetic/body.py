@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kit.competitions.cells_ink import (
+from kit.competitions.synthetic.ink import (
     ANGLES,
     COS,
     SIN,
@@ -30,8 +30,8 @@ from kit.competitions.cells_ink import (
     unit,
     walks,
 )
-from kit.competitions.cells_outline import Outline, Phase
-from kit.competitions.cells_style import FieldStyle
+from kit.competitions.synthetic.outline import Outline, Phase
+from kit.competitions.synthetic.style import FieldStyle
 
 _MARGIN = 0.03  # around a cell in its frame, field widths
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kit.competitions.cells_body import Cell, nucleus_points
-from kit.competitions.cells_ink import (
+from kit.competitions.synthetic.body import Cell, nucleus_points
+from kit.competitions.synthetic.ink import (
     TURN,
     Bytes,
     Patch,
@@ -87,7 +87,7 @@ def _nuclear_dots(
     radii = some_between(rng, low, high, len(points))
     levels = rng.integers(200, 256, len(points)).tolist()
     spots = blur(dots(cell.frame, points, radii, levels), 0.0018 * cell.frame.scale)
-    return 1.3 * unit(spots) + base * cell.nucleus
+    return 1.5 * unit(spots) + base * cell.nucleus
 
 
 def _off_nucleoli(cell: Cell, points: Points) -> Points:

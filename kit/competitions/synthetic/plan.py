@@ -15,8 +15,8 @@ from math import isqrt
 
 import numpy as np
 
-from kit.competitions.cells_ink import generator
-from kit.competitions.cells_style import FieldStyle, field_style, group_style
+from kit.competitions.synthetic.ink import generator
+from kit.competitions.synthetic.style import FieldStyle, field_style, group_style
 
 CLASSES = 28
 CELL_JUNCTIONS = 22

@@ -1,4 +1,4 @@
-"""The green drawings of the 28 protein locations: one function a class, in an explicit table.
+"""The green drawings of the protein locations outside the nucleus, one function a class.
 
 Each takes a cell and a random stream and returns brightness, float32 (height, width), about 0 to 1.
 What each place looks like follows the Cell Atlas of the Human Protein Atlas
@@ -7,12 +7,9 @@ What each place looks like follows the Cell Atlas of the Human Protein Atlas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
 import numpy as np
 
-from kit.competitions.cells_body import (
+from kit.competitions.synthetic.body import (
     Cell,
     bridge_line,
     cytoplasm_at,
@@ -21,7 +18,7 @@ from kit.competitions.cells_body import (
     spindle_paths,
     spindle_poles,
 )
-from kit.competitions.cells_ink import (
+from kit.competitions.synthetic.ink import (
     TURN,
     Bytes,
     Patch,
@@ -37,15 +34,7 @@ from kit.competitions.cells_ink import (
     unit,
     walks,
 )
-from kit.competitions.cells_nucleus import (
-    fibrillar_centre,
-    nuclear_bodies,
-    nuclear_membrane,
-    nuclear_speckles,
-    nucleoli,
-    nucleoplasm,
-)
-from kit.competitions.cells_outline import Phase
+from kit.competitions.synthetic.outline import Phase
 
 
 def endoplasmic_reticulum(cell: Cell, rng: np.random.Generator) -> Patch:
@@ -60,7 +49,7 @@ def golgi_apparatus(cell: Cell, rng: np.random.Generator) -> Patch:
     starts = cytoplasm_at(cell, angles, some_between(rng, 0.10, 0.34, count))
     headings = rng.integers(0, TURN, len(starts))
     curls = walks(rng, starts, headings, 6, 0.009, 26, 14)
-    return _ink(cell, strokes(cell.frame, curls, 0.008, 255), 1.0, 0.003)
+    return _ink(cell, strokes(cell.frame, curls, 0.009, 255), 1.25, 0.003)
 
 
 def peroxisomes(cell: Cell, rng: np.random.Generator) -> Patch:
@@ -92,12 +81,12 @@ def intermediate_filaments(cell: Cell, rng: np.random.Generator) -> Patch:
     shape, count = cell.shape, 34
     angles = rng.integers(0, TURN, count)
     inner, outer = shape.nucleus[angles], shape.body[angles]
-    shares = some_between(rng, 0.02, 0.45, count)
+    shares = some_between(rng, 0.02, 0.60, count)
     starts = polar(shape.centre, angles, inner + (outer - inner) * shares)
     headings = angles + TURN // 4 + rng.integers(-10, 11, count)
     bundles = walks(rng, starts, headings, 16, 0.08 * shape.radius, 10, 12)
     wool = unit(blur(strokes(cell.frame, bundles, 0.006, 255), 0.002 * cell.frame.scale))
-    return 1.15 * wool * (0.25 + 0.85 * cell.halo) * cell.cytoplasm + _haze(cell)
+    return 1.15 * wool * (0.45 + 0.65 * cell.halo) * cell.cytoplasm + _haze(cell)
 
 
 def actin_filaments(cell: Cell, rng: np.random.Generator) -> Patch:
@@ -111,7 +100,7 @@ def actin_filaments(cell: Cell, rng: np.random.Generator) -> Patch:
     starts = starts + polar((0.0, 0.0), axis + TURN // 4, offsets)
     fibres = walks(rng, starts, axis + rng.integers(-4, 5, count), 4, 0.45 * radius, 2, 1)
     lines = unit(blur(strokes(cell.frame, fibres, 0.004, 255), 0.0018 * cell.frame.scale))
-    return (1.1 * lines + 0.3 * cell.rim + 0.05) * cell.body
+    return (1.35 * lines + 0.3 * cell.rim + 0.05) * cell.body
 
 
 def focal_adhesion_sites(cell: Cell, rng: np.random.Generator) -> Patch:
@@ -137,7 +126,7 @@ def microtubule_ends(cell: Cell, rng: np.random.Generator) -> Patch:
     inner, outer = cell.shape.nucleus[angles], cell.shape.body[angles]
     starts = polar(cell.shape.centre, angles, inner + (outer - inner) * shares)
     dashes = walks(rng, starts, angles + rng.integers(-22, 23, count), 2, 0.0115, 4, 0)
-    return _ink(cell, strokes(cell.frame, dashes[owned(cell, starts)], 0.004, 255), 1.2, 0.001)
+    return _ink(cell, strokes(cell.frame, dashes[owned(cell, starts)], 0.005, 255), 1.4, 0.001)
 
 
 def cytokinetic_bridge(cell: Cell, rng: np.random.Generator) -> Patch:
@@ -177,7 +166,7 @@ def centrosome(cell: Cell, rng: np.random.Generator) -> Patch:
     apart = polar((0.0, 0.0), angles, np.full(len(spots), 0.0105))
     pair = np.concatenate((spots + apart, spots - apart))
     discs = dots(cell.frame, pair, np.full(len(pair), 0.0095), [255] * len(pair))
-    return 1.4 * unit(discs) + _haze(cell)
+    return 1.8 * unit(discs) + _haze(cell)
 
 
 def lipid_droplets(cell: Cell, rng: np.random.Generator) -> Patch:
@@ -216,9 +205,9 @@ def aggresome(cell: Cell, rng: np.random.Generator) -> Patch:
     angle = int(rng.integers(0, TURN))
     angles = angle + rng.integers(-12, 13, 5)
     points = cytoplasm_at(cell, angles, some_between(rng, 0.16, 0.34, 5))
-    radii = some_between(rng, 0.018, 0.030, len(points))
+    radii = some_between(rng, 0.022, 0.034, len(points))
     lump = blur(dots(cell.frame, points, radii, [255] * len(points)), 0.004 * cell.frame.scale)
-    return 1.2 * unit(lump) * cell.cytoplasm + _haze(cell)
+    return 1.5 * unit(lump) * cell.cytoplasm + _haze(cell)
 
 
 def cytosol(cell: Cell, rng: np.random.Generator) -> Patch:
@@ -228,19 +217,19 @@ def cytosol(cell: Cell, rng: np.random.Generator) -> Patch:
 
 
 def cytoplasmic_bodies(cell: Cell, rng: np.random.Generator) -> Patch:
-    """Draw four to nine round compact dots far out in the cytoplasm (P-bodies)."""
+    """Draw up to eleven round compact dots far out in the cytoplasm (P-bodies)."""
     points = cytoplasm_points(cell, rng, int(rng.integers(6, 12)), 0.25, 0.85)
     return _dots(cell, rng, points, 0.0085, 0.0115)
 
 
 def rods_and_rings(cell: Cell, rng: np.random.Generator) -> Patch:
-    """Draw one to three stiff rods and as many large rings in the cytoplasm (IMPDH2, CTPS1)."""
-    spots = cytoplasm_points(cell, rng, 3, 0.1, 0.5)
+    """Draw a few stiff rods and large rings in the cytoplasm (IMPDH2, CTPS1)."""
+    spots = cytoplasm_points(cell, rng, 4, 0.1, 0.6)
     rods = walks(rng, spots, rng.integers(0, TURN, len(spots)), 3, 0.025, 2, 1)
-    centres = cytoplasm_points(cell, rng, 2, 0.2, 0.5)
-    loops = rings(cell.frame, centres, np.full(len(centres), 0.030), [255] * len(centres), 0.008)
+    centres = cytoplasm_points(cell, rng, 3, 0.2, 0.6)
+    loops = rings(cell.frame, centres, np.full(len(centres), 0.034), [255] * len(centres), 0.008)
     bars = strokes(cell.frame, rods, 0.009, 255)
-    return 1.4 * unit(np.maximum(bars, loops)) * cell.body + _haze(cell)
+    return 1.7 * unit(np.maximum(bars, loops)) * cell.body + _haze(cell)
 
 
 def _ink(cell: Cell, patch: Bytes, gain: float, sigma: float) -> Patch:
@@ -265,39 +254,3 @@ def _centres(cell: Cell) -> Points:
     if cell.shape.phase is Phase.METAPHASE:
         return spindle_poles(cell)
     return np.array((cell.shape.centrosome,))
-
-
-Drawing = Callable[[Cell, np.random.Generator], Patch]
-
-ORGANELLES: Mapping[int, Drawing] = MappingProxyType(
-    {
-        0: nucleoplasm,
-        1: nuclear_membrane,
-        2: nucleoli,
-        3: fibrillar_centre,
-        4: nuclear_speckles,
-        5: nuclear_bodies,
-        6: endoplasmic_reticulum,
-        7: golgi_apparatus,
-        8: peroxisomes,
-        9: endosomes,
-        10: lysosomes,
-        11: intermediate_filaments,
-        12: actin_filaments,
-        13: focal_adhesion_sites,
-        14: microtubules,
-        15: microtubule_ends,
-        16: cytokinetic_bridge,
-        17: mitotic_spindle,
-        18: microtubule_organizing_center,
-        19: centrosome,
-        20: lipid_droplets,
-        21: plasma_membrane,
-        22: cell_junctions,
-        23: mitochondria,
-        24: aggresome,
-        25: cytosol,
-        26: cytoplasmic_bodies,
-        27: rods_and_rings,
-    }
-)

@@ -1,0 +1,105 @@
+"""A small competition of another kind than the first, its folders, and runs without training."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from kit.competitions.base import Competition
+from kit.competitions.images import OneFile
+from kit.competitions.tables import LabelTable, OneHot, SpaceSeparated
+from kit.core.disk import write_json, write_text
+from kit.core.paths import Workspace
+from kit.data.folds import Folds, digest_labels, make_folds, write_folds
+from kit.data.predictions import Predictions, write_predictions
+from kit.data.runs import Run, begin_run
+
+# The same examples on every machine, and none of them against the clock.
+settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.load_profile("steady")
+
+
+@pytest.fixture
+def shapes() -> Competition:
+    """Three classes, one colour file an image, one-hot answers, no grader."""
+    return Competition(
+        name="shapes",
+        title="Shapes",
+        class_keys=("circle", "square", "star"),
+        class_names=("Circle", "Square", "Star"),
+        channels=("red", "green", "blue"),
+        images=OneFile("{id}.jpg"),
+        label_table="labels.csv",
+        label_format=SpaceSeparated("image", "shapes"),
+        sample_table="sample.csv",
+        id_column="image",
+        answer_format=OneHot("image"),
+        how_to_get_data="Draw them.",
+    )
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A competition's folders, all empty."""
+    source = tmp_path / "data"
+    source.mkdir()
+    return Workspace(
+        source=source,
+        stores=tmp_path / "store",
+        runs=tmp_path / "runs",
+        folds=tmp_path / "folds" / "shapes.csv",
+        submissions=tmp_path / "submissions",
+    )
+
+
+@pytest.fixture
+def labels(shapes: Competition, workspace: Workspace) -> LabelTable:
+    """Forty labelled rows and eight to answer, on disk; neither table is sorted by id."""
+    rng = np.random.default_rng(0)
+    ids = tuple(f"train{number:02d}" for number in rng.permutation(40))
+    table = LabelTable(ids, (rng.random((40, 3)) < 0.4).astype(np.uint8))
+    test_ids = [f"test{number}" for number in rng.permutation(8)]
+    text = shapes.label_format.text(table, shapes.class_keys)
+    write_text(workspace.source / shapes.label_table, text)
+    sample = "".join(f"{image_id},0,0,0\n" for image_id in test_ids)
+    write_text(workspace.source / shapes.sample_table, f"image,circle,square,star\n{sample}")
+    return table
+
+
+@pytest.fixture
+def folds(labels: LabelTable, workspace: Workspace) -> Folds:
+    """Two folds of `labels`, on disk."""
+    made = make_folds(labels, 2, seed=0)
+    write_folds(workspace.folds, made, {"labels_digest": digest_labels(labels)})
+    return made
+
+
+@pytest.fixture
+def make_run(
+    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds
+) -> Callable[..., Run]:
+    """Makes a run as training would leave it, its probabilities leaning to the truth."""
+
+    def make(
+        name: str, seed: int, on: Folds = folds, done: Sequence[int] = (0, 1), noise: float = 0.3
+    ) -> Run:
+        rng = np.random.default_rng(seed)
+        run = begin_run(workspace, {"name": name, "size": 16}, on.n, on.digest, {})
+        test_ids = shapes.read_test_ids(workspace.source)
+        fold_of = on.of(labels.ids)
+        truth = 0.25 + 0.5 * labels.labels
+        for fold in done:
+            rows = np.flatnonzero(fold_of == fold)
+            probs = np.clip(truth[rows] + rng.normal(0, noise, (len(rows), 3)), 0.01, 0.99)
+            ids = tuple(labels.ids[row] for row in rows)
+            keys, files = shapes.class_keys, run.files.fold(fold)
+            oof = Predictions(ids, probs.astype(np.float32), keys, fold_of[rows])
+            test = rng.random((len(test_ids), 3), np.float32)
+            write_predictions(files.oof, oof, {})
+            write_predictions(files.test, Predictions(test_ids, test, keys), {})
+            write_json(files.done, {})
+        return run
+
+    return make

@@ -1,0 +1,110 @@
+"""The shape of the kit: imports point one way, facts of a competition stay in its file."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+KIT = ROOT / "kit"
+
+MAY_IMPORT = {
+    "core": set(),
+    "competitions": {"core"},
+    "data": {"core", "competitions"},
+    "models": {"core"},
+    "recipes": {"core", "models"},
+    "training": {"core", "competitions", "data", "models", "recipes"},
+    "ensemble": {"core", "competitions", "data"},
+    "submission": {"core", "competitions", "data", "ensemble"},
+    "report": {
+        "core",
+        "competitions",
+        "data",
+        "models",
+        "recipes",
+        "training",
+        "ensemble",
+        "submission",
+    },
+}
+MODULES = sorted(KIT.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of the kit that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return {name for name in found if name.startswith("kit.")}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_no_import_points_back(path: Path) -> None:
+    room = path.relative_to(KIT).parts[0]
+    if room not in MAY_IMPORT:
+        return  # cli.py and demo.py see everything, __init__ and __main__ import at most the cli
+    rooms = {name.split(".")[1] for name in imported(path)} - {room}
+    assert rooms <= MAY_IMPORT[room]
+
+
+def test_no_two_modules_import_each_other() -> None:
+    arrows = {module_name(path): imported(path) for path in MODULES}
+
+    def reaches(start: str, goal: str, seen: set[str]) -> bool:
+        for step in arrows.get(start, set()) - seen:
+            if step == goal or reaches(step, goal, seen | {step}):
+                return True
+        return False
+
+    assert [name for name in arrows if reaches(name, name, set())] == []
+
+
+def test_contributing_shows_the_same_arrows() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for room, allowed in MAY_IMPORT.items():
+        row = re.search(rf"\| `kit/{room}/` \|[^|]*\|([^|]*)\|", text)
+        assert row, f"CONTRIBUTING.md has no row for kit/{room}/"
+        named = row[1].strip()
+        if named == "everything above":
+            continue
+        assert set(re.findall(r"[a-z]+", named)) - {"nothing", "of", "the", "kit"} == allowed
+
+
+def test_only_the_competitions_know_their_classes_channels_and_formats() -> None:
+    fact = re.compile(r"""_green|Nucleoplasm|Centrosome|["']Target["']|["']Predicted["']|\b28\b""")
+    outside = [path for path in MODULES if "competitions" not in path.parts]
+    code = {path: _without_docstrings_and_comments(path) for path in outside}
+    assert {str(path): found for path, text in code.items() if (found := fact.findall(text))} == {}
+
+
+def _without_docstrings_and_comments(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = ""
+    return ast.unparse(tree)
+
+
+def test_long_files_have_a_reason() -> None:
+    long = [path.name for path in MODULES if len(path.read_text().splitlines()) > 300]
+    assert long == []
+
+
+def test_the_lock_names_no_index_and_pins_every_dependency() -> None:
+    lock = (ROOT / "requirements.txt").read_text()
+    assert "://" not in lock
+    assert "--" not in lock
+    pinned = {line.split("==")[0].lower() for line in lock.splitlines() if "==" in line}
+    declared = re.findall(r'^\s+"([a-z0-9-]+)>=', (ROOT / "pyproject.toml").read_text(), re.M)
+    assert len(declared) > 15
+    assert set(declared) <= pinned

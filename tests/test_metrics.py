@@ -1,0 +1,71 @@
+"""The metric: by hand, against scikit-learn, and its edges."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+
+from kit.competitions.metrics import f1_from_counts, f1_per_class, macro_f1
+
+TABLES = st.tuples(st.integers(1, 8), st.integers(1, 5)).flatmap(
+    lambda shape: st.tuples(*[arrays(np.uint8, shape, elements=st.integers(0, 1))] * 2)
+)
+
+
+def test_a_score_worked_out_by_hand() -> None:
+    labels = [[1, 1, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
+    decisions = [[1, 0, 0, 1], [1, 0, 0, 0], [1, 1, 0, 0]]
+    # 2 right of 3 said and 2 true; 1 of 1 and 2; nothing said or true; said and never true.
+    expected = [4 / 5, 2 / 3, 0.0, 0.0]
+    np.testing.assert_allclose(f1_per_class(labels, decisions), expected)
+    assert macro_f1(labels, decisions) == pytest.approx((4 / 5 + 2 / 3) / 4)
+
+
+@given(TABLES)
+def test_macro_f1_is_scikit_learns(tables: tuple[NDArray[np.uint8], NDArray[np.uint8]]) -> None:
+    labels, decisions = tables
+    by_class = [
+        f1_score(labels[:, column], decisions[:, column], average="binary", zero_division=0)
+        for column in range(labels.shape[1])
+    ]
+    np.testing.assert_allclose(f1_per_class(labels, decisions), by_class)
+    if labels.shape[1] > 1:
+        theirs = f1_score(labels, decisions, average="macro", zero_division=0)
+        assert macro_f1(labels, decisions) == pytest.approx(theirs)
+
+
+@given(TABLES)
+def test_f1_is_symmetric_and_between_0_and_1(
+    tables: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+) -> None:
+    labels, decisions = tables
+    f1 = f1_per_class(labels, decisions)
+    assert ((f1 >= 0) & (f1 <= 1)).all()
+    np.testing.assert_array_equal(f1, f1_per_class(decisions, labels))
+
+
+def test_a_perfect_answer_scores_1_only_where_something_is_true() -> None:
+    labels = np.array([[1, 0], [0, 0]])
+    assert macro_f1(labels, labels) == 0.5
+
+
+def test_truth_may_be_any_numbers_that_mean_yes_and_no() -> None:
+    assert macro_f1(np.array([[1.0], [0.0]]), np.array([[True], [False]])) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("labels", "decisions"), [((3, 2), (3, 1)), ((3, 2), (2, 2)), ((3,), (3,))]
+)
+def test_tables_of_other_shapes_are_refused(
+    labels: tuple[int, ...], decisions: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match="must be one shape"):
+        f1_per_class(np.zeros(labels), np.zeros(decisions))
+
+
+def test_counts_of_any_shape() -> None:
+    f1 = f1_from_counts([[2, 0], [1, 0]], [[3, 1], [1, 0]], [[2, 0], [2, 0]])
+    np.testing.assert_allclose(f1, [[0.8, 0.0], [2 / 3, 0.0]])

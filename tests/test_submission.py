@@ -1,0 +1,216 @@
+"""The submission: the same bytes each time, checked as a grader would, with its ancestry."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kit.competitions.base import Competition, Grades
+from kit.competitions.exact import decide
+from kit.competitions.registry import find_competition
+from kit.core.disk import digest_file, read_json
+from kit.core.errors import UserError
+from kit.core.paths import BlendFiles, Workspace
+from kit.data.predictions import read_predictions
+from kit.data.runs import Run
+from kit.ensemble.blend import blend
+from kit.ensemble.thresholds import read_thresholds
+from kit.submission.check import check_submission
+from kit.submission.grade import find_submission, submit
+from kit.submission.stage import check_stage
+from kit.submission.write import write_submission
+
+
+@pytest.fixture
+def blended(shapes: Competition, workspace: Workspace, make_run: Callable[..., Run]) -> BlendFiles:
+    """A finished blend of two runs."""
+    make_run("one", seed=1)
+    make_run("two", seed=2)
+    return blend(shapes, workspace, name="best").files
+
+
+# Writing
+
+
+def test_a_submission_holds_the_decisions_in_the_samples_order(
+    shapes: Competition, workspace: Workspace, blended: BlendFiles
+) -> None:
+    written = write_submission(shapes, workspace, blended)
+    answer = shapes.answer_format.read(written.files.csv, shapes.class_keys)
+    assert answer.ids == shapes.read_test_ids(workspace.source)
+    test = read_predictions(blended.test, shapes.class_keys).take(answer.ids)
+    expected = decide(test.probs, read_thresholds(blended.thresholds, shapes.class_keys))
+    assert answer.labels.tolist() == expected.tolist()
+    assert (written.name, written.rows) == ("shapes-best", 8)
+    assert written.labels_per_row == expected.sum() / 8
+    assert written.empty_rows == (expected.sum(axis=1) == 0).sum()
+
+
+def test_writing_again_changes_no_byte_and_no_file(
+    shapes: Competition, workspace: Workspace, blended: BlendFiles
+) -> None:
+    files = write_submission(shapes, workspace, blended).files
+    before = [
+        (path.read_bytes(), path.stat().st_mtime_ns) for path in (files.csv, files.provenance)
+    ]
+    write_submission(shapes, workspace, blended)
+    after = [(path.read_bytes(), path.stat().st_mtime_ns) for path in (files.csv, files.provenance)]
+    assert after == before
+
+
+def test_a_submission_that_was_tampered_with_is_written_anew(
+    shapes: Competition, workspace: Workspace, blended: BlendFiles
+) -> None:
+    files = write_submission(shapes, workspace, blended).files
+    before = files.csv.read_bytes(), files.provenance.read_bytes()
+    files.csv.write_text("image\n")
+    files.provenance.write_text("{}")
+    write_submission(shapes, workspace, blended)
+    assert (files.csv.read_bytes(), files.provenance.read_bytes()) == before
+
+
+def test_a_submission_names_all_its_ancestors(
+    shapes: Competition, workspace: Workspace, blended: BlendFiles
+) -> None:
+    files = write_submission(shapes, workspace, blended).files
+    said = read_json(files.provenance)
+    assert said["csv_digest"] == digest_file(files.csv)
+    assert said["blend"]["name"] == "best"
+    assert [run["recipe"]["name"] for run in said["runs"].values()] == ["one", "two"]
+    assert list(said["runs"]) == list(said["blend"]["weights"]) == list(workspace.run_names())
+    assert said["thresholds"]["scores"] == read_json(blended.thresholds)["scores"]
+    assert list(said["positive_rates"]) == list(shapes.class_keys)
+
+
+# Checking
+
+SAMPLE = ("b", "a")
+GOOD = "image,circle,square,star\nb,0,1,0\na,0,0,0\n"
+
+
+def test_a_good_submission_is_read_back(shapes: Competition, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(GOOD)
+    answer = check_submission(shapes, tmp_path / "s.csv", SAMPLE)
+    assert answer.ids == SAMPLE
+    assert answer.labels.tolist() == [[0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD.replace("a,0,0,0\n", ""), r"lacks ids of sample\.csv: a\."),
+        (GOOD + "c,0,0,0\n", r"has ids that sample\.csv lacks: c\."),
+        (GOOD + "a,0,0,0\n", "line 4: id 'a' stands there twice, first on line 3"),
+        (
+            "image,circle,square,star\na,0,0,0\nb,0,1,0\n",
+            r"has the ids of sample\.csv in another order",
+        ),
+        (GOOD.replace("1", "0.9"), "line 2: '0.9' is neither 0 nor 1"),
+        (GOOD.replace("image", "Id"), "the header is 'Id,circle,square,star', expected 'image,"),
+        (GOOD.replace(",0\n", "\n"), "line 2: wants 4 cells"),
+        (None, "does not exist"),
+    ],
+)
+def test_what_a_grader_would_refuse_is_found(
+    shapes: Competition, tmp_path: Path, content: str | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "s.csv").write_text(content)
+    with pytest.raises(UserError, match=message) as raised:
+        check_submission(shapes, tmp_path / "s.csv", SAMPLE)
+    assert str(raised.value).startswith(str(tmp_path / "s.csv"))
+
+
+def test_the_first_competition_takes_empty_rows_and_refuses_a_28th_class(tmp_path: Path) -> None:
+    hpa = find_competition("hpa")
+    (tmp_path / "s.csv").write_text("Id,Predicted\na,\nb,27 0\n")
+    assert check_submission(hpa, tmp_path / "s.csv", ("a", "b")).labels.sum() == 2
+    (tmp_path / "s.csv").write_text("Id,Predicted\na,\nb,28\n")
+    with pytest.raises(UserError, match=r"line 3: '28' is no label\. Allowed: the numbers 0 to 27"):
+        check_submission(hpa, tmp_path / "s.csv", ("a", "b"))
+
+
+# Grading
+
+
+def test_a_local_grader_is_asked_once_for_the_same_file(
+    shapes: Competition, workspace: Workspace, blended: BlendFiles
+) -> None:
+    asked: list[Path] = []
+
+    def grade(source: Path, csv: Path) -> Grades:
+        assert source == workspace.source
+        asked.append(csv)
+        return Grades(public=0.25, private=0.5)
+
+    graded = replace(shapes, grade=grade)
+    files = write_submission(graded, workspace, blended).files
+    for _ in range(2):
+        assert submit(graded, workspace, files) == Grades(0.25, 0.5)
+    assert asked == [files.csv]
+    files.csv.write_text(files.csv.read_text().replace(",1", ",0"))
+    submit(graded, workspace, files)
+    assert asked == [files.csv] * 2
+    assert read_json(files.grades)["csv_digest"] == digest_file(files.csv)
+
+
+def test_a_bad_file_is_never_sent(
+    shapes: Competition, workspace: Workspace, blended: BlendFiles
+) -> None:
+    files = write_submission(shapes, workspace, blended).files
+    lines = files.csv.read_text().splitlines(keepends=True)
+    files.csv.write_text("".join(lines[:-1]))
+    with pytest.raises(UserError, match=r"lacks ids of sample\.csv"):
+        submit(replace(shapes, grade=lambda source, csv: Grades(1, 1)), workspace, files)
+    assert not files.grades.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (None, "Upload it on the competition's page"),
+        ("send {csv} as {name}", r"Type: send \S+shapes-best\.csv as shapes-best$"),
+    ],
+)
+def test_without_a_local_grader_the_way_to_upload_is_said(
+    shapes: Competition,
+    workspace: Workspace,
+    blended: BlendFiles,
+    command: str | None,
+    message: str,
+) -> None:
+    files = write_submission(shapes, workspace, blended).files
+    with pytest.raises(UserError, match=message):
+        submit(replace(shapes, how_to_submit=command), workspace, files)
+
+
+def test_the_newest_blends_submission_is_found(
+    shapes: Competition, workspace: Workspace, blended: BlendFiles
+) -> None:
+    files = write_submission(shapes, workspace, blended).files
+    assert find_submission(shapes, workspace, None) == ("shapes-best", files)
+    assert find_submission(shapes, workspace, "shapes-best") == ("shapes-best", files)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [(None, "Nothing to submit: no blend. Make one: kit blend"), ("x", r"x\.csv does not exist")],
+)
+def test_nothing_to_submit_comes_with_the_next_step(
+    shapes: Competition, workspace: Workspace, name: str | None, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        find_submission(shapes, workspace, name)
+
+
+def test_a_dry_run_checks_and_sends_nothing(
+    shapes: Competition,
+    workspace: Workspace,
+    blended: BlendFiles,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = write_submission(shapes, workspace, blended).files
+    check_stage(shapes, workspace, None)
+    assert "Not submitted: --dry-run." in capsys.readouterr().out
+    assert not files.grades.exists()

@@ -1,0 +1,157 @@
+"""Training: what a kill leaves can be gone on with, and gives what an undisturbed run gives."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kit.competitions.cells import cells, generate_cells
+from kit.core.disk import read_json
+from kit.core.errors import UserError
+from kit.core.paths import RunFiles, Workspace
+from kit.data.folds_stage import fold_stage
+from kit.data.predictions import read_predictions
+
+ROOT = Path(__file__).parent.parent
+TINY = ("--competition", "cells", "--size", "32", "--set", "batch=8", "--set", "steps=3")
+
+# Kills the process with no warning when the named function is called for the n-th time.
+KILL_AT = """
+import os, signal, sys
+import kit.training.checkpoint as checkpoint
+name, count = sys.argv[1], int(sys.argv[2])
+real, calls = getattr(checkpoint, name), [0]
+def killing(*arguments):
+    calls[0] += 1
+    if calls[0] == count:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+setattr(checkpoint, name, killing)
+sys.argv = ["kit", *sys.argv[3:]]
+from kit.cli import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with tiny cells and their folds, and the environment to run the kit there."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def kit(self, *words: str, runs: str = "runs", kill: tuple[str, int] | None = None) -> int:
+        """Run the command line there; the exit status."""
+        start = [sys.executable, "-m", "kit"]
+        if kill is not None:
+            start = [sys.executable, "-c", KILL_AT, kill[0], str(kill[1])]
+        done = subprocess.run(
+            [*start, *words],
+            cwd=self.folder,
+            env={**self.environment, "KIT_RUNS": runs},
+            capture_output=True,
+            text=True,
+        )
+        print(done.stdout, done.stderr)
+        return done.returncode
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("line")
+    generate_cells(folder / "data" / "cells", seed=1, n_train=60, n_test=12, size=32)
+    here = Workspace(
+        source=folder / "data" / "cells",
+        stores=folder / "data" / "cells" / "store",
+        runs=folder / "runs" / "cells",
+        folds=folder / "folds" / "cells.csv",
+        submissions=folder / "submissions",
+    )
+    fold_stage(cells, here, n=2, seed=0)
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return Place(folder, {**os.environ, "PYTHONPATH": path})
+
+
+def only_run(place: Place, runs: str) -> RunFiles:
+    (folder,) = (place.folder / runs / "cells").iterdir()
+    return RunFiles(folder)
+
+
+def test_a_training_killed_twice_ends_like_one_that_was_not(place: Place) -> None:
+    words = ("train", "convnet", *TINY, "--folds", "0", "--set", "frozen_epochs=1")
+    words = (*words, "--set", "epochs=3", "--set", "dropout=0.3", "--set", "keep=last")
+    assert place.kit(*words, runs="undisturbed") == 0
+
+    # Between the weights of the second epoch and the marker that makes them count, then after
+    # the third epoch's marker: the first kill loses that epoch, the second loses nothing.
+    assert place.kit(*words, runs="killed", kill=("write_json", 2)) == -9
+    files = only_run(place, "killed").fold(0)
+    assert len(read_json(files.progress)["log"]) == 1
+    assert not files.done.exists()
+    assert place.kit(*words, runs="killed", kill=("write_text", 2)) == -9
+    assert len(read_json(files.progress)["log"]) == 3
+    assert not files.oof.exists()
+    assert place.kit(*words, runs="killed") == 0
+
+    calm = only_run(place, "undisturbed").fold(0)
+    assert files.oof.read_bytes() == calm.oof.read_bytes()
+    assert files.test.read_bytes() == calm.test.read_bytes()
+    assert [path.name for path in files.all_checkpoints()] == ["epoch003.weights.h5"]
+
+
+def test_every_row_is_predicted_once_and_by_the_model_that_did_not_see_it(place: Place) -> None:
+    assert place.kit("train", "convnet", *TINY, "--set", "epochs=1", runs="whole") == 0
+    run = only_run(place, "whole")
+    fold_of = {
+        line.split(",")[0]: int(line.split(",")[1])
+        for line in (place.folder / "folds" / "cells.csv").read_text().splitlines()[1:]
+    }
+    predicted: dict[str, int] = {}
+    for fold in (0, 1):
+        oof = read_predictions(run.fold(fold).oof, cells.class_keys)
+        assert oof.fold is not None
+        predicted |= dict(zip(oof.ids, oof.fold.tolist(), strict=True))
+        test = read_predictions(run.fold(fold).test, cells.class_keys)
+        assert set(test.ids) == set(cells.read_test_ids(place.folder / "data" / "cells"))
+    assert predicted == fold_of
+
+
+def test_a_loss_that_is_no_number_stops_with_one_line(place: Place) -> None:
+    from kit.training.train import train
+
+    here = Workspace(
+        source=place.folder / "data" / "cells",
+        stores=place.folder / "data" / "cells" / "store",
+        runs=place.folder / "nan",
+        folds=place.folder / "folds" / "cells.csv",
+        submissions=place.folder / "submissions",
+    )
+    from kit.recipes import recipes
+    from kit.recipes.base import with_settings
+
+    recipe = with_settings(
+        recipes.get("convnet"),
+        ["size=32", "batch=8", "steps=4", "epochs=1", "learning_rate=1e30", "schedule=constant"],
+    )
+    with pytest.raises(UserError, match=r"--set learning_rate=1e\+29"):
+        train(cells, here, recipe, [0])
+
+
+def test_an_epoch_is_full_batches_of_training_rows_whatever_their_number() -> None:
+    from kit.recipes import recipes
+    from kit.training.epoch import plan_epoch
+
+    rows = np.array([3, 5, 8])
+    recipe = recipes.get("convnet").model_copy(update={"batch": 4, "steps": 5})
+    plan = plan_epoch(recipe, rows, np.ones(3), seed=0, epoch=2)
+    assert len(plan.rows) == 20
+    assert set(plan.rows.tolist()) == {3, 5, 8}
+    again = plan_epoch(recipe, rows, np.ones(3), seed=0, epoch=2)
+    assert (again.rows == plan.rows).all()
+    assert (again.symmetries == plan.symmetries).all()
+    assert (plan_epoch(recipe, rows, np.ones(3), 0, 3).rows != plan.rows).any()

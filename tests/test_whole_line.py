@@ -1,0 +1,104 @@
+"""The whole line through the command line, for a competition that is one file of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flowers import flowers, write_flowers
+from sklearn.metrics import f1_score
+
+ROOT = Path(__file__).parent.parent
+FILE = str(Path(__file__).parent / "flowers.py")
+
+
+def kit(folder: Path, *words: str) -> str:
+    """Run a subcommand on the flowers in `folder`; what it printed."""
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-m", "kit", words[0], "--competition", FILE, *words[1:]]
+    environment = {**os.environ, "PYTHONPATH": path}
+    environment.pop("KIT_DATA", None)
+    environment.pop("KIT_RUNS", None)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def meadow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two small models have been trained and blended."""
+    folder = tmp_path_factory.mktemp("meadow")
+    write_flowers(folder / "data" / "flowers", n_train=80, n_test=20)
+    kit(folder, "folds", "--n", "2")
+    quick = ("--set", "epochs=6", "--set", "batch=8", "--set", "repeat_threshold=0.5")
+    kit(folder, "train", "convnet", "--size", "32", *quick, "--set", "learning_rate=5e-3")
+    kit(folder, "train", "convnet", "--size", "32", *quick, "--set", "seed=1")
+    kit(folder, "blend", "--name", "both")
+    return folder
+
+
+def test_the_submission_has_the_competition_s_own_header_order_and_cells(meadow: Path) -> None:
+    lines = (meadow / "submissions" / "flowers-both.csv").read_text().splitlines()
+    sample = (meadow / "data" / "flowers" / "sample.csv").read_text().splitlines()
+    assert lines[0] == "image_name,aster,bellflower,clover,daisy,edelweiss"
+    assert [line.split(",")[0] for line in lines] == [line.split(",")[0] for line in sample]
+    assert {cell for line in lines[1:] for cell in line.split(",")[1:]} <= {"0", "1"}
+
+
+def test_score_prints_what_scikit_learn_computes_from_the_same_files(
+    meadow: Path, tmp_path: Path
+) -> None:
+    csv = meadow / "submissions" / "flowers-both.csv"
+    answer = flowers.answer_format.read(csv, flowers.class_keys)
+    rng = np.random.Generator(np.random.PCG64(1))
+    truth = (rng.random(answer.labels.shape) < 0.4).astype(np.uint8)
+    truth[:, 2] = 0
+    truth_file = tmp_path / "truth.csv"
+    truth_file.write_text(flowers.answer(answer.ids, truth))
+    printed = kit(meadow, "score", "--predictions", str(csv), "--labels", str(truth_file))
+    expected = f1_score(truth, answer.labels, average="macro", zero_division=0)
+    assert f"macro-F1 {expected:.6f}" in printed
+
+
+def test_the_ancestry_of_a_submission_names_runs_recipes_folds_and_thresholds(
+    meadow: Path,
+) -> None:
+    from kit.core.disk import digest_file, read_json
+
+    ancestry = read_json(meadow / "submissions" / "flowers-both.json")
+    assert ancestry["csv_digest"] == digest_file(meadow / "submissions" / "flowers-both.csv")
+    assert len(ancestry["runs"]) == 2
+    for run in ancestry["runs"].values():
+        assert run["recipe"]["name"] == "convnet"
+        assert run["inputs"]["folds"] == 2
+    assert set(ancestry["thresholds"]["thresholds"]) == set(flowers.class_keys)
+    low, high = ancestry["thresholds"]["scores"]["interval"]
+    assert low <= ancestry["thresholds"]["scores"]["cross_fitted"] <= high
+
+
+def test_blending_again_changes_no_byte(meadow: Path) -> None:
+    made = [meadow / "submissions", meadow / "runs"]
+    files = [path for folder in made for path in folder.rglob("*") if path.is_file()]
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    kit(meadow, "blend", "--name", "both")
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files} == before
+
+
+def test_the_report_is_one_file_with_its_pictures_inside(meadow: Path) -> None:
+    printed = kit(meadow, "report")
+    page = (meadow / "runs" / "flowers" / "blends" / "both" / "report.html").read_text()
+    assert "report.html" in printed
+    assert page.count("data:image/png;base64,") == 3
+    assert 'src="http' not in page
+
+
+def test_a_dry_run_checks_and_sends_nothing(meadow: Path) -> None:
+    assert "Not submitted" in kit(meadow, "submit", "--dry-run")
+
+
+def test_status_lists_what_there_is(meadow: Path) -> None:
+    printed = kit(meadow, "status")
+    assert printed.count("2 of 2") == 2
+    assert "both" in printed
