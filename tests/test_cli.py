@@ -119,7 +119,7 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
         (nothing, (*TRAIN, "--set", "epochs"), "--set wants key=value, got 'epochs'"),
         (nothing, (*TRAIN, "--set", "epochs=many"), "--set epochs=many: input should be a valid"),
         (nothing, (*TRAIN, "--set", "epochs=0"), "--set epochs=0"),
-        (nothing, (*TRAIN, "--folds", "a"), "--folds wants numbers and commas, like 0,1; got 'a'"),
+        (nothing, (*TRAIN, "--folds", "a"), "--folds wants numbers with commas between, like 0,1; got 'a'"),
         (nothing, TRAIN, "folds/cells.csv does not exist. Make it: kit folds --competition cells"),
         (nothing, ("blend", "-c", "cells"), "kit folds --competition cells"),
         (nothing, ("submit", "-c", "cells"), "Nothing to submit: no blend. Make one: kit blend"),
