@@ -86,7 +86,9 @@ def make_run(
         name: str, seed: int, on: Folds = folds, done: Sequence[int] = (0, 1), noise: float = 0.3
     ) -> Run:
         rng = np.random.default_rng(seed)
-        run = begin_run(workspace, {"name": name, "size": 16}, on.n, on.digest, {})
+        run = begin_run(
+            workspace, {"name": name, "size": 16}, on.n, on.digest, digest_labels(labels), {}
+        )
         test_ids = shapes.read_test_ids(workspace.source)
         fold_of = on.of(labels.ids)
         truth = 0.25 + 0.5 * labels.labels

@@ -32,15 +32,16 @@ def times(folder: Path) -> dict[str, int]:
 
 
 def test_a_run_is_found_again_and_other_inputs_make_another(workspace: Workspace) -> None:
-    first = begin_run(workspace, {"name": "net", "size": 16}, 2, "f", {"train": "t"})
-    assert begin_run(workspace, {"name": "net", "size": 16}, 2, "f", {"train": "t"}) == first
+    first = begin_run(workspace, {"name": "net", "size": 16}, 2, "f", "l", {"train": "t"})
+    assert begin_run(workspace, {"name": "net", "size": 16}, 2, "f", "l", {"train": "t"}) == first
     assert first.name.startswith("net-16-")
     others = [
-        begin_run(workspace, {"name": "net", "size": 16, "seed": 1}, 2, "f", {"train": "t"}),
-        begin_run(workspace, {"name": "net", "size": 16}, 2, "g", {"train": "t"}),
-        begin_run(workspace, {"name": "net", "size": 16}, 2, "f", {"train": "u"}),
+        begin_run(workspace, {"name": "net", "size": 16, "seed": 1}, 2, "f", "l", {"train": "t"}),
+        begin_run(workspace, {"name": "net", "size": 16}, 2, "g", "l", {"train": "t"}),
+        begin_run(workspace, {"name": "net", "size": 16}, 2, "f", "l", {"train": "u"}),
+        begin_run(workspace, {"name": "net", "size": 16}, 2, "f", "m", {"train": "t"}),
     ]
-    assert len({run.name for run in [first, *others]}) == 4
+    assert len({run.name for run in [first, *others]}) == 5
     assert open_run(workspace, first.name) == first
 
 
@@ -200,7 +201,7 @@ def test_a_run_on_other_folds_that_was_asked_for_is_refused(
     shapes: Competition, workspace: Workspace, elsewhere: Folds, make_run: MakeRun
 ) -> None:
     other = make_run("other", seed=2, on=elsewhere)
-    with pytest.raises(UserError, match=f"{other.name} was trained on other folds"):
+    with pytest.raises(UserError, match=f"{other.name}: it was trained on other folds"):
         blend(shapes, workspace, [other.name])
     assert workspace.blend_names() == ()
 

@@ -25,7 +25,7 @@ def test_decisions_worked_out_by_hand() -> None:
 
 
 def test_the_two_scores_worked_out_by_hand(shapes: Competition) -> None:
-    score = honest_score(shapes, LABELS, OOF, OOF.ids, test_rows=5)
+    score = honest_score(LABELS, OOF, OOF.ids, test_rows=5)
     assert score.fitted == 1.0
     assert score.cross_fitted == pytest.approx(2 * 2 / (3 + 3))
     assert score.test_rows == 5
@@ -54,7 +54,7 @@ def test_noise_is_worth_less_cross_fitted_than_fitted(shapes: Competition) -> No
     labels = (rng.random((200, 3)) < 0.1).astype(np.uint8)
     probs, ids = rng.random((200, 3), np.float32), tuple(map(str, range(200)))
     oof = Predictions(ids, probs, shapes.class_keys, np.arange(200) % 5)
-    score = honest_score(shapes, labels, oof, ids, test_rows=200)
+    score = honest_score(labels, oof, ids, test_rows=200)
     assert score.cross_fitted < score.fitted
 
 

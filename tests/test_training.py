@@ -83,8 +83,9 @@ def only_run(place: Place, runs: str) -> RunFiles:
 
 
 def test_a_training_killed_twice_ends_like_one_that_was_not(place: Place) -> None:
-    words = ("train", "convnet", *TINY, "--folds", "0", "--set", "frozen_epochs=1")
-    words = (*words, "--set", "epochs=3", "--set", "dropout=0.3", "--set", "keep=last")
+    changes = ("frozen_epochs=1", "epochs=3", "dropout=0.3", "keep=last")
+    settings = [word for change in changes for word in ("--set", change)]
+    words = ["train", "convnet", *TINY, "--folds", "0", *settings]
     assert place.kit(*words, runs="undisturbed") == 0
 
     # Between the weights of the second epoch and the marker that makes them count, then after
@@ -144,7 +145,7 @@ def test_a_loss_that_is_no_number_stops_with_one_line(place: Place) -> None:
 
 def test_an_epoch_is_full_batches_of_training_rows_whatever_their_number() -> None:
     from kit.recipes import recipes
-    from kit.training.epoch import plan_epoch
+    from kit.training.plan import plan_epoch
 
     rows = np.array([3, 5, 8])
     recipe = recipes.get("convnet").model_copy(update={"batch": 4, "steps": 5})

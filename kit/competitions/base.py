@@ -1,15 +1,17 @@
-"""What a competition is: the fixed facts that every other file asks for and none repeats."""
+"""What a competition is: the fixed facts that every other file asks for and none repeats.
+
+The metric is macro-F1 in every one of them (`metrics.py`): thresholds and blends are solved for it,
+and a field for another metric would be a promise that nothing keeps.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.images import ImageNames
-from kit.competitions.metrics import f1_per_class, macro_f1
 from kit.competitions.tables import LabelTable, TableFormat, read_ids
 from kit.core.errors import UserError
 
@@ -50,8 +52,6 @@ class Competition:
     private_share: float | None = None
     url: str | None = None
     how_to_submit: str | None = None
-    metric: Callable[[Any, Any], float] = macro_f1
-    metric_per_class: Callable[[Any, Any], NDArray[np.float64]] = f1_per_class
     prepare: Callable[[Path], None] | None = None
     grade: Callable[[Path, Path], Grades] | None = None
 
@@ -60,6 +60,9 @@ class Competition:
             raise ValueError(f"{self.name}: as many class names as class keys are wanted")
         if len(set(self.class_keys)) != len(self.class_keys):
             raise ValueError(f"{self.name}: class keys must differ")
+        # Keys are the columns of a predictions table, beside these two.
+        if taken := {"Id", "fold"} & set(self.class_keys):
+            raise ValueError(f"{self.name}: no class key may be called {sorted(taken)}")
 
     def read_labels(self, source: Path) -> LabelTable:
         """The training labels from the data folder; UserError that says how to get the data."""

@@ -97,8 +97,7 @@ def grade_cells(source: Path, submission: Path) -> Grades:
         raise UserError(f"{submission}: ids missing or unknown to the grader: {some(wrong)}.")
     with (source / USAGE).open(encoding="utf-8", newline="") as file:
         usage = {row["Id"]: row["Usage"] for row in csv.DictReader(file)}
-    position = {image_id: row for row, image_id in enumerate(answer.ids)}
-    decisions = answer.labels[[position[image_id] for image_id in truth.ids]]
+    decisions = answer.of(truth.ids)
     private = np.array([usage[image_id] == "Private" for image_id in truth.ids])
     return Grades(
         public=macro_f1(truth.labels[~private], decisions[~private]),

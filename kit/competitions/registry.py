@@ -13,8 +13,9 @@ competitions: Registry[Competition] = Registry("competition", "kit.competitions"
 def find_competition(name: str) -> Competition:
     """The competition called `name`, or the one that the file `name.py` defines.
 
-    Such a file holds exactly one value of type Competition at its top level. Raises UserError
-    for an unknown name, a missing file, or a file with none or several.
+    Such a file holds exactly one value of type Competition at its top level, beside any that it
+    imports from the kit. Raises UserError for an unknown name, a missing file, or a file with
+    none or several.
     """
     if not name.endswith(".py"):
         return competitions.get(name)
@@ -26,7 +27,9 @@ def find_competition(name: str) -> Competition:
         raise UserError(f"{path} cannot be imported as Python.")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found = [value for value in vars(module).values() if isinstance(value, Competition)]
+    known = [competitions.get(known) for known in competitions.names()]
+    values = [value for value in vars(module).values() if isinstance(value, Competition)]
+    found = [value for value in values if not any(value is one for one in known)]
     if len(found) != 1:
         raise UserError(f"{path} must define one Competition, it defines {len(found)}.")
     return found[0]

@@ -22,6 +22,13 @@ class LabelTable:
     ids: tuple[str, ...]
     labels: NDArray[np.uint8]
 
+    def of(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        """The labels of these ids, in their order; UserError when an id has none."""
+        row = {image_id: number for number, image_id in enumerate(self.ids)}
+        if missing := [image_id for image_id in ids if image_id not in row]:
+            raise UserError(f"Ids without labels: {some(missing)}.")
+        return self.labels[[row[image_id] for image_id in ids]]
+
 
 class TableFormat(Protocol):
     """How one CSV file holds the labels of one image a row."""

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +20,12 @@ def atomic(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target` that becomes `target` when the block ends well.
 
     A block that raises, or a process that is killed, leaves the former target as it was. The
-    temporary name ends like the target's, because some writers choose the format by it. Raises
-    UserError when the disk is full.
+    temporary name ends like the target's, because some writers choose the format by it. What a
+    killed process left of the same target is removed. Raises UserError when the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".partial-{os.getpid()}-{target.name}")
+    _remove_leftovers(target)
+    temporary = target.with_name(f".partial-{socket.gethostname()}-{os.getpid()}-{target.name}")
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -35,6 +37,25 @@ def atomic(target: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Delete temporary files of `target` whose process, on this machine, is gone."""
+    start = f".partial-{socket.gethostname()}-"
+    for path in target.parent.glob(f"{start}*-{target.name}"):
+        process = path.name.removeprefix(start).removesuffix(f"-{target.name}")
+        if process.isdigit() and not _is_alive(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def disk_full(target: Path) -> UserError:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from kit.core.errors import UserError
 
+# What zipfile raises for a member that is damaged, cut off, packed in an unknown way, or locked.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
 
 class Source(Protocol):
     """A place that holds a split's files by name."""
@@ -71,9 +74,9 @@ class Archive:
     def read(self, name: str) -> bytes:
         try:
             return self._open().read(self._members[name])
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except UNREADABLE as error:
             raise UserError(
-                f"{self.where(name)} is damaged ({error}). Download it again."
+                f"{self.where(name)} cannot be read ({error}). Download it again."
             ) from error
 
     def where(self, name: str) -> str:
@@ -133,7 +136,7 @@ def _cut_short(data: bytes) -> bool:
     if data.startswith(b"\x89PNG"):
         return b"IEND" not in data[-16:]
     if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" not in data[-64:]
+        return b"\xff\xd9" not in data[-4096:]
     return False
 
 

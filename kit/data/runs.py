@@ -16,17 +16,26 @@ class Run:
     """A run on disk: its files, and what it was begun from.
 
     `recipe` are the recipe's settings as plain values; `folds` is how many folds there are, and
-    `folds_digest` says which table they are from.
+    the digests say which table they are from and which labels were learned.
     """
 
     files: RunFiles
     recipe: Mapping[str, Any]
     folds: int
     folds_digest: str
+    labels_digest: str
 
     @property
     def name(self) -> str:
         return self.files.name
+
+    def misfit(self, folds_digest: str, labels_digest: str) -> str | None:
+        """Why the run cannot stand beside others on these folds and labels; None when it can."""
+        if self.folds_digest != folds_digest:
+            return "it was trained on other folds, and has seen what the others hold out"
+        if self.labels_digest != labels_digest:
+            return "the labels have changed since it was trained"
+        return None
 
     def missing_folds(self) -> tuple[int, ...]:
         """The folds whose marker has not been written."""
@@ -65,6 +74,7 @@ def begin_run(
     recipe: Mapping[str, Any],
     folds: int,
     folds_digest: str,
+    labels_digest: str,
     stores: Mapping[str, str],
 ) -> Run:
     """Freeze what a run is made from, or find the run that was begun from just this.
@@ -73,13 +83,18 @@ def begin_run(
     digest over everything, so runs from different inputs never share a folder.
     """
     # The Keras backend is not part of it: a recipe is the same model on each of them.
-    inputs = {"folds": folds, "folds_digest": folds_digest, "stores": dict(stores)}
+    inputs = {
+        "folds": folds,
+        "folds_digest": folds_digest,
+        "labels_digest": labels_digest,
+        "stores": dict(stores),
+    }
     mark = digest([dict(recipe), inputs])[:8]
     files = workspace.run(f"{recipe['name']}-{recipe['size']}-{mark}")
     if not files.inputs.exists():
         write_json(files.recipe, dict(recipe))
         write_json(files.inputs, inputs)
-    return Run(files, recipe, folds, folds_digest)
+    return Run(files, recipe, folds, folds_digest, labels_digest)
 
 
 def open_run(workspace: Workspace, name: str) -> Run:
@@ -89,4 +104,10 @@ def open_run(workspace: Workspace, name: str) -> Run:
         known = ", ".join(workspace.run_names()) or "none; train one with kit train MODEL"
         raise UserError(f"No run '{name}' in {workspace.runs}. There are: {known}.")
     inputs = read_json(files.inputs)
-    return Run(files, read_json(files.recipe), inputs["folds"], inputs["folds_digest"])
+    return Run(
+        files,
+        read_json(files.recipe),
+        inputs["folds"],
+        inputs["folds_digest"],
+        inputs["labels_digest"],
+    )

@@ -1,6 +1,7 @@
 """The packed image store: every image of a split decoded once, as one uint8 memory map."""
 
 import os
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Store:
     """Packed images of one split and their ids, row by row.
 
     `images` is uint8 (rows, size, size, channels), memory-mapped, read-only. `digest` says what
-    was packed: competition, split, size and ids.
+    was packed: competition, split, size, ids and pixels.
     """
 
     ids: tuple[str, ...]
@@ -49,35 +50,36 @@ def pack(
 ) -> Store:
     """Decode and resize the images of these ids into the store, with all cores.
 
-    A store that is already there for the same ids is opened and left as it is. Raises UserError
+    A store that is already there for the same ids is opened and left as it is, without looking
+    at the images again: delete its folder if they have changed. Raises UserError
     before any work when files are missing, and at the first file that cannot be read; the store
     is then absent, not partial.
     """
     files = workspace.store(size, split)
     wanted = _describe(competition, split, size, ids)
-    if _is_packed(files) and read_json(files.meta) == wanted:
+    if _is_packed(files) and wanted.items() <= read_json(files.meta).items():
         return open_store(files)
     source = find_source(workspace.source, split, competition.how_to_get_data)
     _check_files(competition, source, split, ids)
     # The marker goes first, so that a kill while the array is replaced leaves no store at all.
     files.meta.unlink(missing_ok=True)
-    _decode_all(competition, source, files, split, size, ids)
+    checksums = _decode_all(competition, source, files, split, size, ids)
     write_text(files.ids, csv_text([("Id",), *((image_id,) for image_id in ids)]))
-    write_json(files.meta, wanted)
+    write_json(files.meta, {**wanted, "digest": digest([wanted, checksums])})
     return open_store(files)
 
 
 def _describe(
     competition: Competition, split: str, size: int, ids: Sequence[str]
 ) -> dict[str, object]:
-    what: dict[str, object] = {
+    return {
         "competition": competition.name,
         "split": split,
         "rows": len(ids),
         "size": size,
         "channels": list(competition.channels),
+        "ids_digest": digest(list(ids)),
     }
-    return {**what, "digest": digest([what, list(ids)])}
 
 
 def _check_files(competition: Competition, source: Source, split: str, ids: Sequence[str]) -> None:
@@ -103,7 +105,8 @@ def _decode_all(
     split: str,
     size: int,
     ids: Sequence[str],
-) -> None:
+) -> list[int]:
+    """Fill the memory map; returns a checksum of each row's pixels."""
     channels = len(competition.channels)
     shape = (len(ids), size, size, channels)
     with atomic(files.images) as temporary:
@@ -114,22 +117,27 @@ def _decode_all(
             with temporary.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
 
-        def decode(row: int) -> None:
+        def decode(row: int) -> int:
             names = competition.images.files(ids[row])
-            array[row] = decode_image(source, names, size, channels)
+            image = decode_image(source, names, size, channels)
+            array[row] = image
+            return zlib.crc32(image.tobytes())
 
         # Threads are enough: OpenCV and zlib release the lock while they decode.
         with (
             bar(f"packing {split} at {size}", total=len(ids)) as progress,
             ThreadPoolExecutor(os.cpu_count()) as pool,
         ):
+            checksums = []
             try:
-                for _ in pool.map(decode, range(len(ids))):
+                for checksum in pool.map(decode, range(len(ids))):
+                    checksums.append(checksum)
                     progress.advance()
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
         array.flush()
+    return checksums
 
 
 def open_store(files: StoreFiles) -> Store:

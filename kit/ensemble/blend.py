@@ -9,7 +9,7 @@ from kit.core.disk import digest, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.progress import say
-from kit.data.folds import Folds, read_folds
+from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import Predictions, mean_of_logits, write_predictions
 from kit.data.runs import Run, open_run
 from kit.ensemble.crossfit import HonestScore, honest_score
@@ -47,19 +47,18 @@ def blend(
     """
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
-    runs = _choose_runs(workspace, folds, run_names)
+    runs = _choose_runs(workspace, folds, digest_labels(table), run_names)
     inputs = {run.name: run.digest() for run in runs}
     files = workspace.blend(name or f"mean-{digest(inputs)[:8]}")
 
-    position = {image_id: row for row, image_id in enumerate(table.ids)}
-    labels = table.labels[[position[image_id] for image_id in folds.ids]]
+    labels = table.of(folds.ids)
     test_ids = competition.read_test_ids(workspace.source)
     test_rows = round(len(test_ids) * (competition.private_share or 1.0))
 
     def scored(title: str, oof: Predictions) -> Scored:
-        return Scored(title, honest_score(competition, labels, oof, folds.group, test_rows))
+        return Scored(title, honest_score(labels, oof, folds.group, test_rows))
 
-    members = [_check_folds(run, run.read_oof(competition), folds) for run in runs]
+    members = [run.read_oof(competition).take(folds.ids) for run in runs]
     blended = mean_of_logits(members)
     scores = tuple(scored(run.name, oof) for run, oof in zip(runs, members, strict=True))
     scores = (*scores, scored(files.name, blended))
@@ -81,32 +80,29 @@ def blend(
     return result
 
 
-def _choose_runs(workspace: Workspace, folds: Folds, names: Sequence[str]) -> tuple[Run, ...]:
-    """The named runs, or every finished one on these folds; each on these folds and whole."""
+def _choose_runs(
+    workspace: Workspace, folds: Folds, labels_digest: str, names: Sequence[str]
+) -> tuple[Run, ...]:
+    """The named runs, or every finished one; UserError when one does not fit folds and labels."""
     if names:
-        return tuple(open_run(workspace, name) for name in dict.fromkeys(names))
-    runs = [open_run(workspace, name) for name in workspace.run_names()]
-    fitting = [run for run in runs if run.folds_digest == folds.digest]
-    for run in runs:
-        if run.folds_digest != folds.digest:
-            say(f"{run.name} is left out: it was trained on other folds.")
-    for run in fitting:
-        if missing := run.missing_folds():
-            say(f"{run.name} is left out: folds {', '.join(map(str, missing))} are not trained.")
-    finished = tuple(run for run in fitting if not run.missing_folds())
+        runs = tuple(open_run(workspace, name) for name in dict.fromkeys(names))
+        for run in runs:
+            if reason := run.misfit(folds.digest, labels_digest):
+                raise UserError(f"{run.name}: {reason}. Train it again, or leave it out.")
+        return runs
+    finished = []
+    for name in workspace.run_names():
+        run = open_run(workspace, name)
+        reason = run.misfit(folds.digest, labels_digest)
+        if reason is None and (missing := run.missing_folds()):
+            reason = f"folds {', '.join(map(str, missing))} are not trained"
+        if reason is None:
+            finished.append(run)
+        else:
+            say(f"{name} is left out: {reason}.")
     if not finished:
         raise UserError(
             f"No finished run on the folds of {workspace.folds} in {workspace.runs}. "
             "Train one: kit train MODEL"
         )
-    return finished
-
-
-def _check_folds(run: Run, oof: Predictions, folds: Folds) -> Predictions:
-    """The run's predictions in the order of the fold table; UserError when folds differ."""
-    if run.folds_digest != folds.digest:
-        raise UserError(
-            f"{run.name} was trained on other folds than the present table's: its "
-            "out-of-fold predictions have seen what others hold out. Train it again or leave it."
-        )
-    return oof.take(folds.ids)
+    return tuple(finished)

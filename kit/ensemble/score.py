@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide
+from kit.competitions.metrics import f1_per_class, macro_f1
 from kit.core.errors import UserError
 from kit.core.progress import say, table
 from kit.data.predictions import Predictions, read_predictions
@@ -24,8 +25,8 @@ def score_stage(
     """
     truth = competition.label_format.read(labels, competition.class_keys)
     decisions = _decisions(competition, predictions, truth.ids, thresholds)
-    by_class = competition.metric_per_class(truth.labels, decisions)
-    value = competition.metric(truth.labels, decisions)
+    by_class = f1_per_class(truth.labels, decisions)
+    value = macro_f1(truth.labels, decisions)
     low, high = bootstrap_interval(truth.labels, decisions, truth.ids, len(truth.ids))
     rows = [
         [name, f"{f1:.4f}", true, predicted]

@@ -59,9 +59,10 @@ class Recipe(BaseModel):
     frozen_learning_rate: float = Field(default=1e-3, gt=0)
     epochs: int = Field(ge=1, description="epochs with everything learning, after the frozen ones")
     keep: Literal["val_loss", "val_macro_f1", "last"] = Field(
-        default="val_loss", description="which epoch's weights predict"
+        default="val_loss",
+        description="which epoch predicts; but for 'last', chosen on the fold left out",
     )
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
     @property
     def all_epochs(self) -> int:

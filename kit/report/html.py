@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
+from kit.competitions.metrics import f1_per_class
 from kit.core.disk import read_json, write_text
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
@@ -37,13 +38,12 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
     oof = read_predictions(files.oof, competition.class_keys).take(folds.ids)
-    row_of = {image_id: row for row, image_id in enumerate(table.ids)}
-    labels = table.labels[[row_of[image_id] for image_id in folds.ids]]
+    labels = table.of(folds.ids)
     decisions = cross_fitted_decisions(labels, oof)
     made = read_json(files.weights)
     runs = tuple(made["weights"])
 
-    f1 = competition.metric_per_class(labels, decisions)
+    f1 = f1_per_class(labels, decisions)
     counts = labels.sum(axis=0, dtype=int).tolist()
     grades = workspace.submission(f"{competition.name}-{files.name}").grades
     template = jinja2.Environment(autoescape=True).from_string(

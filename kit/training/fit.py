@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide, exact_thresholds
+from kit.competitions.metrics import macro_f1
 from kit.core.disk import write_json
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles
@@ -18,6 +19,7 @@ from kit.models.build import build_model
 from kit.models.losses import build_loss
 from kit.recipes.base import Recipe
 from kit.training import backend
+from kit.training.batches import AfterStep, EpochBatches
 from kit.training.checkpoint import (
     EpochLog,
     Progress,
@@ -27,14 +29,8 @@ from kit.training.checkpoint import (
     save_epoch,
 )
 from kit.training.display import FoldDisplay
-from kit.training.epoch import (
-    AfterStep,
-    EpochBatches,
-    plan_epoch,
-    sampling_factors,
-    steps_per_epoch,
-)
 from kit.training.optimizer import build_optimizer
+from kit.training.plan import plan_epoch, sampling_factors, steps_per_epoch
 from kit.training.predict import predict_logits
 from kit.training.schedule import Phase, learning_rate, phases
 
@@ -99,7 +95,7 @@ def _train_phase(
     recipe, data = task.recipe, task.data
     factors = sampling_factors(recipe, data.labels[data.train_rows])
     steps = steps_per_epoch(recipe, factors) * (phase.end - phase.first)
-    rates = [learning_rate(recipe, phase, step / steps) for step in range(steps)]
+    rates = [learning_rate(recipe, phase, (step + 0.5) / steps) for step in range(steps)]
 
     # The trainer shares the model's layers; the model itself stays free of optimizer state, so
     # that what is saved are plain weights.
@@ -148,7 +144,7 @@ def _validate(task: FoldTask, model: keras.Model, epoch: int, train_loss: float)
         epoch=epoch,
         loss=train_loss,
         val_loss=float(keras.ops.convert_to_numpy(loss)),
-        val_macro_f1_at_half=task.competition.metric(labels, half),
+        val_macro_f1_at_half=macro_f1(labels, half),
         val_macro_f1_best_cut=float(exact_thresholds(labels, probs).f1.mean()),
         learning_rate=0.0,
         samples_per_second=0.0,

@@ -8,16 +8,16 @@ from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import bar, say
-from kit.data.folds import Folds, read_folds
+from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.runs import Run, begin_run
 from kit.data.store import Store, pack
 from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.checkpoint import load_progress
 from kit.training.display import FoldDisplay
-from kit.training.epoch import sampling_factors, steps_per_epoch
 from kit.training.estimate import advice, seconds_per_image
 from kit.training.fit import FoldData, FoldTask, train_fold
+from kit.training.plan import sampling_factors, steps_per_epoch
 
 
 def train(
@@ -40,10 +40,11 @@ def train(
     train_store = pack(competition, workspace, "train", recipe.size, folds.ids)
     test_store = pack(competition, workspace, "test", recipe.size, test_ids)
     stores = {"train": train_store.digest, "test": test_store.digest}
-    run = begin_run(workspace, recipe.model_dump(), folds.n, folds.digest, stores)
+    run = begin_run(
+        workspace, recipe.model_dump(), folds.n, folds.digest, digest_labels(table), stores
+    )
 
-    position = {image_id: row for row, image_id in enumerate(table.ids)}
-    labels = table.labels[[position[image_id] for image_id in train_store.ids]]
+    labels = table.of(train_store.ids)
     tasks = [
         FoldTask(
             run.name,

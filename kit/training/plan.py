@@ -1,13 +1,10 @@
-"""One epoch: which rows it shows in which order, and the batches that Keras asks for."""
+"""What each epoch shows: which rows, in which order, under which symmetry."""
 
-from collections.abc import Callable
-
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.augment import draw_symmetries
-from kit.data.batches import EpochPlan, read_batch
+from kit.data.batches import EpochPlan
 from kit.data.sampling import epoch_rows, repeat_factors
 from kit.recipes.base import Recipe
 
@@ -41,40 +38,3 @@ def plan_epoch(
     if recipe.augment == "none":
         return EpochPlan(shown, np.zeros(len(shown), np.int64))
     return EpochPlan(shown, draw_symmetries(shown, seed, epoch))
-
-
-class EpochBatches(keras.utils.PyDataset):
-    """An epoch's batches for Keras: uint8 images and float32 multi-hot labels."""
-
-    def __init__(
-        self,
-        images: NDArray[np.uint8],
-        labels: NDArray[np.uint8],
-        plan: EpochPlan,
-        batch: int,
-    ) -> None:
-        super().__init__()
-        self._images = images
-        self._labels = labels
-        self._plan = plan
-        self._batch = batch
-
-    def __len__(self) -> int:
-        return len(self._plan.rows) // self._batch
-
-    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        part = slice(step * self._batch, (step + 1) * self._batch)
-        rows = self._plan.rows[part]
-        pixels = read_batch(self._images, rows, self._plan.symmetries[part])
-        return pixels, self._labels[rows].astype(np.float32)
-
-
-class AfterStep(keras.callbacks.Callback):
-    """Calls a function after each training step, for progress."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        super().__init__()
-        self._call = call
-
-    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-        self._call()
