@@ -38,6 +38,10 @@ class FoldRunFiles:
         return self.folder / "log.csv"
 
     @property
+    def events(self) -> Path:
+        return self.folder / "events.out.tfevents.kit"
+
+    @property
     def oof(self) -> Path:
         return self.folder / "oof.parquet"
 

@@ -29,6 +29,7 @@ from kit.training.checkpoint import (
     save_epoch,
 )
 from kit.training.display import FoldDisplay
+from kit.training.events import append_events
 from kit.training.optimizer import build_optimizer
 from kit.training.plan import plan_epoch, sampling_factors, steps_per_epoch
 from kit.training.predict import predict_logits
@@ -129,6 +130,7 @@ def _train_phase(
         best = epoch if _is_best(recipe, line, state) else state.best
         state = Progress((*state.log, line), best)
         save_epoch(task.files, model, optimizer, state)
+        append_events(task.files.events, line)
         display.epoch(line)
     return state
 

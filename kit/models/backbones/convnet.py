@@ -35,6 +35,8 @@ def convnet(shape: Shape, weights: str, seed: int) -> "keras.Model":
             use_bias=False,
             kernel_initializer=keras.initializers.HeNormal(draw.getrandbits(31)),
         )(features)
-        features = keras.layers.BatchNormalization()(features)
+        # Keras' momentum of 0.99 takes hundreds of steps to forget the first ones; small data give
+        # few dozen an epoch, and validation would lag behind training for many epochs.
+        features = keras.layers.BatchNormalization(momentum=0.9)(features)
         features = keras.layers.ReLU()(features)
     return keras.Model(images, features, name="backbone")

@@ -1,0 +1,34 @@
+"""The epochs' numbers as TensorBoard events: `tensorboard --logdir runs` draws them live."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from kit.training.checkpoint import EpochLog
+
+# The version that TensorBoard wants to read in a file's first record.
+FILE_VERSION = "brain.Event:2"
+
+
+def append_events(path: Path, line: EpochLog) -> None:
+    """Append one epoch's numbers to an event file, each as a scalar under its own name.
+
+    The log of record is `log.csv`; this file is for looking at, and may be deleted. Only
+    tensorboard's record writer is used: its usual writer would import TensorFlow, which a
+    training on another backend must not.
+    """
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    numbers = asdict(line)
+    epoch = numbers.pop("epoch")
+    values = [Summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
+    event = Event(wall_time=time.time(), step=epoch, summary=Summary(value=values))
+    begun = path.exists()
+    with path.open("ab") as file:
+        writer = RecordWriter(file)
+        if not begun:
+            first = Event(wall_time=time.time(), file_version=FILE_VERSION)
+            writer.write(first.SerializeToString())
+        writer.write(event.SerializeToString())
