@@ -1,6 +1,5 @@
 """The command line: one subcommand a stage. What is heavy is imported when a command needs it."""
 
-import errno
 import os
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kit.core.disk import is_disk_full
 from kit.core.errors import UserError
 from kit.core.quiet import without_announcements
 
@@ -47,7 +47,7 @@ def main() -> None:
         print(f"kit: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
         print(
             f"kit: The disk is full: {error.filename}. Nothing finished is lost.", file=sys.stderr

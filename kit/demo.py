@@ -11,6 +11,7 @@ from kit.competitions.registry import competitions
 from kit.core.paths import Workspace
 from kit.core.progress import duration, say, table
 from kit.data.folds_stage import fold_stage
+from kit.data.runs import open_run
 from kit.ensemble.blend import Blend, blend
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
@@ -58,10 +59,10 @@ FULL = DemoPlan(
     cell_size=128,
     folds=3,
     entries=(
-        Entry("convnet", 64, (*_SHORT, "epochs=24", "learning_rate=2e-3")),
-        Entry("convnet", 96, (*_SHORT, "epochs=18", "learning_rate=2e-3")),
+        Entry("convnet", 64, (*_SHORT, "epochs=20", "learning_rate=2e-3")),
+        Entry("convnet", 96, (*_SHORT, "epochs=14", "learning_rate=2e-3")),
         Entry(
-            "gapnet", 96, (*_SHORT, "epochs=20", "learning_rate=1.5e-3", "dropout=0", "batch=32")
+            "gapnet", 96, (*_SHORT, "epochs=16", "learning_rate=1.5e-3", "dropout=0", "batch=32")
         ),
     ),
 )
@@ -88,7 +89,7 @@ def run_demo(plan: DemoPlan) -> None:
     _step(5, "grade: the local grader has the labels that the kit never saw")
     grades = submit_stage(competition, workspace, written.name)
     report = write_report(competition, workspace, made.files.name)
-    _print_result(made, [*singles, grades])
+    _print_result(workspace, made, [*singles, grades])
     say(f"\nTook {duration(time.monotonic() - begun)} and wrote:")
     _print_files(workspace, made, written, report)
     say(NEXT)
@@ -105,9 +106,10 @@ def _submit_alone(competition: Competition, workspace: Workspace, run: str) -> G
     return submit(competition, workspace, written.files)
 
 
-def _print_result(made: Blend, grades: Sequence[Grades]) -> None:
+def _print_result(workspace: Workspace, made: Blend, grades: Sequence[Grades]) -> None:
+    minutes = [open_run(workspace, run).seconds() / 60 for run in made.runs]
     rows = []
-    for scored, grade in zip(made.scores, grades, strict=True):
+    for scored, grade, spent in zip(made.scores, grades, [*minutes, sum(minutes)], strict=True):
         low, high = scored.score.interval
         rows.append(
             [
@@ -116,9 +118,10 @@ def _print_result(made: Blend, grades: Sequence[Grades]) -> None:
                 f"{low:.3f} to {high:.3f}",
                 f"{grade.public:.3f}",
                 f"{grade.private:.3f}",
+                f"{spent:.1f}",
             ]
         )
-    header = ["macro-F1", "cross-fitted", "95 % interval", "public", "private"]
+    header = ["macro-F1", "cross-fitted", "95 % interval", "public", "private", "minutes"]
     table("\nWhat was promised (left) and what the grader gave (right)", header, rows)
 
 

@@ -54,7 +54,7 @@ def submission(folder: Path) -> Path:
 def test_it_prints_every_run_and_the_blend_beside_their_grades(first: tuple[Path, str]) -> None:
     folder, printed = first
     grades = read_json(submission(folder).with_suffix(".grades.json"))
-    rows = re.findall(r"^(\S+) +(0\.\d{3}) +0\.\d{3} to 0\.\d{3} +(0\.\d{3}) +(0\.\d{3})$",
+    rows = re.findall(r"^(\S+) +(0\.\d{3}) +0\.\d{3} to 0\.\d{3} +(0\.\d{3}) +(0\.\d{3}) +\d+\.\d$",
                       printed, re.M)  # fmt: skip
     assert len(rows) == 3
     assert rows[-1][2:] == (f"{grades['public']:.3f}", f"{grades['private']:.3f}")

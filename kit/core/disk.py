@@ -32,7 +32,7 @@ def atomic(target: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(target)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise disk_full(target) from error
         raise
     finally:
@@ -56,6 +56,11 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether an error means a full disk or quota; HDF5 and Arrow say so in words only."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
 
 
 def disk_full(target: Path) -> UserError:

@@ -53,6 +53,12 @@ class Run:
         parts = [self.files.fold(fold).test for fold in range(self.folds)]
         return mean_of_logits([read_predictions(part, competition.class_keys) for part in parts])
 
+    def seconds(self) -> float:
+        """How long its epochs took so far, all folds together, as their logs say."""
+        logs = [self.files.fold(fold).progress for fold in range(self.folds)]
+        lines = [line for log in logs if log.exists() for line in read_json(log)["log"]]
+        return float(sum(line["seconds"] for line in lines))
+
     def digest(self) -> str:
         """SHA-256 over the predictions of all folds; UserError if a fold is missing."""
         self._require_all_folds()

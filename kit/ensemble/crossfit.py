@@ -54,9 +54,9 @@ def bootstrap_interval(
 
     Whole groups are drawn with replacement, because rows of a group are right or wrong together
     (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). `labels` and `decisions` are
-    (rows, classes), `groups` names each row's group. A rare class can be absent from a draw and
-    then scores 0, as it would in such a test set: with very few rows the interval may lie below
-    the score of all rows together.
+    (rows, classes), `groups` names each row's group. Every class that has positives here is taken
+    to have some in the new set, as organizers see to it: where a draw lacks them by chance, the
+    class counts with its F1 over all rows.
     """
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     classes = labels.shape[1]
@@ -65,15 +65,23 @@ def bootstrap_interval(
     np.add.at(counts, member, np.hstack([labels & decisions, decisions, labels]))
     drawn = max(1, round(len(names) * rows / len(labels)))
     rng = np.random.Generator(np.random.PCG64(seed))
+    whole = _f1_of_totals(counts.sum(axis=0, keepdims=True), classes)
     scores: list[float] = []
     for start in range(0, draws, 100):  # a hundred at a time bounds the memory
         picks = rng.integers(0, len(names), (min(100, draws - start), drawn))
         times = np.stack([np.bincount(pick, minlength=len(names)) for pick in picks])
-        totals = (times.astype(np.float64) @ counts).reshape(len(picks), 3, classes)
-        f1 = f1_from_counts(totals[:, 0], totals[:, 1], totals[:, 2])
+        totals = times.astype(np.float64) @ counts
+        lacking = totals[:, 2 * classes :] == 0
+        f1 = np.where(lacking, whole, _f1_of_totals(totals, classes))
         scores.extend(f1.mean(axis=1))
     low, high = np.quantile(scores, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _f1_of_totals(totals: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
+    """F1 by class, (draws, classes), from right, predicted and true counts side by side."""
+    right, predicted, true = np.split(totals, [classes, 2 * classes], axis=1)
+    return f1_from_counts(right, predicted, true)
 
 
 def honest_score(

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EpochLog:
-    """One line of a fold's log; rates a second are this machine's, scores are on the fold."""
+    """One line of a fold's log; times are this machine's, `val_` scores are on the fold left out.
+
+    `seconds` is all that the epoch took, validation included; `samples_per_second` is training's.
+    """
 
     epoch: int
     loss: float
@@ -24,6 +27,7 @@ class EpochLog:
     val_macro_f1_best_cut: float
     learning_rate: float
     samples_per_second: float
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -123,10 +123,15 @@ def _train_phase(
                 f"The loss became {train_loss} in epoch {epoch}; the epochs before are kept. "
                 f"Try a smaller step: --set learning_rate={phase.learning_rate / 10:g}"
             )
-        speed = len(plan.rows) / (time.monotonic() - begun)
+        trained = time.monotonic()
         line = _validate(task, model, epoch, train_loss)
         rate = rates[len(rates) * (epoch - phase.first + 1) // (phase.end - phase.first) - 1]
-        line = replace(line, learning_rate=rate, samples_per_second=speed)
+        line = replace(
+            line,
+            learning_rate=rate,
+            samples_per_second=len(plan.rows) / (trained - begun),
+            seconds=time.monotonic() - begun,
+        )
         best = epoch if _is_best(recipe, line, state) else state.best
         state = Progress((*state.log, line), best)
         save_epoch(task.files, model, optimizer, state)
@@ -150,6 +155,7 @@ def _validate(task: FoldTask, model: keras.Model, epoch: int, train_loss: float)
         val_macro_f1_best_cut=float(exact_thresholds(labels, probs).f1.mean()),
         learning_rate=0.0,
         samples_per_second=0.0,
+        seconds=0.0,
     )
 
 

@@ -1,0 +1,26 @@
+"""The README's picture, from the demo's newest blend: `make demo; python bench/picture.py`."""
+
+from pathlib import Path
+
+from kit.competitions.registry import competitions
+from kit.core.disk import atomic
+from kit.core.paths import Workspace
+from kit.core.progress import say
+from kit.report.figures import picture_grid
+from kit.report.view import left_out_pictures, view_blend
+
+TARGET = Path(__file__).parent.parent / "docs" / "cells.png"
+
+
+def main() -> None:
+    """Write docs/cells.png: twelve images that training left out, with the blend's labels."""
+    competition = competitions.get("cells")
+    workspace = Workspace.of(competition.name)
+    cells = left_out_pictures(view_blend(competition, workspace, None), count=12)
+    with atomic(TARGET) as temporary:
+        temporary.write_bytes(picture_grid(cells, columns=6))
+    say(f"Wrote {TARGET}")
+
+
+if __name__ == "__main__":
+    main()

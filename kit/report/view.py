@@ -1,0 +1,80 @@
+"""What the report shows of a blend, read from disk once: labels, honest decisions, pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.core.disk import read_json
+from kit.core.errors import UserError
+from kit.core.paths import BlendFiles, Workspace
+from kit.data.folds import Folds, read_folds
+from kit.data.predictions import read_predictions
+from kit.data.runs import Run, open_run
+from kit.data.store import open_store
+from kit.ensemble.crossfit import cross_fitted_decisions
+from kit.report.figures import Captioned
+
+
+@dataclass(frozen=True)
+class BlendView:
+    """A blend as the report sees it, row by row in the order of the folds.
+
+    `labels` are the truth and `decisions` the blend's labels for rows that neither its models nor
+    its thresholds were fitted on, both uint8 (rows, classes).
+    """
+
+    competition: Competition
+    workspace: Workspace
+    files: BlendFiles
+    folds: Folds
+    labels: NDArray[np.uint8]
+    decisions: NDArray[np.uint8]
+    runs: tuple[Run, ...]
+
+
+def view_blend(competition: Competition, workspace: Workspace, name: str | None) -> BlendView:
+    """Read a blend, the newest when None; UserError when there is none of that name."""
+    names = workspace.blend_names()
+    if not names:
+        raise UserError(f"No blend in {workspace.blends}. Make one: kit blend")
+    if name is not None and name not in names:
+        raise UserError(f"No blend '{name}'. There are: {', '.join(names)}.")
+    files = workspace.blend(name or names[-1])
+    table = competition.read_labels(workspace.source)
+    folds = read_folds(workspace.folds, table)
+    oof = read_predictions(files.oof, competition.class_keys).take(folds.ids)
+    labels = table.of(folds.ids)
+    runs = tuple(open_run(workspace, run) for run in read_json(files.weights)["weights"])
+    decisions = cross_fitted_decisions(labels, oof)
+    return BlendView(competition, workspace, files, folds, labels, decisions, runs)
+
+
+def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
+    """Training images with the labels they got from models and thresholds that never saw them.
+
+    As many different classes as possible: each image is the next whose rarest label has not been
+    shown yet. The pixels are those of the largest store that a run of the blend used.
+    """
+    rarity = view.labels.sum(axis=0)
+    shown: set[int] = set()
+    rows: list[int] = []
+    for row, present in enumerate(view.labels):
+        on = np.flatnonzero(present)
+        rarest = int(on[np.argmin(rarity[on])]) if len(on) else None
+        if rarest is not None and rarest not in shown and len(rows) < count:
+            shown.add(rarest)
+            rows.append(row)
+    size = max(int(run.recipe["size"]) for run in view.runs)
+    store = open_store(view.workspace.store(size, "train"))
+    positions = store.rows([view.folds.ids[row] for row in rows])
+    names = np.array(view.competition.class_names)
+    return [
+        Captioned(
+            pixels=np.asarray(store.images[position]),
+            true=tuple(names[view.labels[row] == 1]),
+            predicted=tuple(names[view.decisions[row] == 1]),
+        )
+        for row, position in zip(rows, positions, strict=True)
+    ]
