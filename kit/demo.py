@@ -59,10 +59,10 @@ FULL = DemoPlan(
     cell_size=128,
     folds=3,
     entries=(
-        Entry("convnet", 64, (*_SHORT, "epochs=20", "learning_rate=2e-3")),
-        Entry("convnet", 96, (*_SHORT, "epochs=14", "learning_rate=2e-3")),
+        Entry("convnet", 64, (*_SHORT, "epochs=16", "learning_rate=2e-3")),
+        Entry("convnet", 96, (*_SHORT, "epochs=10", "learning_rate=2e-3")),
         Entry(
-            "gapnet", 96, (*_SHORT, "epochs=16", "learning_rate=1.5e-3", "dropout=0", "batch=32")
+            "gapnet", 64, (*_SHORT, "epochs=20", "learning_rate=1.5e-3", "dropout=0", "batch=32")
         ),
     ),
 )
