@@ -16,7 +16,7 @@ setup: .venv/.ready  ## make .venv from the lock, when it is missing or older th
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; ok = (3, 11) <= v < (3, 14); sys.exit(None if ok else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}. Name another: make setup PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: setup  ## the whole way on synthetic cells, in about ten minutes on two cores
@@ -62,8 +62,7 @@ format: setup  ## let ruff lay out the code
 	.venv/bin/ruff format .
 
 lock: setup  ## resolve pyproject.toml anew into requirements.txt
-	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.txt
-	sed -i.bak '1i # Every package at an exact version, for Python 3.11 to 3.13. Made from pyproject.toml by `make lock`.' requirements.txt && rm requirements.txt.bak
+	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
 
 clean:  ## remove the demonstration's files; your runs and submissions stay
 	rm -rf data/cells runs/cells folds/cells.* submissions/cells-*

@@ -4,7 +4,6 @@ Prints one line a stage. Figures are for one run on one machine; compare them on
 the same run. What the README quotes was printed by this script.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import numpy as np
 from kit.competitions.cells import cells, generate_cells
 from kit.competitions.exact import exact_thresholds
 from kit.competitions.tables import LabelTable
+from kit.core.machine import cores
 from kit.core.paths import Workspace
 from kit.core.progress import say
 from kit.data.batches import read_batch
@@ -35,7 +35,7 @@ def timed(what: str, count: int, unit: str, work: Callable[[], object]) -> None:
 
 def main() -> None:
     """Time drawing, packing, batches, folds and thresholds."""
-    say(f"{os.cpu_count()} cores")
+    say(f"{cores()} cores")
     rng = np.random.Generator(np.random.PCG64(0))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -47,11 +47,12 @@ def main() -> None:
         print(f"kit: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        if not is_disk_full(error):
+        if is_disk_full(error):
+            print("kit: The disk is full. What was finished before is kept.", file=sys.stderr)
+        elif error.filename is not None:
+            print(f"kit: {error.strerror}: {error.filename}", file=sys.stderr)
+        else:
             raise
-        print(
-            f"kit: The disk is full: {error.filename}. Nothing finished is lost.", file=sys.stderr
-        )
         sys.exit(2)
 
 
@@ -61,7 +62,7 @@ def _place(name: str, data: Path | None) -> "tuple[Competition, Workspace]":
 
     competition = find_competition(name)
     if data is not None and not data.is_dir():
-        raise UserError(f"--data {data} is not a folder. {competition.how_to_get_data}")
+        raise UserError(f"--data {data} is not a folder. {competition.how_to_get(data)}")
     return competition, Workspace.of(competition.name, data)
 
 
@@ -82,7 +83,7 @@ def data(competition: CompetitionName = "hpa") -> None:
     facts, workspace = _place(competition, None)
     if facts.prepare is None:
         raise UserError(
-            f"The data of {facts.name} belong in {workspace.source}. {facts.how_to_get_data}"
+            f"The data belong in {workspace.source}. {facts.how_to_get(workspace.source)}"
         )
     facts.prepare(workspace.source)
     say(f"{facts.title}: {workspace.source}. Next: kit folds --competition {facts.name}")
@@ -98,12 +99,13 @@ def folds(
         Path | None, typer.Option(help="CSV 'Id,group': images of one group share a fold.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the table.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a table of other folds.")] = False,
 ) -> None:
     """Split the training images into folds, stratified over all labels at once."""
     from kit.data.folds_stage import fold_stage
 
     facts, workspace = _place(competition, data)
-    fold_stage(facts, workspace, n, seed, groups, out)
+    fold_stage(facts, workspace, n, seed, groups, out, force)
 
 
 @app.command()
@@ -188,19 +190,16 @@ def score(
 
 @app.command()
 def submit(
-    name: Annotated[str | None, typer.Argument(help="A submission; the newest when none.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,
 ) -> None:
-    """Check the submission and have it graded by the competition's own grader, if it has one."""
-    from kit.submission.stage import check_stage, submit_stage
+    """Check the submission; have it graded where there is a local grader, or say how to upload."""
+    from kit.submission.stage import submit_stage
 
     facts, workspace = _place(competition, data)
-    if dry_run:
-        check_stage(facts, workspace, name)
-    else:
-        submit_stage(facts, workspace, name)
+    submit_stage(facts, workspace, name, dry_run)
 
 
 @app.command()
@@ -214,7 +213,7 @@ def status(competition: CompetitionName = "hpa", data: DataFolder = None) -> Non
 
 @app.command()
 def report(
-    name: Annotated[str | None, typer.Argument(help="A blend; the newest when none.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
 ) -> None:

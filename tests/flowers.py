@@ -28,6 +28,8 @@ flowers = Competition(
     id_column="image_name",
     answer_format=OneHot("image_name"),
     how_to_get_data="Pick them.",
+    train_images="images",
+    test_images="images",
 )
 
 
@@ -39,16 +41,16 @@ def write_flowers(folder: Path, n_train: int, n_test: int) -> None:
         "train": ["image_name," + ",".join(FLOWERS)],
         "test": ["image_name," + ",".join(FLOWERS)],
     }
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     for number in range(n_train + n_test):
         split = "train" if number < n_train else "test"
-        (folder / split).mkdir(parents=True, exist_ok=True)
         height, width = (int(side) for side in rng.integers(40, 90, 2))
         image = np.full((height, width, 3), (30, 110, 40), np.uint8)
         present = rng.random(len(FLOWERS)) < 0.4
         for flower in np.flatnonzero(present):
             center = (int(rng.integers(8, width - 8)), int(rng.integers(8, height - 8)))
             cv2.circle(image, center, 7, colors[flower], -1)
-        cv2.imwrite(str(folder / split / f"meadow{number:03d}.jpg"), image[:, :, ::-1])
+        cv2.imwrite(str(folder / "images" / f"meadow{number:03d}.jpg"), image[:, :, ::-1])
         shown = present if split == "train" else np.zeros(len(FLOWERS), bool)
         cells = ",".join(str(int(cell)) for cell in shown)
         tables[split].append(f"meadow{number:03d},{cells}")

@@ -33,14 +33,32 @@ MODULES = sorted(KIT.rglob("*.py"))
 
 
 def imported(path: Path) -> set[str]:
-    """The modules of the kit that a file imports, anywhere in it."""
+    """The modules of the kit that a file imports, anywhere in it.
+
+    Of `from kit.a import b` it gives both `kit.a` and `kit.a.b`, which may be a module.
+    """
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
     return {name for name in found if name.startswith("kit.")}
+
+
+@pytest.mark.parametrize(
+    ("line", "modules"),
+    [
+        ("import kit.core.disk", {"kit.core.disk"}),
+        ("from kit import cli", {"kit.cli"}),
+        ("from kit.core import disk", {"kit.core", "kit.core.disk"}),
+        ("def late(): from kit.data import store as s", {"kit.data", "kit.data.store"}),
+        ("import numpy", set()),
+    ],
+)
+def test_every_form_of_import_is_seen(tmp_path: Path, line: str, modules: set[str]) -> None:
+    (tmp_path / "one.py").write_text(line)
+    assert imported(tmp_path / "one.py") == modules
 
 
 def module_name(path: Path) -> str:

@@ -48,6 +48,18 @@ def test_every_recipe_says_where_it_comes_from_and_what_it_costs(name: str) -> N
     assert f"- Command: `make train MODEL={name}`" in text
 
 
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_cost_is_a_figure_with_its_origin_or_not_measured(name: str) -> None:
+    text = importlib.import_module(f"kit.recipes.{name}").__doc__ or ""
+    cost = " ".join(text.split("- Cost: ")[1].split("- Command: ")[0].split())
+    if name == "inceptionresnetv2":
+        assert cost.startswith("as published, ")
+        assert "for the training images alone" in cost
+        assert "The kit's own figure: " in cost
+        return
+    assert cost == ("not measured; `make train` says what it will take before it starts on a CPU.")
+
+
 def test_the_published_inputs_are_reproduced() -> None:
     seen = {
         name: (recipes.get(name).size, recipes.get(name).stem)
@@ -89,6 +101,7 @@ def test_settings_are_read_as_the_type_of_their_key() -> None:
         ("epoch=3", "No recipe setting 'epoch'. Known: .* Did you mean 'epochs'"),
         ("name=mine", "No recipe setting 'name'"),
         ("epochs=many", "--set epochs=many: input should be a valid integer"),
+        ("seed=4000001", "--set seed=4000001: input should be less than or equal to 4000000"),
         ("dropout=1", "--set dropout=1: input should be less than 1"),
         ("schedule=cosin", "--set schedule=cosin: input should be 'constant' or 'cosine'"),
     ],
@@ -97,6 +110,39 @@ def test_wrong_settings_are_refused_in_one_line(setting: str, message: str) -> N
     with pytest.raises(UserError, match=message) as raised:
         with_settings(recipes.get("convnet"), [setting])
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["learning_rate", "frozen_learning_rate", "weight_decay"])
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_numbers_are_finite(key: str, value: str) -> None:
+    with pytest.raises(UserError, match=f"--set {key}={value}: input should be a finite number"):
+        with_settings(recipes.get("convnet"), ["frozen_epochs=1", f"{key}={value}"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "beside", "cure"),
+    [
+        ("weight_decay=0.1", "optimizer=adam", "optimizer=adamw"),
+        ("weight_decay=0.1", "optimizer=sgd", "optimizer=adamw"),
+        ("repeat_threshold=0.5", "sampling=none", "sampling=repeat"),
+        ("repeat_cap=4", "sampling=none", "sampling=repeat"),
+        ("frozen_learning_rate=0.1", "frozen_epochs=0", "frozen_epochs=1"),
+    ],
+)
+def test_a_setting_that_changes_nothing_is_refused(setting: str, beside: str, cure: str) -> None:
+    with pytest.raises(UserError) as raised:
+        with_settings(recipes.get("convnet"), [setting, beside])
+    assert str(raised.value) == (
+        f"--set {setting} changes nothing with {beside}. Leave it out, or add --set {cure}."
+    )
+    key, _, value = setting.partition("=")
+    changed = with_settings(recipes.get("convnet"), [setting, cure])
+    assert getattr(changed, key) == float(value)
+
+
+def test_values_of_the_recipe_itself_may_be_idle() -> None:
+    changed = with_settings(recipes.get("convnet"), ["optimizer=sgd", "sampling=none"])
+    assert (changed.weight_decay, changed.repeat_cap) == (1e-4, 8.0)
 
 
 def test_unknown_keys_are_refused() -> None:

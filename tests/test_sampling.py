@@ -96,10 +96,10 @@ def test_a_symmetry_is_a_view() -> None:
 
 def test_symmetries_follow_from_seed_and_epoch_and_are_all_used() -> None:
     rows = np.arange(400)
-    drawn = draw_symmetries(rows, seed=1, epoch=2)
-    np.testing.assert_array_equal(drawn, draw_symmetries(rows, seed=1, epoch=2))
-    assert drawn.tolist() != draw_symmetries(rows, seed=1, epoch=3).tolist()
-    assert drawn.tolist() != draw_symmetries(rows, seed=2, epoch=2).tolist()
+    drawn = draw_symmetries(len(rows), seed=1, epoch=2)
+    np.testing.assert_array_equal(drawn, draw_symmetries(len(rows), seed=1, epoch=2))
+    assert drawn.tolist() != draw_symmetries(len(rows), seed=1, epoch=3).tolist()
+    assert drawn.tolist() != draw_symmetries(len(rows), seed=2, epoch=2).tolist()
     assert set(drawn.tolist()) == set(range(SYMMETRIES))
 
 

@@ -2,7 +2,10 @@
 
 import errno
 import os
+import re
+import shutil
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +48,7 @@ def put(path: Path, image: NDArray[np.uint8]) -> None:
     path.write_bytes(data.tobytes())
 
 
-def put_cells(workspace: Workspace, size: int = 16) -> NDArray[np.uint8]:
+def put_cells(workspace: Workspace, size: int = 32) -> NDArray[np.uint8]:
     """Four PNGs for each of IDS under `train/`; returns the pixels, (3, size, size, 4)."""
     images = noise(len(IDS), size, size, 4)
     for image, image_id in zip(images, IDS, strict=True):
@@ -72,7 +75,7 @@ def names_below(folder: Path) -> set[str]:
 def refusal(competition: Competition, workspace: Workspace, ids: tuple[str, ...] = IDS) -> str:
     """The message that refuses to pack, once it is sure that nothing was left in the store."""
     with pytest.raises(UserError) as raised:
-        pack(competition, workspace, "train", 8, ids)
+        pack(competition, workspace, "train", 16, ids)
     assert names_below(workspace.stores) == set()
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -85,7 +88,7 @@ def test_pixels_of_the_stores_own_size_are_kept_to_the_bit(
     cells: Competition, workspace: Workspace
 ) -> None:
     images = put_cells(workspace)
-    store = pack(cells, workspace, "train", 16, IDS)
+    store = pack(cells, workspace, "train", 32, IDS)
     assert store.ids == IDS
     np.testing.assert_array_equal(store.images, images)
     with pytest.raises(ValueError, match="read-only"):
@@ -96,23 +99,23 @@ def test_pixels_of_the_stores_own_size_are_kept_to_the_bit(
 
 def test_anyone_can_open_the_store_with_numpy(cells: Competition, workspace: Workspace) -> None:
     images = put_cells(workspace)
-    pack(cells, workspace, "train", 16, IDS)
-    np.testing.assert_array_equal(np.load(workspace.store(16, "train").images), images)
+    pack(cells, workspace, "train", 32, IDS)
+    np.testing.assert_array_equal(np.load(workspace.store(32, "train").images), images)
 
 
 @pytest.mark.parametrize("inside", ["", "train/"])
 def test_a_zip_packs_like_the_folder(cells: Competition, workspace: Workspace, inside: str) -> None:
     put_cells(workspace)
-    from_folder = np.array(pack(cells, workspace, "train", 8, IDS).images)
+    from_folder = np.array(pack(cells, workspace, "train", 16, IDS).images)
     zip_up(workspace, inside)
     elsewhere = replace(workspace, stores=workspace.stores / "zipped")
-    np.testing.assert_array_equal(pack(cells, elsewhere, "train", 8, IDS).images, from_folder)
+    np.testing.assert_array_equal(pack(cells, elsewhere, "train", 16, IDS).images, from_folder)
 
 
 def test_shrinking_takes_the_mean_of_areas(cells: Competition, workspace: Workspace) -> None:
     images = put_cells(workspace)
-    store = pack(cells, workspace, "train", 8, IDS)
-    means = images.reshape(3, 8, 2, 8, 2, 4).mean(axis=(2, 4))
+    store = pack(cells, workspace, "train", 16, IDS)
+    means = images.reshape(3, 16, 2, 16, 2, 4).mean(axis=(2, 4))
     assert np.abs(store.images - means).max() <= 0.5
 
 
@@ -142,7 +145,7 @@ def test_of_16_bits_the_upper_8_are_kept(
 
 def test_rows_are_found_by_id(cells: Competition, workspace: Workspace) -> None:
     put_cells(workspace)
-    store = pack(cells, workspace, "train", 8, IDS)
+    store = pack(cells, workspace, "train", 16, IDS)
     assert store.rows(["c", "a", "c"]).tolist() == [2, 0, 2]
     with pytest.raises(UserError, match=r"not in the store: d\. Pack again"):
         store.rows(["a", "d"])
@@ -155,29 +158,114 @@ def test_a_second_pack_decodes_nothing(
     cells: Competition, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_cells(workspace)
-    first = pack(cells, workspace, "train", 8, IDS)
+    first = pack(cells, workspace, "train", 16, IDS)
     monkeypatch.setattr(store_module, "decode_image", None)
-    again = pack(cells, workspace, "train", 8, IDS)
+    again = pack(cells, workspace, "train", 16, IDS)
     assert again.digest == first.digest
     np.testing.assert_array_equal(again.images, first.images)
 
 
-def test_ids_in_another_order_are_packed_anew(cells: Competition, workspace: Workspace) -> None:
+def test_ids_in_another_order_are_another_store(cells: Competition, workspace: Workspace) -> None:
     images = put_cells(workspace)
-    first = pack(cells, workspace, "train", 16, IDS)
-    turned = pack(cells, workspace, "train", 16, IDS[::-1])
+    first = pack(cells, workspace, "train", 32, IDS)
+    elsewhere = replace(workspace, stores=workspace.stores / "turned")
+    turned = pack(cells, elsewhere, "train", 32, IDS[::-1])
     assert turned.ids == IDS[::-1]
     assert turned.digest != first.digest
     np.testing.assert_array_equal(turned.images, images[::-1])
+
+
+def refused_and_kept(competition: Competition, workspace: Workspace, ids: Sequence[str]) -> str:
+    """What differs, once it is sure that the finished store was refused and left as it was."""
+    files = workspace.store(16, "train")
+    before = [path.read_bytes() for path in (files.images, files.ids, files.meta)]
+    with pytest.raises(UserError) as raised:
+        pack(competition, workspace, "train", 16, ids)
+    assert [path.read_bytes() for path in (files.images, files.ids, files.meta)] == before
+    found = re.fullmatch(
+        re.escape(str(files.images)) + " was packed from something else; what differs: (.*)"
+        r"\. Delete it to pack it again, or keep both stores: another KIT_DATA\.",
+        str(raised.value),
+    )
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "differs"),
+    [(IDS[::-1], "ids digest, file sizes"), (IDS[:2], "rows, ids digest, file sizes")],
+)
+def test_a_finished_store_of_other_ids_is_refused(
+    cells: Competition, workspace: Workspace, ids: tuple[str, ...], differs: str
+) -> None:
+    put_cells(workspace)
+    pack(cells, workspace, "train", 16, IDS)
+    assert refused_and_kept(cells, workspace, ids) == differs
+
+
+def test_a_finished_store_of_the_same_ids_from_another_folder_is_refused(
+    cells: Competition, workspace: Workspace
+) -> None:
+    put_cells(workspace)
+    first = pack(cells, workspace, "train", 16, IDS)
+    other = replace(workspace, source=workspace.source / "other")
+    put_cells(other, size=24)
+    assert refused_and_kept(cells, other, IDS) == "file sizes"
+    workspace.store(16, "train").images.unlink()
+    assert pack(cells, other, "train", 16, IDS).digest != first.digest
+
+
+def test_other_pixels_in_an_archive_are_noticed_in_files_of_the_same_size(
+    shapes: Competition, workspace: Workspace
+) -> None:
+    """Uncompressed images are all of one size; an archive has their checksums."""
+    plain = replace(shapes, images=OneFile("{id}.bmp"))
+    put(workspace.source / "train" / "a.bmp", noise(16, 16, 3))
+    archive = zip_up(workspace)
+    pack(plain, workspace, "train", 16, ("a",))
+    archive.unlink()
+    put(workspace.source / "train" / "a.bmp", 255 - noise(16, 16, 3))
+    zip_up(workspace)
+    assert refused_and_kept(plain, workspace, ("a",)) == "file checksums"
+
+
+@pytest.mark.parametrize("change", ["packed into a zip", "deleted", "others added"])
+def test_a_finished_store_outlives_its_files(
+    cells: Competition, workspace: Workspace, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_cells(workspace)
+    first = pack(cells, workspace, "train", 16, IDS)
+    monkeypatch.setattr(store_module, "decode_image", None)
+    if change == "packed into a zip":
+        zip_up(workspace)
+    elif change == "deleted":
+        shutil.rmtree(workspace.source / "train")
+    else:
+        put(workspace.source / "train" / "d_red.png", noise(8, 8))
+    assert pack(cells, workspace, "train", 16, IDS).digest == first.digest
+
+
+def test_the_space_it_takes_is_said_before_any_work(
+    cells: Competition,
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    put_cells(workspace)
+    monkeypatch.setattr(os, "posix_fallocate", disk_is_full, raising=False)
+    refusal(cells, workspace)
+    files = workspace.store(16, "train")
+    expected = f"Packing train at 16: 3 images, 3.1 kB, into {files.images}"
+    assert capsys.readouterr().out.strip() == expected
 
 
 def test_every_size_and_split_is_a_store_of_its_own(
     cells: Competition, workspace: Workspace
 ) -> None:
     put_cells(workspace)
-    digests = {pack(cells, workspace, "train", size, IDS).digest for size in (8, 16)}
+    digests = {pack(cells, workspace, "train", size, IDS).digest for size in (16, 32)}
     (workspace.source / "train").rename(workspace.source / "test")
-    digests.add(pack(cells, workspace, "test", 8, IDS).digest)
+    digests.add(pack(cells, workspace, "test", 16, IDS).digest)
     assert len(digests) == 3
 
 
@@ -186,33 +274,43 @@ def test_a_store_without_its_array_or_marker_is_made_again(
     cells: Competition, workspace: Workspace, lost: str
 ) -> None:
     images = put_cells(workspace)
-    pack(cells, workspace, "train", 16, IDS)
-    files = workspace.store(16, "train")
+    pack(cells, workspace, "train", 32, IDS)
+    files = workspace.store(32, "train")
     getattr(files, lost).unlink()
-    with pytest.raises(UserError, match=r"has not been packed\. Pack it: kit pack --size 16"):
+    with pytest.raises(UserError, match=r"has not been packed\. Pack it: kit pack --size 32"):
         open_store(files)
-    np.testing.assert_array_equal(pack(cells, workspace, "train", 16, IDS).images, images)
+    np.testing.assert_array_equal(pack(cells, workspace, "train", 32, IDS).images, images)
 
 
 def test_ids_that_need_quotes_read_back(shapes: Competition, workspace: Workspace) -> None:
     ids = ("a,b", 'c"d')
     for image_id in ids:
         put(workspace.source / "train" / f"{image_id}.jpg", noise(8, 8, 3))
-    assert pack(shapes, workspace, "train", 8, ids).ids == ids
+    assert pack(shapes, workspace, "train", 16, ids).ids == ids
 
 
 def test_an_array_with_other_rows_than_ids_is_refused(
     cells: Competition, workspace: Workspace
 ) -> None:
     put_cells(workspace)
-    pack(cells, workspace, "train", 8, IDS)
-    files = workspace.store(8, "train")
-    np.save(files.images, noise(2, 8, 8, 4))
+    pack(cells, workspace, "train", 16, IDS)
+    files = workspace.store(16, "train")
+    np.save(files.images, noise(2, 16, 16, 4))
     with pytest.raises(UserError, match=r"has 2 rows for 3 ids\. Pack again"):
         open_store(files)
 
 
 # What cannot be packed
+
+
+@pytest.mark.parametrize("size", [15, 1, 0, -16])
+def test_a_size_too_small_is_refused_before_anything_is_made(
+    cells: Competition, workspace: Workspace, size: int
+) -> None:
+    put_cells(workspace)
+    with pytest.raises(UserError, match=rf"^--size {size}: images are 16 pixels or larger\.$"):
+        pack(cells, workspace, "train", size, IDS)
+    assert not workspace.stores.exists()
 
 
 def test_no_images_at_all_comes_with_the_way_to_get_them(
@@ -221,6 +319,26 @@ def test_no_images_at_all_comes_with_the_way_to_get_them(
     message = refusal(cells, workspace)
     assert message.startswith(f"Neither {workspace.source / 'train'}/ nor ")
     assert message.endswith("train.zip exists. Draw them.")
+    placed = replace(cells, how_to_get_data="Draw them in {folder}.")
+    assert refusal(placed, workspace).endswith(f" Draw them in {workspace.source}.")
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_both_splits_may_lie_in_one_folder_or_archive(
+    shapes: Competition, workspace: Workspace, zipped: bool
+) -> None:
+    images = noise(2, 16, 16, 3)
+    for image_id, image in zip("ab", images, strict=True):
+        put(workspace.source / "train" / f"{image_id}.png", image)
+    if zipped:
+        zip_up(workspace, "images/").rename(workspace.source / "images.zip")
+    else:
+        (workspace.source / "train").rename(workspace.source / "images")
+    together = replace(
+        shapes, images=OneFile("{id}.png"), train_images="images", test_images="images"
+    )
+    np.testing.assert_array_equal(pack(together, workspace, "train", 16, "a").images, images[:1])
+    np.testing.assert_array_equal(pack(together, workspace, "test", 16, "b").images, images[1:])
 
 
 def test_ids_without_an_image_and_missing_channels_are_named(
@@ -245,6 +363,46 @@ def test_a_file_cut_short_anywhere_is_named(
     cut.write_bytes(cut.read_bytes()[: int(left * cut.stat().st_size)])
     message = refusal(replace(shapes, images=OneFile("{id}." + ending)), workspace)
     assert message.startswith(str(cut))
+
+
+def test_a_png_with_a_changed_byte_is_named(cells: Competition, workspace: Workspace) -> None:
+    put_cells(workspace)
+    changed = workspace.source / "train" / "b_blue.png"
+    data = bytearray(changed.read_bytes())
+    data[len(data) // 2] ^= 1
+    changed.write_bytes(data)
+    assert refusal(cells, workspace) == f"{changed} is cut short or damaged. Get the file again."
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_bytes_after_the_end_of_an_image_change_nothing(
+    shapes: Competition, workspace: Workspace, ending: str
+) -> None:
+    path = workspace.source / "train" / f"a.{ending}"
+    put(path, noise(32, 32, 3))
+    one = replace(shapes, images=OneFile("{id}." + ending))
+    plain = np.array(pack(one, workspace, "train", 16, ("a",)).images)
+    path.write_bytes(path.read_bytes() + b"more" * 2000)
+    elsewhere = replace(workspace, stores=workspace.stores / "more")
+    np.testing.assert_array_equal(pack(one, elsewhere, "train", 16, ("a",)).images, plain)
+
+
+def test_a_jpeg_cut_short_is_named_although_its_thumbnail_is_whole(
+    shapes: Competition, workspace: Workspace
+) -> None:
+    path = workspace.source / "train" / "a.jpg"
+    put(path, noise(8, 8, 3))
+    thumbnail = path.read_bytes()
+    put(path, noise(32, 32, 3))
+    data = path.read_bytes()
+    header = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    whole = data[:2] + header + b"\xff\xff" + data[3:]
+    path.write_bytes(whole)
+    elsewhere = replace(workspace, stores=workspace.stores / "whole")
+    pack(shapes, elsewhere, "train", 16, ("a",))
+    shutil.rmtree(workspace.stores)
+    path.write_bytes(whole[:-300])
+    assert refusal(shapes, workspace, ("a",)).startswith(f"{path} is cut short")
 
 
 @pytest.mark.parametrize("lost", [5, 8, 12, 13])
@@ -338,10 +496,11 @@ def test_a_failed_repack_leaves_no_store_that_looks_whole(
     cells: Competition, workspace: Workspace
 ) -> None:
     put_cells(workspace)
-    pack(cells, workspace, "train", 8, IDS)
+    pack(cells, workspace, "train", 16, IDS)
+    workspace.store(16, "train").images.unlink()
     (workspace.source / "train" / "a_red.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"a_red\.png is not an image"):
-        pack(cells, workspace, "train", 8, IDS[:2])
+        pack(cells, workspace, "train", 16, IDS)
     with pytest.raises(UserError, match="has not been packed"):
-        open_store(workspace.store(8, "train"))
+        open_store(workspace.store(16, "train"))
     assert not [name for name in names_below(workspace.stores) if "partial" in name]

@@ -9,16 +9,17 @@ import pytest
 from kit.competitions.base import Competition, Grades
 from kit.competitions.exact import decide
 from kit.competitions.registry import find_competition
-from kit.core.disk import digest_file, read_json
+from kit.core.disk import digest_file, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
 from kit.ensemble.blend import blend
+from kit.ensemble.latest import find_blend, remember_blend
 from kit.ensemble.thresholds import read_thresholds
 from kit.submission.check import check_submission
-from kit.submission.grade import find_submission, submit
-from kit.submission.stage import check_stage
+from kit.submission.grade import grade
+from kit.submission.stage import submit_stage
 from kit.submission.write import write_submission
 
 
@@ -139,18 +140,18 @@ def test_a_local_grader_is_asked_once_for_the_same_file(
 ) -> None:
     asked: list[Path] = []
 
-    def grade(source: Path, csv: Path) -> Grades:
+    def grader(source: Path, csv: Path) -> Grades:
         assert source == workspace.source
         asked.append(csv)
         return Grades(public=0.25, private=0.5)
 
-    graded = replace(shapes, grade=grade)
+    graded = replace(shapes, grade=grader)
     files = write_submission(graded, workspace, blended).files
     for _ in range(2):
-        assert submit(graded, workspace, files) == Grades(0.25, 0.5)
+        assert grade(graded, workspace, files) == Grades(0.25, 0.5)
     assert asked == [files.csv]
     files.csv.write_text(files.csv.read_text().replace(",1", ",0"))
-    submit(graded, workspace, files)
+    grade(graded, workspace, files)
     assert asked == [files.csv] * 2
     assert read_json(files.grades)["csv_digest"] == digest_file(files.csv)
 
@@ -162,15 +163,15 @@ def test_a_bad_file_is_never_sent(
     lines = files.csv.read_text().splitlines(keepends=True)
     files.csv.write_text("".join(lines[:-1]))
     with pytest.raises(UserError, match=r"lacks ids of sample\.csv"):
-        submit(replace(shapes, grade=lambda source, csv: Grades(1, 1)), workspace, files)
+        grade(replace(shapes, grade=lambda source, csv: Grades(1, 1)), workspace, files)
     assert not files.grades.exists()
 
 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (None, "Upload it on the competition's page"),
-        ("send {csv} as {name}", r"Type: send \S+shapes-best\.csv as shapes-best$"),
+        (None, "do it on the competition's page."),
+        ("send {csv} as {name}", "shapes-best.csv as shapes-best"),
     ],
 )
 def test_without_a_local_grader_the_way_to_upload_is_said(
@@ -179,29 +180,41 @@ def test_without_a_local_grader_the_way_to_upload_is_said(
     blended: BlendFiles,
     command: str | None,
     message: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    files = write_submission(shapes, workspace, blended).files
-    with pytest.raises(UserError, match=message):
-        submit(replace(shapes, how_to_submit=command), workspace, files)
+    write_submission(shapes, workspace, blended)
+    assert submit_stage(replace(shapes, how_to_submit=command), workspace, "best") is None
+    assert capsys.readouterr().out.strip().endswith(message)
 
 
-def test_the_newest_blends_submission_is_found(
-    shapes: Competition, workspace: Workspace, blended: BlendFiles
+def test_without_a_name_the_blend_made_last_is_meant_whatever_the_times_say(
+    workspace: Workspace, blended: BlendFiles
 ) -> None:
-    files = write_submission(shapes, workspace, blended).files
-    assert find_submission(shapes, workspace, None) == ("shapes-best", files)
-    assert find_submission(shapes, workspace, "shapes-best") == ("shapes-best", files)
+    other = workspace.blend("another")
+    write_json(other.thresholds, {})
+    assert find_blend(workspace, "another") == other
+    remember_blend(workspace, blended)
+    assert find_blend(workspace, None) == blended
+    remember_blend(workspace, other)
+    assert find_blend(workspace, None) == other
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [(None, "Nothing to submit: no blend. Make one: kit blend"), ("x", r"x\.csv does not exist")],
+    [(None, "No blend ''. There are: best."), ("x", "No blend 'x'. There are: best.")],
 )
-def test_nothing_to_submit_comes_with_the_next_step(
-    shapes: Competition, workspace: Workspace, name: str | None, message: str
+def test_a_blend_that_is_not_there_gets_a_list_of_those_that_are(
+    workspace: Workspace, blended: BlendFiles, name: str | None, message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        find_submission(shapes, workspace, name)
+        find_blend(workspace, name)
+
+
+def test_nothing_to_submit_comes_with_the_next_step(
+    shapes: Competition, workspace: Workspace
+) -> None:
+    with pytest.raises(UserError, match="Make one: kit blend"):
+        submit_stage(shapes, workspace, None)
 
 
 def test_a_dry_run_checks_and_sends_nothing(
@@ -211,6 +224,6 @@ def test_a_dry_run_checks_and_sends_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     files = write_submission(shapes, workspace, blended).files
-    check_stage(shapes, workspace, None)
+    submit_stage(shapes, workspace, "best", dry_run=True)
     assert "Not submitted: --dry-run." in capsys.readouterr().out
     assert not files.grades.exists()

@@ -172,3 +172,22 @@ def test_a_competition_names_every_class_once() -> None:
         Competition(**fields)
     with pytest.raises(ValueError, match="class keys must differ"):
         Competition(**{**vars(hpa), "class_keys": ("0",) * 28})
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"channels": ("red", "green")}, "files for .*yellow.*, but channels "),
+        ({"display": ((1.0, 0.0, 0.0),)}, "one row of display for each channel"),
+    ],
+)
+def test_facts_that_contradict_each_other_are_refused(
+    facts: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Competition(**{**vars(find_competition("hpa")), **facts})
+
+
+def test_the_way_to_get_the_data_names_the_folder_they_are_missed_in(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"Once you have acc.* -p {tmp_path} -f FILE"):
+        find_competition("hpa").read_labels(tmp_path)

@@ -82,23 +82,27 @@ def only_run(place: Place, runs: str) -> RunFiles:
     return RunFiles(folder)
 
 
-def test_a_training_killed_twice_ends_like_one_that_was_not(place: Place) -> None:
+def test_a_training_killed_three_times_ends_like_one_that_was_not(place: Place) -> None:
     changes = ("frozen_epochs=1", "epochs=3", "dropout=0.3", "keep=last")
     settings = [word for change in changes for word in ("--set", change)]
     words = ["train", "convnet", *TINY, "--folds", "0", *settings]
     assert place.kit(*words, runs="undisturbed") == 0
 
-    # Between the weights of the second epoch and the marker that makes them count, then after
-    # the third epoch's marker: the first kill loses that epoch, the second loses nothing.
+    # Between an epoch's weights and the marker that makes them count, in the middle of its log,
+    # and when all is trained and predicted but the fold is not marked as done.
     assert place.kit(*words, runs="killed", kill=("write_json", 2)) == -9
     files = only_run(place, "killed").fold(0)
     assert len(read_json(files.progress)["log"]) == 1
     assert not files.done.exists()
     assert place.kit(*words, runs="killed", kill=("write_text", 2)) == -9
-    assert len(read_json(files.progress)["log"]) == 3
+    assert len(read_json(files.progress)["log"]) == 2
     assert not files.oof.exists()
+    assert place.kit(*words, runs="killed", kill=("remove_unfinished", 1)) == -9
+    assert files.oof.exists()
+    assert not files.done.exists()
     assert place.kit(*words, runs="killed") == 0
 
+    assert len(files.log.read_text().splitlines()) == 1 + 4
     calm = only_run(place, "undisturbed").fold(0)
     assert files.oof.read_bytes() == calm.oof.read_bytes()
     assert files.test.read_bytes() == calm.test.read_bytes()
@@ -139,7 +143,7 @@ def test_a_loss_that_is_no_number_stops_with_one_line(place: Place) -> None:
         recipes.get("convnet"),
         ["size=32", "batch=8", "steps=4", "epochs=1", "learning_rate=1e30", "schedule=constant"],
     )
-    with pytest.raises(UserError, match=r"--set learning_rate=1e\+29"):
+    with pytest.raises(UserError, match=r"Try smaller steps: --set learning_rate=1e\+29"):
         train(cells, here, recipe, [0])
 
 

@@ -15,7 +15,8 @@ from kit.competitions.images import ImageNames
 from kit.competitions.tables import LabelTable, TableFormat, read_ids
 from kit.core.errors import UserError
 
-SPLITS = ("train", "test")
+# How much a channel adds to red, to green and to blue.
+Mixture = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,17 @@ class Grades:
 
 @dataclass(frozen=True)
 class Competition:
-    """One competition's facts: classes, channels, files, formats, metric, and grader.
+    """One competition's facts: classes, channels, files, formats, and grader.
 
     `label_table` lies in the data folder and is read by `label_format`; the test ids are the
     first column, `id_column`, of `sample_table`, whose order a submission keeps.
+    `train_images` and `test_images` are the folders of the data folder that the images lie in, or
+    their zip archives without `.zip`; both may be the same.
+    `display` mixes the channels for the eye: how much each adds to red, green and blue.
+    `how_to_get_data` may have the place `{folder}` for the data folder.
     `private_share` is the share of the test rows that decides the final score, when it is known.
     `prepare` makes the data where no one can download them; `grade` is a local grader.
+    Raises ValueError when the facts contradict each other.
     """
 
     name: str
@@ -48,9 +54,11 @@ class Competition:
     id_column: str
     answer_format: TableFormat
     how_to_get_data: str
+    train_images: str = "train"
+    test_images: str = "test"
+    display: Mixture | None = None
     group_table: str | None = None
     private_share: float | None = None
-    url: str | None = None
     how_to_submit: str | None = None
     prepare: Callable[[Path], None] | None = None
     grade: Callable[[Path, Path], Grades] | None = None
@@ -63,6 +71,11 @@ class Competition:
         # Keys are the columns of a predictions table, beside these two.
         if taken := {"Id", "fold"} & set(self.class_keys):
             raise ValueError(f"{self.name}: no class key may be called {sorted(taken)}")
+        named = getattr(self.images, "channels", self.channels)
+        if tuple(named) != tuple(self.channels):
+            raise ValueError(f"{self.name}: files for {named}, but channels {self.channels}")
+        if self.display is not None and len(self.display) != len(self.channels):
+            raise ValueError(f"{self.name}: one row of display for each channel is wanted")
 
     def read_labels(self, source: Path) -> LabelTable:
         """The training labels from the data folder; UserError that says how to get the data."""
@@ -77,7 +90,20 @@ class Competition:
     def require(self, path: Path) -> None:
         """Raise UserError with the way to get the data when a file of them is not there."""
         if not path.exists():
-            raise UserError(f"{path} does not exist. {self.how_to_get_data}")
+            raise UserError(f"{path} does not exist. {self.how_to_get(path.parent)}")
+
+    def how_to_get(self, folder: Path) -> str:
+        """The way to get the data into this data folder."""
+        return self.how_to_get_data.replace("{folder}", str(folder))
+
+    def mixture(self) -> Mixture:
+        """How much each channel adds to red, green and blue, the same grey each if unknown."""
+        if self.display is not None:
+            return self.display
+        if len(self.channels) == 3:
+            return ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+        share = 1 / len(self.channels)
+        return ((share, share, share),) * len(self.channels)
 
     def answer(self, ids: Sequence[str], decisions: NDArray[np.uint8]) -> str:
         """The submission CSV for these ids and decisions, (rows, classes) of 0 or 1."""

@@ -1,24 +1,24 @@
 """Synthetic cells: the same kind of competition, made here from a seed, with its own grader."""
 
-import csv
-import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from kit.competitions.base import Competition, Grades
-from kit.competitions.hpa import CHANNELS, CLASS_NAMES
+from kit.competitions.hpa import CHANNELS, CLASS_NAMES, DISPLAY
 from kit.competitions.images import FilePerChannel
 from kit.competitions.metrics import macro_f1
 from kit.competitions.registry import competitions
 from kit.competitions.synthetic.draw import draw_field
 from kit.competitions.synthetic.plan import FieldPlan, plan_fields
 from kit.competitions.tables import SpaceSeparated
-from kit.core.disk import read_json, write_json, write_text
+from kit.core.disk import csv_text, read_csv, read_json, write_json, write_text
 from kit.core.errors import UserError, some
+from kit.core.machine import cores
 from kit.core.progress import bar
 
 CLASS_KEYS = tuple(str(number) for number in range(len(CLASS_NAMES)))
@@ -37,6 +37,10 @@ def generate_cells(folder: Path, seed: int, n_train: int, n_test: int, size: int
     Images are `size` pixels square, 8-bit grey, four a field, under `train/` and `test/`. The
     pixels follow from the seed alone. A folder that is already complete is left as it is; one
     that was made with other numbers is refused with UserError.
+
+    Draws in processes that are started afresh and import the main script again, as
+    `multiprocessing` does with the method "spawn": a script that calls this wants the guard
+    `if __name__ == "__main__":`, and one that is piped into `python -` fails.
     """
     made = {"seed": seed, "n_train": n_train, "n_test": n_test, "size": size}
     if (folder / MARKER).exists():
@@ -49,8 +53,12 @@ def generate_cells(folder: Path, seed: int, n_train: int, n_test: int, size: int
     # Sorted by id, so that neighbours in the tables say nothing about antibodies.
     fields = tuple(sorted(fields, key=lambda field: field.id))
     jobs = [(folder, field, size) for field in fields]
-    workers = os.cpu_count() or 1
-    with bar("drawing cells", total=len(jobs)) as progress, ProcessPoolExecutor(workers) as pool:
+    # Afresh, not forked: TensorFlow or the bar may have threads here, and a fork copies the locks
+    # they hold but not the threads that would open them.
+    with (
+        ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool,
+        bar("drawing cells", total=len(jobs), lines=True) as progress,
+    ):
         for _ in pool.map(_write_images, jobs, chunksize=8):
             progress.advance()
     _write_tables(folder, fields)
@@ -71,19 +79,15 @@ def _write_tables(folder: Path, fields: Iterable[FieldPlan]) -> None:
     train = [field for field in fields if field.split == "train"]
     test = [field for field in fields if field.split == "test"]
     targets = [(field.id, " ".join(map(str, field.labels))) for field in train]
-    write_text(folder / "train.csv", _csv(("Id", "Target"), targets))
+    write_text(folder / "train.csv", csv_text([("Id", "Target"), *targets]))
     sample = [(field.id, "0") for field in test]
-    write_text(folder / "sample_submission.csv", _csv(("Id", "Predicted"), sample))
+    write_text(folder / "sample_submission.csv", csv_text([("Id", "Predicted"), *sample]))
     groups = [(field.id, field.group) for field in train]
-    write_text(folder / "groups.csv", _csv(("Id", "group"), groups))
+    write_text(folder / "groups.csv", csv_text([("Id", "group"), *groups]))
     solution = [(field.id, " ".join(map(str, field.labels))) for field in test]
-    write_text(folder / SOLUTION, _csv(("Id", "Target"), solution))
+    write_text(folder / SOLUTION, csv_text([("Id", "Target"), *solution]))
     usage = [(field.id, field.usage) for field in test]
-    write_text(folder / USAGE, _csv(("Id", "Usage"), usage))
-
-
-def _csv(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return "".join(",".join(row) + "\n" for row in (header, *rows))
+    write_text(folder / USAGE, csv_text([("Id", "Usage"), *usage]))
 
 
 def grade_cells(source: Path, submission: Path) -> Grades:
@@ -95,8 +99,7 @@ def grade_cells(source: Path, submission: Path) -> Grades:
     truth = LABELS.read(source / SOLUTION, CLASS_KEYS)
     if wrong := set(answer.ids) ^ set(truth.ids):
         raise UserError(f"{submission}: ids missing or unknown to the grader: {some(wrong)}.")
-    with (source / USAGE).open(encoding="utf-8", newline="") as file:
-        usage = {row["Id"]: row["Usage"] for row in csv.DictReader(file)}
+    usage = {row[0]: row[1] for _, row in read_csv(source / USAGE)[1:]}
     decisions = answer.of(truth.ids)
     private = np.array([usage[image_id] == "Private" for image_id in truth.ids])
     return Grades(
@@ -122,6 +125,7 @@ cells = competitions.register("cells")(
         sample_table="sample_submission.csv",
         id_column="Id",
         answer_format=ANSWER,
+        display=DISPLAY,
         group_table="groups.csv",
         private_share=0.7,
         how_to_get_data="Make it: kit data --competition cells",

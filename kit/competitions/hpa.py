@@ -6,6 +6,7 @@ from kit.competitions.registry import competitions
 from kit.competitions.tables import SpaceSeparated
 
 SLUG = "human-protein-atlas-image-classification"
+URL = f"https://www.kaggle.com/competitions/{SLUG}"
 
 CLASS_NAMES = (
     "Nucleoplasm",
@@ -40,6 +41,7 @@ CLASS_NAMES = (
 
 # red: microtubules, green: the protein asked about, blue: nucleus, yellow: endoplasmic reticulum
 CHANNELS = ("red", "green", "blue", "yellow")
+DISPLAY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.5, 0.0))
 
 hpa = competitions.register("hpa")(
     Competition(
@@ -54,13 +56,13 @@ hpa = competitions.register("hpa")(
         sample_table="sample_submission.csv",
         id_column="Id",
         answer_format=SpaceSeparated("Id", "Predicted"),
+        display=DISPLAY,
         how_to_get_data=(
-            "Once you have accepted the rules on Kaggle, download train.csv, "
+            f"Once you have accepted the rules at {URL}/rules, download train.csv, "
             "sample_submission.csv, train.zip and test.zip (18 GB, they stay packed) one by one: "
-            f"kaggle competitions download -c {SLUG} -p data/hpa -f FILE; "
+            f"kaggle competitions download -c {SLUG} -p {{folder}} -f FILE; "
             "or name the folder that has them: --data DIR."
         ),
-        url=f"https://www.kaggle.com/competitions/{SLUG}",
         how_to_submit=f'kaggle competitions submit -c {SLUG} -f {{csv}} -m "{{name}}"',
     )
 )

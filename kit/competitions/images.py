@@ -5,7 +5,10 @@ from typing import Protocol
 
 
 class ImageNames(Protocol):
-    """Which files hold the image of an id, and how many channels come of them."""
+    """Which files hold the image of an id.
+
+    Names that go by channel also have `channels`, which a competition checks against its own.
+    """
 
     def files(self, image_id: str) -> tuple[str, ...]:
         """The names of the image's files, below the split's folder, in the channels' order."""

@@ -1,9 +1,12 @@
 """Competitions by name, or by the path of a Python file that defines one."""
 
 import importlib.util
+import sys
+from functools import cache
 from pathlib import Path
 
 from kit.competitions.base import Competition
+from kit.core.disk import digest
 from kit.core.errors import UserError
 from kit.core.registry import Registry
 
@@ -14,20 +17,33 @@ def find_competition(name: str) -> Competition:
     """The competition called `name`, or the one that the file `name.py` defines.
 
     Such a file holds exactly one value of type Competition at its top level, beside any that it
-    imports from the kit. Raises UserError for an unknown name, a missing file, or a file with
-    none or several.
+    imports from the kit. It is run once in a process. Raises UserError for an unknown name, a
+    missing file, a file with none or several, or one whose facts contradict each other or
+    register a name that is taken.
     """
     if not name.endswith(".py"):
         return competitions.get(name)
     path = Path(name)
     if not path.exists():
         raise UserError(f"No competition file {path}. Known by name: {_names()}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    return _defined_in(path.resolve())
+
+
+@cache
+def _defined_in(path: Path) -> Competition:
+    # A name of its own, so that `cells.py` hides no other module of that name.
+    spec = importlib.util.spec_from_file_location(f"competition_{digest(str(path))[:12]}", path)
     if spec is None or spec.loader is None:
         raise UserError(f"{path} cannot be imported as Python.")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    known = [competitions.get(known) for known in competitions.names()]
+    # Before the file runs, because it may register its own.
+    known = [competitions.get(name) for name in competitions.names()]
+    # Dataclasses look their module up there.
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ValueError as error:
+        raise UserError(f"{path} defines no competition: {error}.") from error
     values = [value for value in vars(module).values() if isinstance(value, Competition)]
     found = [value for value in values if not any(value is one for one in known)]
     if len(found) != 1:

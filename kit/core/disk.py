@@ -72,7 +72,12 @@ def disk_full(target: Path) -> UserError:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` as UTF-8 with the newlines as they are, whole or not at all."""
+    """Write `text` as UTF-8 with the newlines as they are, whole or not at all.
+
+    A file that holds the text already is left untouched, its time of change included.
+    """
+    if target.exists() and target.read_bytes() == text.encode():
+        return
     with atomic(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 

@@ -27,7 +27,7 @@ class FoldRunFiles:
         return self.folder / f"epoch{epoch:03d}.optimizer.npz"
 
     def all_checkpoints(self) -> tuple[Path, ...]:
-        return tuple(sorted([*self.folder.glob("*.weights.h5"), *self.folder.glob("*.npz")]))
+        return tuple(sorted(self.folder.glob("epoch*.*.*")))
 
     @property
     def progress(self) -> Path:
@@ -159,15 +159,18 @@ class Workspace:
         found = (RunFiles(folder) for folder in sorted(self.runs.glob("*")))
         return tuple(run.name for run in found if run.inputs.exists())
 
+    @property
+    def latest_blend(self) -> Path:
+        """Names the blend that was made, or asked for, last; unlike times it survives a copy."""
+        return self.blends / "latest.json"
+
     def blend(self, name: str) -> BlendFiles:
         return BlendFiles(self.blends / name)
 
     def blend_names(self) -> tuple[str, ...]:
-        """Every finished blend, the oldest first."""
-        found = [BlendFiles(folder) for folder in self.blends.glob("*")]
-        finished = [blend for blend in found if blend.thresholds.exists()]
-        finished.sort(key=lambda blend: (blend.thresholds.stat().st_mtime, blend.name))
-        return tuple(blend.name for blend in finished)
+        """Every finished blend, in alphabetical order."""
+        found = (BlendFiles(folder) for folder in sorted(self.blends.glob("*")))
+        return tuple(blend.name for blend in found if blend.thresholds.exists())
 
     def submission(self, name: str) -> SubmissionFiles:
         return SubmissionFiles(

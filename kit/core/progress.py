@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +22,10 @@ _probe = Console()
 console = _probe if _probe.is_terminal else Console(width=140)
 
 
+# Off a terminal, a line at least this many seconds after the last one.
+SECONDS_BETWEEN_LINES = 15.0
+
+
 def say(line: str) -> None:
     """Print one line; square brackets are text, not markup."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -37,15 +42,26 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -
 
 
 class Bar:
-    """One progress bar: how far, how fast, how long still."""
+    """One progress bar: how far, how fast, how long still; with `lines`, in lines as well."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress, task: TaskID, lines: bool) -> None:
         self._progress = progress
         self._task = task
+        self._lines = lines
+        self._begun = self._last_line = monotonic()
+        self._steps = 0
 
     def advance(self, steps: int = 1) -> None:
         """Move on by that many of the bar's units."""
         self._progress.advance(self._task, steps)
+        self._steps += steps
+        now = monotonic()
+        if self._lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
+            task = self._progress.tasks[0]
+            left = (now - self._begun) / self._steps * (task.remaining or 0)
+            so_far = f"{task.completed:.0f} of {task.total:.0f}"
+            say(f"{task.description}: {so_far}, about {duration(left)} left")
+            self._last_line = now
 
     def describe(self, text: str) -> None:
         """Change the words before the bar."""
@@ -53,8 +69,11 @@ class Bar:
 
 
 @contextmanager
-def bar(description: str, total: int, done: int = 0) -> Iterator[Bar]:
-    """Show a bar of `total` units, `done` of them from earlier; off a terminal, show nothing."""
+def bar(description: str, total: int, done: int = 0, lines: bool = False) -> Iterator[Bar]:
+    """Show a bar of `total` units, `done` of them from earlier.
+
+    Off a terminal it shows nothing, or with `lines` a line now and then.
+    """
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -64,7 +83,8 @@ def bar(description: str, total: int, done: int = 0) -> Iterator[Bar]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield Bar(progress, progress.add_task(description, total=total, completed=done))
+        task = progress.add_task(description, total=total, completed=done)
+        yield Bar(progress, task, lines and not console.is_terminal)
 
 
 def duration(seconds: float) -> str:
@@ -76,3 +96,13 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 86400:.0f} days"
+
+
+def volume(count: int) -> str:
+    """A number of bytes in the unit that a person would use: `4.1 kB`, `12.3 MB`, `32.6 GB`."""
+    amount, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"

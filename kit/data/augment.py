@@ -21,10 +21,10 @@ def apply_symmetry(image: NDArray[np.uint8], symmetry: int) -> NDArray[np.uint8]
     return image
 
 
-def draw_symmetries(rows: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
-    """A symmetry for each row shown in an epoch, from (seed, epoch) and its place in the epoch."""
+def draw_symmetries(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """A symmetry for each of the `count` images of an epoch, from (seed, epoch) alone: (count,)."""
     rng = np.random.Generator(np.random.PCG64([seed, epoch, 8]))
-    return rng.integers(0, SYMMETRIES, len(rows))
+    return rng.integers(0, SYMMETRIES, count)
 
 
 def as_pixels(images: NDArray[np.uint8]) -> NDArray[np.generic]:

@@ -114,10 +114,16 @@ def read_groups(path: Path) -> dict[str, str]:
     return groups
 
 
+def table_rows(folds: Folds) -> list[tuple[int, list[str]]]:
+    """The fold table row by row with line numbers, header first, as `read_csv` reads it back."""
+    fold = (str(number) for number in folds.fold)
+    rows = zip(folds.ids, fold, folds.group, strict=True)
+    return list(enumerate([HEADER, *([*row] for row in rows)], start=1))
+
+
 def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
     """Write the table, and beside it a JSON with how it was made and the table's digest."""
-    rows = zip(folds.ids, folds.fold.tolist(), folds.group, strict=True)
-    write_text(path, csv_text([HEADER, *rows]))
+    write_text(path, csv_text(row for _, row in table_rows(folds)))
     write_json(provenance_of(path), {**provenance, "folds_digest": folds.digest})
 
 
@@ -161,7 +167,7 @@ def _check_folds(path: Path, folds: Folds) -> None:
 
 
 def _check_labels(path: Path, folds: Folds, table: LabelTable) -> None:
-    again = "Make the folds again (kit folds), or put the labels back that they were made for."
+    again = "Make the folds again (kit folds --force), or put back the labels of then."
     if missing := set(table.ids) - set(folds.ids):
         raise UserError(f"{path} lacks ids of the label table: {some(sorted(missing))}. {again}")
     if extra := set(folds.ids) - set(table.ids):

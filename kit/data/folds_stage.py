@@ -4,6 +4,8 @@ from pathlib import Path
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
+from kit.core.disk import read_csv
+from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import say, table
 from kit.data.folds import (
@@ -12,6 +14,7 @@ from kit.data.folds import (
     digest_labels,
     make_folds,
     read_groups,
+    table_rows,
     write_folds,
 )
 
@@ -23,12 +26,17 @@ def fold_stage(
     seed: int,
     groups: Path | None = None,
     out: Path | None = None,
+    force: bool = False,
 ) -> Folds:
     """Make and write the folds of a competition; returns them.
 
     `groups` is a CSV `Id,group`; without it the competition's own group table is used if it has
-    one. The same labels, groups, number and seed give the same bytes.
+    one. The same labels, groups, number and seed give the same bytes. Raises UserError rather than
+    replace a table that says something else, unless forced.
     """
+    target = out or workspace.folds
+    if target.suffix != ".csv":
+        raise UserError(f"--out {target}: a fold table is a .csv, its provenance the .json beside.")
     labels = competition.read_labels(workspace.source)
     group_file = groups
     if groups is None and competition.group_table is not None:
@@ -36,7 +44,8 @@ def fold_stage(
         competition.require(group_file)
     group_of = read_groups(group_file) if group_file is not None else None
     folds = make_folds(labels, n, seed, group_of)
-    target = out or workspace.folds
+    if not force:
+        _refuse_to_replace(target, folds)
     provenance = {
         "competition": competition.name,
         "method": "MultilabelStratifiedKFold of iterative-stratification, rows sorted by id"
@@ -52,6 +61,14 @@ def fold_stage(
     _print_counts(competition, folds, labels)
     say(f"Wrote {target}")
     return folds
+
+
+def _refuse_to_replace(target: Path, folds: Folds) -> None:
+    if target.exists() and read_csv(target) != table_rows(folds):
+        raise UserError(
+            f"{target} holds other folds. Runs that were trained on them could not be blended with "
+            "new ones. To replace it all the same: --force; to write elsewhere: --out FILE."
+        )
 
 
 def _print_counts(competition: Competition, folds: Folds, labels: LabelTable) -> None:

@@ -1,9 +1,11 @@
 """Image files to uint8 arrays: from a folder, or from a zip archive as it is."""
 
+import os
+import struct
 import threading
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,8 +22,11 @@ UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Run
 class Source(Protocol):
     """A place that holds a split's files by name."""
 
-    def names(self) -> frozenset[str]:
-        """Every file there is."""
+    def sizes(self) -> Mapping[str, int]:
+        """Every file there is, with its number of bytes once unpacked."""
+
+    def checksums(self) -> Mapping[str, int] | None:
+        """A checksum of every file, where the place keeps them; None where it does not."""
 
     def read(self, name: str) -> bytes:
         """The bytes of one file; threads may read at the same time."""
@@ -36,8 +41,12 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def names(self) -> frozenset[str]:
-        return frozenset(entry.name for entry in self._path.iterdir())
+    def sizes(self) -> Mapping[str, int]:
+        with os.scandir(self._path) as entries:
+            return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+
+    def checksums(self) -> None:
+        return None
 
     def read(self, name: str) -> bytes:
         return (self._path / name).read_bytes()
@@ -53,9 +62,8 @@ class Archive:
         self._path = path
         # A ZipFile locks its one file handle while it reads: each thread opens its own.
         self._local = threading.local()
-        self._members = {
-            Path(name).name: name for name in self._open().namelist() if not name.endswith("/")
-        }
+        members = (member for member in self._open().infolist() if not member.is_dir())
+        self._members = {member.filename.rpartition("/")[2]: member for member in members}
 
     def _open(self) -> zipfile.ZipFile:
         if not hasattr(self._local, "archive"):
@@ -68,8 +76,11 @@ class Archive:
         archive: zipfile.ZipFile = self._local.archive
         return archive
 
-    def names(self) -> frozenset[str]:
-        return frozenset(self._members)
+    def sizes(self) -> Mapping[str, int]:
+        return {name: member.file_size for name, member in self._members.items()}
+
+    def checksums(self) -> Mapping[str, int]:
+        return {name: member.CRC for name, member in self._members.items()}
 
     def read(self, name: str) -> bytes:
         try:
@@ -83,16 +94,13 @@ class Archive:
         return f"{self._path}:{name}"
 
 
-def find_source(folder: Path, split: str, how_to_get_data: str) -> Source:
-    """The images of a split below a data folder: `<split>/`, or else `<split>.zip`.
-
-    Raises UserError, with the way to get the data, when there is neither.
-    """
-    if (folder / split).is_dir():
-        return Folder(folder / split)
-    if (folder / f"{split}.zip").is_file():
-        return Archive(folder / f"{split}.zip")
-    raise UserError(f"Neither {folder / split}/ nor {folder / split}.zip exists. {how_to_get_data}")
+def find_source(folder: Path, name: str) -> Source | None:
+    """The images below a data folder in `<name>/`, or else in `<name>.zip`; None without either."""
+    if (folder / name).is_dir():
+        return Folder(folder / name)
+    if (folder / f"{name}.zip").is_file():
+        return Archive(folder / f"{name}.zip")
+    return None
 
 
 def decode_image(
@@ -112,7 +120,7 @@ def decode_image(
 
 def _decode(source: Source, name: str, channels: int) -> NDArray[np.uint8]:
     data = source.read(name)
-    if _cut_short(data):
+    if _is_damaged(data):
         raise UserError(f"{source.where(name)} is cut short or damaged. Get the file again.")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None:
@@ -131,12 +139,48 @@ def _decode(source: Source, name: str, channels: int) -> NDArray[np.uint8]:
     return image
 
 
-def _cut_short(data: bytes) -> bool:
-    """Whether the file ends before its format says: decoders fill the rest with grey and go on."""
+def _is_damaged(data: bytes) -> bool:
+    """Whether a PNG or JPEG lacks something: decoders fill the rest with grey and go on.
+
+    In a PNG damage anywhere is noticed. A JPEG has no checksums: it is whole when its pixels begin
+    and the mark of their end follows; bytes changed or lost between the two are not noticed. What
+    comes after the end is no part of the image. Other formats are left to their decoders.
+    """
     if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-16:]
+        return not _is_whole_png(data)
     if data.startswith(b"\xff\xd8"):
-        return b"\xff\xd9" not in data[-4096:]
+        return not _has_end_of_jpeg(data)
+    return False
+
+
+def _is_whole_png(data: bytes) -> bool:
+    """Whether every chunk (length, type, content, checksum) up to the last, IEND, is intact."""
+    place = 8
+    while place + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        end = place + 12 + length
+        if end > len(data):
+            return False
+        (checksum,) = struct.unpack_from(">I", data, end - 4)
+        if zlib.crc32(memoryview(data)[place + 4 : end - 4]) != checksum:
+            return False
+        if data[place + 4 : place + 8] == b"IEND":
+            return True
+        place = end
+    return False
+
+
+def _has_end_of_jpeg(data: bytes) -> bool:
+    """Whether the mark of the end follows the header; a thumbnail in the header has its own."""
+    place = 2
+    while 0 <= (place := data.find(b"\xff", place)) <= len(data) - 4:
+        mark = data[place + 1]
+        if mark == 0xDA:  # the pixels begin; among them a byte of 255 is followed by 0
+            return data.find(b"\xff\xd9", place) > 0
+        if mark == 0xFF:  # padding
+            place += 1
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
     return False
 
 

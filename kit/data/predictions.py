@@ -86,7 +86,8 @@ def to_logits(probs: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def to_probs(logits: NDArray[np.float64]) -> NDArray[np.float32]:
     """1 / (1 + exp(-logit)) as float32 of the same shape."""
-    return (1 / (1 + np.exp(-logits))).astype(np.float32)
+    with np.errstate(over="ignore"):  # exp of a large number is infinite, and 1 / inf the right 0
+        return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
 def mean_of_logits(

@@ -1,5 +1,6 @@
 """The packed image store: every image of a split decoded once, as one uint8 memory map."""
 
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -20,9 +21,13 @@ from kit.core.disk import (
     write_text,
 )
 from kit.core.errors import UserError, some
+from kit.core.machine import cores
 from kit.core.paths import StoreFiles, Workspace
-from kit.core.progress import bar
+from kit.core.progress import bar, say, volume
 from kit.data.images import Source, decode_image, find_source
+
+# No recipe takes smaller images.
+MIN_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -50,23 +55,47 @@ def pack(
 ) -> Store:
     """Decode and resize the images of these ids into the store, with all cores.
 
-    A store that is already there for the same ids is opened and left as it is, without looking
-    at the images again: delete its folder if they have changed. Raises UserError
-    before any work when files are missing, and at the first file that cannot be read; the store
-    is then absent, not partial.
+    A store that is already there is opened and left as it is when it was made for the same ids
+    from the same files, which their names and sizes tell (in archives their checksums too), or
+    when the files are no longer there; one that was made from others is refused, because it may
+    have taken hours. Raises UserError for that, before any work when files are missing, and at
+    the first file that cannot be read; the store is then absent, not partial.
     """
+    if size < MIN_SIZE:
+        raise UserError(f"--size {size}: images are {MIN_SIZE} pixels or larger.")
     files = workspace.store(size, split)
     wanted = _describe(competition, split, size, ids)
-    if _is_packed(files) and wanted.items() <= read_json(files.meta).items():
+    name = competition.train_images if split == "train" else competition.test_images
+    source = find_source(workspace.source, name)
+    if _is_packed(files):
+        _refuse_other_inputs(files, {**wanted, **_describe_files(competition, source, ids)})
         return open_store(files)
-    source = find_source(workspace.source, split, competition.how_to_get_data)
+    if source is None:
+        raise UserError(
+            f"Neither {workspace.source / name}/ nor {workspace.source / name}.zip exists. "
+            f"{competition.how_to_get(workspace.source)}"
+        )
     _check_files(competition, source, split, ids)
     # The marker goes first, so that a kill while the array is replaced leaves no store at all.
     files.meta.unlink(missing_ok=True)
+    inputs = _describe_files(competition, source, ids)
     checksums = _decode_all(competition, source, files, split, size, ids)
     write_text(files.ids, csv_text([("Id",), *((image_id,) for image_id in ids)]))
-    write_json(files.meta, {**wanted, "digest": digest([wanted, checksums])})
+    write_json(files.meta, {**wanted, **inputs, "digest": digest([wanted, checksums])})
     return open_store(files)
+
+
+def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
+    made = read_json(files.meta)
+    # What one of the two does not know, like the checksums of files in a folder, is no difference.
+    differ = [
+        key.replace("_", " ") for key, value in wanted.items() if made.get(key, value) != value
+    ]
+    if differ:
+        raise UserError(
+            f"{files.images} was packed from something else; what differs: {', '.join(differ)}. "
+            "Delete it to pack it again, or keep both stores: another KIT_DATA."
+        )
 
 
 def _describe(
@@ -82,8 +111,22 @@ def _describe(
     }
 
 
+def _describe_files(
+    competition: Competition, source: Source | None, ids: Sequence[str]
+) -> dict[str, object]:
+    """Digests of what tells the ids' files from others at little cost: no file is opened."""
+    if source is None:
+        return {}
+    names = [name for image_id in ids for name in competition.images.files(image_id)]
+    sizes, checksums = source.sizes(), source.checksums()
+    found: dict[str, object] = {"file_sizes": digest([[n, sizes.get(n)] for n in names])}
+    if checksums is not None:
+        found["file_checksums"] = digest([[n, checksums.get(n)] for n in names])
+    return found
+
+
 def _check_files(competition: Competition, source: Source, split: str, ids: Sequence[str]) -> None:
-    there = source.names()
+    there = source.sizes()
     absent: list[str] = []
     partial: list[str] = []
     for image_id in ids:
@@ -109,6 +152,8 @@ def _decode_all(
     """Fill the memory map; returns a checksum of each row's pixels."""
     channels = len(competition.channels)
     shape = (len(ids), size, size, channels)
+    space = volume(math.prod(shape))
+    say(f"Packing {split} at {size}: {len(ids)} images, {space}, into {files.images}")
     with atomic(files.images) as temporary:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         # A memory map begins as a hole, and a disk that fills up later is a bus error that kills
@@ -125,8 +170,8 @@ def _decode_all(
 
         # Threads are enough: OpenCV and zlib release the lock while they decode.
         with (
-            bar(f"packing {split} at {size}", total=len(ids)) as progress,
-            ThreadPoolExecutor(os.cpu_count()) as pool,
+            bar(f"packing {split} at {size}", total=len(ids), lines=True) as progress,
+            ThreadPoolExecutor(cores()) as pool,
         ):
             checksums = []
             try:

@@ -1,5 +1,6 @@
 """The stage `blend`: runs to one set of predictions, with thresholds and their honest score."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -45,6 +46,8 @@ def blend(
     that is already there is left as it is. Raises UserError for runs that are unfinished or on
     other folds.
     """
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"--name {name}: wants letters, digits, '.', '-' and '_' only.")
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
     runs = _choose_runs(workspace, folds, digest_labels(table), run_names)
@@ -59,7 +62,8 @@ def blend(
         return Scored(title, honest_score(labels, oof, folds.group, test_rows))
 
     members = [run.read_oof(competition).take(folds.ids) for run in runs]
-    blended = mean_of_logits(members)
+    weights = {run.name: 1 / len(runs) for run in runs}
+    blended = mean_of_logits(members, [*weights.values()])
     scores = tuple(scored(run.name, oof) for run, oof in zip(runs, members, strict=True))
     scores = (*scores, scored(files.name, blended))
     result = Blend(files, tuple(run.name for run in runs), scores)
@@ -67,11 +71,11 @@ def blend(
         return result
 
     files.thresholds.unlink(missing_ok=True)  # the marker: no blend while its parts are replaced
-    test = mean_of_logits([run.read_test(competition) for run in runs]).take(test_ids)
+    tests = [run.read_test(competition) for run in runs]
+    test = mean_of_logits(tests, [*weights.values()]).take(test_ids)
     provenance = {"blend": files.name, "runs": inputs}
     write_predictions(files.oof, blended, provenance)
     write_predictions(files.test, test, provenance)
-    weights = {run.name: 1 / len(runs) for run in runs}
     by_name = {scored.name: asdict(scored.score) for scored in scores}
     write_json(files.weights, {"method": "mean", "weights": weights, "scores": by_name})
     cuts = exact_thresholds(labels, blended.probs).thresholds

@@ -46,11 +46,11 @@ def bootstrap_interval(
     labels: NDArray[np.uint8],
     decisions: NDArray[np.uint8],
     groups: Sequence[str],
-    rows: int,
+    rows: float,
     seed: int = 0,
     draws: int = 2000,
 ) -> tuple[float, float]:
-    """Where macro-F1 of a new set of about `rows` rows falls, 95 times in 100.
+    """The middle 95 % of macro-F1 over resampled sets of about `rows` rows.
 
     Whole groups are drawn with replacement, because rows of a group are right or wrong together
     (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). F1 of few positives is biased
@@ -75,8 +75,8 @@ def _resampled_scores(
 ) -> NDArray[np.float64]:
     """Macro-F1 of `draws` sets of `drawn` groups each, float64 (draws,).
 
-    Every class with positives is taken to have some in each set, as organizers see to it: where a
-    draw lacks them by chance, the class counts with its F1 over all groups.
+    A draw without a single positive of a class says nothing about the class, whose F1 over all
+    groups then counts: test sets are taken to have every class that the training set has.
     """
     whole = _f1_of_totals(counts.sum(axis=0, keepdims=True))
     scores: list[NDArray[np.float64]] = []
@@ -104,13 +104,15 @@ def honest_score(
     """Score out-of-fold predictions under exact thresholds, fitted and cross-fitted.
 
     `labels` and `groups` are in the order of `oof`; `test_rows` is the size of the set whose score
-    the interval is for.
+    the interval is for. The score at hand is a sample as well as the one to come, and variances
+    add, 1/n + 1/m: together they scatter like one sample of n m / (n + m) rows.
     """
+    rows = len(labels) * test_rows / (len(labels) + test_rows)
     fitted = decide(oof.probs, exact_thresholds(labels, oof.probs).thresholds)
     held_out = cross_fitted_decisions(labels, oof)
     return HonestScore(
         fitted=macro_f1(labels, fitted),
         cross_fitted=macro_f1(labels, held_out),
-        interval=bootstrap_interval(labels, held_out, groups, test_rows),
+        interval=bootstrap_interval(labels, held_out, groups, rows),
         test_rows=test_rows,
     )

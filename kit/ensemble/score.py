@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide
 from kit.competitions.metrics import f1_per_class, macro_f1
+from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
 from kit.core.progress import say, table
 from kit.data.predictions import Predictions, read_predictions
-from kit.ensemble.crossfit import bootstrap_interval
+from kit.ensemble.crossfit import bootstrap_interval, cross_fitted_decisions
 from kit.ensemble.thresholds import read_thresholds
 
 
@@ -40,7 +41,20 @@ def score_stage(
     ]
     table(f"{predictions} against {labels}", ["class", "F1", "true", "predicted"], rows)
     say(f"macro-F1 {value:.6f}, 95 % bootstrap interval {low:.4f} to {high:.4f}")
+    if predictions.suffix != ".csv":
+        _say_cross_fitted(competition, predictions, truth)
     return value
+
+
+def _say_cross_fitted(competition: Competition, path: Path, truth: LabelTable) -> None:
+    """Beside the score of out-of-fold predictions, say what thresholds from other folds give."""
+    oof = read_predictions(path, competition.class_keys)
+    if oof.fold is not None:
+        honest = macro_f1(truth.of(oof.ids), cross_fitted_decisions(truth.of(oof.ids), oof))
+        say(
+            f"These are out-of-fold predictions: with exact thresholds fitted on the other folds, "
+            f"macro-F1 is {honest:.6f}. Thresholds fitted on these very rows score too well."
+        )
 
 
 def _decisions(

@@ -70,7 +70,7 @@ def count_parameters(recipe: Architecture, channels: Sequence[str], classes: int
 
 
 def check_architecture(recipe: Architecture, channels: Sequence[str]) -> None:
-    """Raise UserError unless the recipe's choices are known, and fit together and the channels.
+    """Raise UserError unless the recipe's choices are known, and fit each other and the channels.
 
     Builds nothing, so that a mistake shows before hours of work. How many feature maps the head
     gets is known only when the network is built.

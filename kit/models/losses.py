@@ -13,7 +13,7 @@ def _bce() -> keras.losses.Loss:
 
 def _focal() -> keras.losses.Loss:
     # Lin et al. 2017, arXiv:1708.02002, with its gamma of 2 and without its class balance: the
-    # rare classes are met by repeating their rows, which the recipe says and can be listed.
+    # rare classes are met by repeating their rows, where a recipe's `sampling` says so.
     return keras.losses.BinaryFocalCrossentropy(gamma=2.0, from_logits=True)
 
 

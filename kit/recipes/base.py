@@ -12,57 +12,93 @@ class Recipe(BaseModel):
     """Everything that decides what a model is, apart from the data it sees.
 
     Two runs with equal recipes on equal folds and stores are the same run. Unknown keys are
-    refused. Sizes are in pixels, learning rates per optimizer step, lengths in epochs.
+    refused, and numbers are finite. `kit models NAME` prints these descriptions.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str
+    name: str = Field(description="the recipe's own, which its runs begin with")
 
     # The network: uint8 image -> stem -> normalize -> backbone -> head -> one logit a class.
-    backbone: str
-    stem: str = Field(default="as_is", description="how the channels meet the backbone")
-    normalize: Literal["scale", "batch", "image", "backbone"] = "scale"
-    head: str = "average"
-    dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="of every dropout layer in the head"
+    backbone: str = Field(description="the network between stem and head")
+    stem: str = Field(
+        default="as_is", description="which mixture of the channels the backbone sees"
     )
-    size: int = Field(ge=16, description="side of the square image")
-    weights: str = Field(default="none", description="'imagenet' or 'none'")
+    normalize: Literal["scale", "batch", "image", "backbone"] = Field(
+        default="scale",
+        description=(
+            "scale: pixels divided by 255; then batch, image: by each channel's mean and variance "
+            "over the batch or the image; backbone: as its pretrained weights expect them"
+        ),
+    )
+    head: str = Field(default="average", description="from feature maps to one logit a class")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="rate of every dropout layer in the head"
+    )
+    size: int = Field(ge=16, description="side of the square image in pixels")
+    weights: str = Field(default="none", description="what the backbone starts from")
 
     # What it is shown.
     sampling: Literal["repeat", "none"] = Field(
-        default="none", description="'repeat': rows of rare classes come several times an epoch"
+        default="none", description="with repeat, rows of rare classes come several times an epoch"
     )
     repeat_threshold: float = Field(
-        default=0.1, gt=0, le=1, description="a class rarer than this share of the rows is repeated"
+        default=0.1,
+        gt=0,
+        le=1,
+        description="rows of a class rarer than this share are repeated; with sampling=repeat",
     )
-    repeat_cap: float = Field(default=8.0, ge=1, description="most times a row comes in one epoch")
-    augment: Literal["symmetries", "none"] = "symmetries"
-    batch: int = Field(default=32, ge=1)
+    repeat_cap: float = Field(
+        default=8.0,
+        ge=1,
+        description="how often a row comes in an epoch at most, on average; with sampling=repeat",
+    )
+    augment: Literal["symmetries", "none"] = Field(
+        default="symmetries",
+        description="with symmetries, each image under one of the square's eight, drawn by epoch",
+    )
+    batch: int = Field(default=32, ge=1, description="images an optimizer step")
     steps: int | None = Field(
-        default=None, ge=1, description="steps an epoch; all rows when not given"
+        default=None, ge=1, description="optimizer steps an epoch; none: as many as the rows make"
     )
 
     # How it learns.
-    loss: Literal["bce", "focal"] = "bce"
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.0, ge=0, description="adamw only")
-    schedule: Literal["constant", "cosine"] = "constant"
+    loss: Literal["bce", "focal"] = Field(
+        default="bce", description="binary cross-entropy, or focal loss with gamma 2"
+    )
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        default="adam", description="how gradients become steps; sgd has a momentum of 0.9"
+    )
+    learning_rate: float = Field(
+        default=1e-3, gt=0, description="at its highest, with everything learning"
+    )
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="pull of the weights towards zero; with optimizer=adamw"
+    )
+    schedule: Literal["constant", "cosine"] = Field(
+        default="constant", description="after the warm-up: the learning rate stays, or falls to 0"
+    )
     warmup: float = Field(
-        default=0.0, ge=0, lt=1, description="share of the steps spent warming up"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the steps, after the frozen epochs, in which the learning rate rises",
     )
     frozen_epochs: int = Field(
-        default=0, ge=0, description="first epochs, with the backbone frozen"
+        default=0, ge=0, description="epochs at the beginning with the backbone frozen"
     )
-    frozen_learning_rate: float = Field(default=1e-3, gt=0)
+    frozen_learning_rate: float = Field(
+        default=1e-3, gt=0, description="of the frozen epochs; with frozen_epochs from 1"
+    )
     epochs: int = Field(ge=1, description="epochs with everything learning, after the frozen ones")
     keep: Literal["val_loss", "val_macro_f1", "last"] = Field(
         default="val_loss",
-        description="which epoch predicts; but for 'last', chosen on the fold left out",
+        description="which epoch predicts: the best on the fold left out, or simply the last",
     )
-    seed: int = Field(default=0, ge=0)
+    # Fold k trains with 1000 * seed + k, and the backends' seeds have 32 bits.
+    seed: int = Field(
+        default=0, ge=0, le=4_000_000, description="of initial values, rows and symmetries"
+    )
 
     @property
     def all_epochs(self) -> int:
@@ -70,24 +106,48 @@ class Recipe(BaseModel):
         return self.frozen_epochs + self.epochs
 
 
+# A setting, the values of another with which it changes nothing, and one with which it does.
+_IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
+    "weight_decay": ("optimizer", ("adam", "sgd"), "adamw"),
+    "repeat_threshold": ("sampling", ("none",), "repeat"),
+    "repeat_cap": ("sampling", ("none",), "repeat"),
+    "frozen_learning_rate": ("frozen_epochs", (0,), 1),
+}
+
+
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with `key=value` texts applied, each value read as the key's type.
 
-    Raises UserError for a text without `=`, a key that no recipe has, or a value that the key
-    does not take.
+    Raises UserError for a text without `=`, a key that no recipe has, a value that the key does
+    not take, or a setting that changes nothing beside the others. A recipe itself may hold such
+    values, so that `--set sampling=none` is enough to leave the repeats out.
     """
-    changed: dict[str, Any] = recipe.model_dump()
+    given: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise UserError(f"--set wants key=value, got '{setting}'. Example: --set epochs=3")
         if key == "name" or key not in Recipe.model_fields:
             raise unknown("recipe setting", key, set(Recipe.model_fields) - {"name"})
-        changed[key] = None if value == "none" and key == "steps" else value
+        given[key] = None if value == "none" and key == "steps" else value
     try:
-        return Recipe.model_validate(changed)
+        changed = Recipe.model_validate({**recipe.model_dump(), **given})
     except ValidationError as error:
         raise UserError(_first_complaint(error)) from None
+    for key, value in given.items():
+        _refuse_idle(changed, key, value)
+    return changed
+
+
+def _refuse_idle(recipe: Recipe, key: str, value: object) -> None:
+    if key not in _IDLE:
+        return
+    other, idle_with, cure = _IDLE[key]
+    if getattr(recipe, other) in idle_with:
+        raise UserError(
+            f"--set {key}={value} changes nothing with {other}={getattr(recipe, other)}. "
+            f"Leave it out, or add --set {other}={cure}."
+        )
 
 
 def _first_complaint(error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 - Source: a student team's system for this competition, of which only the input is recorded:
   299x299x3, yellow/3 added to red, green and blue. Everything else here is the kit's choice.
 - Score: none published.
-- Cost: two CPU cores train 13 images/s (8 an optimizer step, the machine not quite idle).
+- Cost: not measured; `make train` says what it will take before it starts on a CPU.
 - Command: `make train MODEL=convnet_rgb`
 """
 

@@ -3,12 +3,11 @@
 - Source: a student team's system for this competition, of which only the input is recorded:
   1024x1024x4. Everything else here is the kit's choice.
 - Score: none published.
-- Cost: made for a GPU; two CPU cores train 0.4 images/s (2 an optimizer step, the machine not
-  quite idle). In the first block each layer holds 134 MB an image: lower the batch where memory
-  ends.
+- Cost: not measured; `make train` says what it will take before it starts on a CPU.
 - Command: `make train MODEL=convnet_rgby`
 
-The images of train.zip are 512 pixels wide; only the full-resolution files fill 1024.
+The images of train.zip are 512 pixels wide; only the full-resolution files fill 1024. Where
+memory ends, lower the batch.
 """
 
 from kit.recipes import recipes

@@ -6,7 +6,7 @@
   instead of crops of 1024, 60 epochs, and a cosine instead of halving the learning rate on a
   plateau, because the kit's learning rate is a function of the step.
 - Score: none published for this recipe.
-- Cost: two CPU cores train 15 images/s (4 an optimizer step, the machine not quite idle).
+- Cost: not measured; `make train` says what it will take before it starts on a CPU.
 - Command: `make train MODEL=gapnet`
 """
 

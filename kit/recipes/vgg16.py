@@ -4,7 +4,7 @@
   arXiv:1409.1556. 20,103,656 parameters, 20,103,650 of them trainable.
 - Score: batch-wise micro-F1 0.504, as published. This is not the competition's macro-F1, and no
   macro-F1 was published.
-- Cost: two CPU cores train 1.5 images/s (4 an optimizer step, the machine not quite idle).
+- Cost: not measured; `make train` says what it will take before it starts on a CPU.
 - Command: `make train MODEL=vgg16`
 
 The same as `inceptionresnetv2` in everything but the backbone.
@@ -19,7 +19,7 @@ vgg16 = recipes.register("vgg16")(
         backbone="vgg16",
         stem="mix_half_yellow",
         normalize="batch",
-        head="seed",
+        head="conv_dense",
         dropout=0.5,
         size=299,
         weights="imagenet",

@@ -4,7 +4,7 @@
   added to red, green and blue) and the ImageNet weights are recorded; network by Chollet 2017,
   arXiv:1610.02357. Everything else here is the kit's choice.
 - Score: none published.
-- Cost: two CPU cores train 1.1 images/s (4 an optimizer step, the machine not quite idle).
+- Cost: not measured; `make train` says what it will take before it starts on a CPU.
 - Command: `make train MODEL=xception`
 """
 

@@ -8,33 +8,31 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from kit.competitions.base import Mixture
+
 INK = "#22303c"
 TRUE, WRONG, MISSED = "#2c7a4b", "#b3452c", "#8a8f94"
 
 
 @dataclass(frozen=True)
 class Captioned:
-    """An image with its labels: `pixels` uint8 (size, size, channels), label names as lists."""
+    """An image with its labels: `pixels` uint8 (size, size, 3) red, green, blue; label names."""
 
     pixels: NDArray[np.uint8]
     true: tuple[str, ...]
     predicted: tuple[str, ...]
 
 
-def to_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image one can look at: with four channels, yellow goes half into red and half into green.
+def to_rgb(pixels: NDArray[np.uint8], mixture: Mixture) -> NDArray[np.uint8]:
+    """An image one can look at: each channel adds to red, green and blue what the mixture says.
 
     Each channel is stretched so that its 99.5th percentile is white, as microscopists do. Takes
-    uint8 (size, size, 1, 3 or 4), gives uint8 (size, size, 3).
+    uint8 (size, size, channels), gives uint8 (size, size, 3).
     """
     top = np.maximum(np.percentile(pixels, 99.5, axis=(0, 1)), 1)
     bright = np.minimum(pixels / top, 1.0)
-    if pixels.shape[2] == 1:
-        bright = np.repeat(bright, 3, axis=2)
-    elif pixels.shape[2] >= 4:
-        red, green, blue, yellow = (bright[:, :, channel] for channel in range(4))
-        bright = np.stack([red + yellow / 2, green + yellow / 2, blue], axis=2)
-    return (255 * np.minimum(bright[:, :, :3], 1.0)).astype(np.uint8)
+    mixed = bright @ np.array(mixture)
+    return (255 * np.minimum(mixed, 1.0)).astype(np.uint8)
 
 
 def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
@@ -45,7 +43,7 @@ def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
     for axis in axes:
         axis.set_axis_off()
     for axis, cell in zip(axes, cells, strict=False):
-        axis.imshow(to_rgb(cell.pixels))
+        axis.imshow(cell.pixels)
         lines = [(name, TRUE, "✓") for name in cell.predicted if name in cell.true]
         lines += [(name, WRONG, "✗") for name in cell.predicted if name not in cell.true]
         lines += [(name, MISSED, "–") for name in cell.true if name not in cell.predicted]

@@ -10,6 +10,8 @@ from kit.core.paths import Workspace
 from kit.ensemble.thresholds import read_score, read_thresholds
 from kit.report.figures import f1_bars, learning_curves, picture_grid
 from kit.report.view import BlendView, left_out_pictures, view_blend
+from kit.submission.grade import read_grades
+from kit.submission.write import submission_name
 
 TEMPLATE = Path(__file__).parent / "report.html"
 PICTURES, COLUMNS = 18, 6
@@ -26,7 +28,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     f1 = f1_per_class(view.labels, view.decisions)
     positives = view.labels.sum(axis=0, dtype=int).tolist()
     cuts = read_thresholds(view.files.thresholds, competition.class_keys)
-    grades = workspace.submission(f"{competition.name}-{view.files.name}").grades
+    submission = workspace.submission(submission_name(competition, view.files))
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     page = template.render(
         title=competition.title,
@@ -36,7 +38,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
         n_folds=view.folds.n,
         score=read_score(view.files.thresholds),
         scores=read_json(view.files.weights)["scores"],
-        grades=read_json(grades) if grades.exists() else None,
+        grades=read_grades(submission),
         classes=list(zip(competition.class_names, positives, f1, cuts, strict=True)),
         pictures=_base64(picture_grid(left_out_pictures(view, PICTURES), COLUMNS)),
         bars=_base64(f1_bars(competition.class_names, f1, positives)),

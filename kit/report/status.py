@@ -1,16 +1,17 @@
 """The stage `status`: what exists, what it scored, and what to type next."""
 
 from kit.competitions.base import Competition
-from kit.core.disk import read_json
 from kit.core.paths import Workspace
 from kit.core.progress import say, table
 from kit.data.runs import open_run
 from kit.ensemble.thresholds import read_score
+from kit.submission.grade import read_grades
+from kit.submission.write import submission_name
 
 
 def print_status(competition: Competition, workspace: Workspace) -> None:
     """Print a line a stage, a table of runs and of blends, and the next command."""
-    option = "" if competition.name == "hpa" else f" --competition {competition.name}"
+    option = f" --competition {competition.name}"
     labels = workspace.source / competition.label_table
     say(f"{competition.title}")
     say(f"  data    {labels if labels.exists() else 'none in ' + str(workspace.source)}")
@@ -29,7 +30,7 @@ def print_status(competition: Competition, workspace: Workspace) -> None:
             _blend_row(competition, workspace, name) for name in blends
         ])  # fmt: skip
     if not labels.exists():
-        say(f"Next: {competition.how_to_get_data}")
+        say(f"Next: {competition.how_to_get(workspace.source)}")
     elif not workspace.folds.exists():
         say(f"Next: kit folds{option}")
     elif not any(not run.missing_folds() for run in runs):
@@ -41,9 +42,9 @@ def print_status(competition: Competition, workspace: Workspace) -> None:
 
 
 def _blend_row(competition: Competition, workspace: Workspace, name: str) -> list[str]:
-    score = read_score(workspace.blend(name).thresholds)
-    grades = workspace.submission(f"{competition.name}-{name}").grades
-    got = read_json(grades) if grades.exists() else {}
-    public, private = (f"{got[side]:.3f}" if got else "" for side in ("public", "private"))
+    blend = workspace.blend(name)
+    score = read_score(blend.thresholds)
+    grades = read_grades(workspace.submission(submission_name(competition, blend)))
+    got = ["", ""] if grades is None else [f"{grades.public:.3f}", f"{grades.private:.3f}"]
     low, high = score.interval
-    return [name, f"{score.cross_fitted:.3f}", f"{low:.3f} to {high:.3f}", public, private]
+    return [name, f"{score.cross_fitted:.3f}", f"{low:.3f} to {high:.3f}", *got]

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.core.disk import read_json
-from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.folds import Folds, read_folds
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import open_store
 from kit.ensemble.crossfit import cross_fitted_decisions
-from kit.report.figures import Captioned
+from kit.ensemble.latest import find_blend
+from kit.report.figures import Captioned, to_rgb
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,8 @@ class BlendView:
 
 
 def view_blend(competition: Competition, workspace: Workspace, name: str | None) -> BlendView:
-    """Read a blend, the newest when None; UserError when there is none of that name."""
-    names = workspace.blend_names()
-    if not names:
-        raise UserError(f"No blend in {workspace.blends}. Make one: kit blend")
-    if name is not None and name not in names:
-        raise UserError(f"No blend '{name}'. There are: {', '.join(names)}.")
-    files = workspace.blend(name or names[-1])
+    """Read a blend, the one made last when None; UserError when there is none of that name."""
+    files = find_blend(workspace, name)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
     oof = read_predictions(files.oof, competition.class_keys).take(folds.ids)
@@ -70,9 +65,10 @@ def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
     store = open_store(view.workspace.store(size, "train"))
     positions = store.rows([view.folds.ids[row] for row in rows])
     names = np.array(view.competition.class_names)
+    mixture = view.competition.mixture()
     return [
         Captioned(
-            pixels=np.asarray(store.images[position]),
+            pixels=to_rgb(store.images[position], mixture),
             true=tuple(names[view.labels[row] == 1]),
             predicted=tuple(names[view.decisions[row] == 1]),
         )

@@ -6,9 +6,10 @@ from kit.competitions.base import Competition, Grades
 from kit.core.paths import Workspace
 from kit.core.progress import say, table
 from kit.ensemble.blend import Blend, blend
+from kit.ensemble.latest import find_blend, remember_blend
 from kit.submission.check import check_submission
-from kit.submission.grade import find_submission, submit
-from kit.submission.write import Submission, write_submission
+from kit.submission.grade import grade, how_to_upload
+from kit.submission.write import Submission, submission_name, write_submission
 
 
 def blend_stage(
@@ -22,6 +23,7 @@ def blend_stage(
         f"Wrote {written.files.csv}: {written.rows} rows, {written.labels_per_row:.2f} labels a "
         f"row, {written.empty_rows} rows empty."
     )
+    remember_blend(workspace, made.files)
     return made, written
 
 
@@ -44,16 +46,23 @@ def print_scores(made: Blend) -> None:
     table("Macro-F1 out of fold", header, rows)
 
 
-def check_stage(competition: Competition, workspace: Workspace, name: str | None) -> None:
-    """Check a submission as a grader would, and send nothing."""
-    _, files = find_submission(competition, workspace, name)
-    check_submission(competition, files.csv, competition.read_test_ids(workspace.source))
-    say(f"{files.csv} is as {competition.title} wants it. Not submitted: --dry-run.")
+def submit_stage(
+    competition: Competition, workspace: Workspace, name: str | None, dry_run: bool = False
+) -> Grades | None:
+    """Check the submission of a blend (the one made last when None), and have it graded.
 
-
-def submit_stage(competition: Competition, workspace: Workspace, name: str | None) -> Grades:
-    """Have a submission checked and graded, and print both scores."""
-    found, files = find_submission(competition, workspace, name)
-    grades = submit(competition, workspace, files)
-    say(f"{found}: public {grades.public:.4f}, private {grades.private:.4f}")
+    Prints both scores; or, for a competition without a local grader, how to upload the file.
+    """
+    blend_files = find_blend(workspace, name)
+    submission = submission_name(competition, blend_files)
+    files = workspace.submission(submission)
+    if dry_run:
+        check_submission(competition, files.csv, competition.read_test_ids(workspace.source))
+        say(f"{files.csv} is as {competition.title} wants it. Not submitted: --dry-run.")
+        return None
+    grades = grade(competition, workspace, files)
+    if grades is None:
+        say(how_to_upload(competition, files))
+    else:
+        say(f"{submission}: public {grades.public:.4f}, private {grades.private:.4f}")
     return grades

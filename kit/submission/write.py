@@ -25,6 +25,11 @@ class Submission:
     empty_rows: int
 
 
+def submission_name(competition: Competition, blend: BlendFiles) -> str:
+    """What a blend's submission is called: competitions share one folder of submissions."""
+    return f"{competition.name}-{blend.name}"
+
+
 def write_submission(
     competition: Competition, workspace: Workspace, blend: BlendFiles
 ) -> Submission:
@@ -37,15 +42,11 @@ def write_submission(
     cuts = read_thresholds(blend.thresholds, competition.class_keys)
     decisions = decide(test.probs, cuts)
 
-    name = f"{competition.name}-{blend.name}"
+    name = submission_name(competition, blend)
     files = workspace.submission(name)
-    text = competition.answer(test_ids, decisions)
-    if not files.csv.exists() or files.csv.read_bytes() != text.encode():
-        write_text(files.csv, text)
+    write_text(files.csv, competition.answer(test_ids, decisions))
     check_submission(competition, files.csv, test_ids)
-    provenance = _provenance(competition, workspace, blend, files, decisions)
-    if not files.provenance.exists() or read_json(files.provenance) != provenance:
-        write_json(files.provenance, provenance)
+    write_json(files.provenance, _provenance(competition, workspace, blend, files, decisions))
     per_row = decisions.sum(axis=1)
     return Submission(name, files, len(test_ids), float(per_row.mean()), int((per_row == 0).sum()))
 

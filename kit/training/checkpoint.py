@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kit.core.disk import atomic, read_json, write_json, write_text
+from kit.core.disk import atomic, csv_text, read_json, write_json, write_text
 from kit.core.paths import FoldRunFiles
 
 if TYPE_CHECKING:
@@ -52,21 +52,22 @@ def save_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, state:
     `model` is saved without optimizer state, as plain Keras weights. A kill at any moment leaves
     the epoch before, whole, because each epoch has files of its own until the marker moves on.
     """
+    import keras
+
     epoch = state.log[-1].epoch
     with atomic(files.weights(epoch)) as temporary:
         model.save_weights(temporary)
     with atomic(files.optimizer(epoch)) as temporary:
-        values = [np.asarray(variable) for variable in optimizer.variables]
+        values = [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
         np.savez(temporary, *values)
     lines = [asdict(line) for line in state.log]
+    rows = [[f"{value:.6g}" for value in line.values()] for line in lines]
+    write_text(files.log, csv_text([list(lines[0]), *rows]))
     write_json(files.progress, {"best": state.best, "log": lines})
     keep = {files.weights(epoch), files.optimizer(epoch)}
     if state.best is not None:
         keep.add(files.weights(state.best))
     _remove_others(files, keep)
-    header = ",".join(lines[0])
-    rows = "".join(",".join(f"{value:.6g}" for value in line.values()) + "\n" for line in lines)
-    write_text(files.log, f"{header}\n{rows}")
 
 
 def load_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, epoch: int) -> None:
@@ -85,4 +86,4 @@ def remove_unfinished(files: FoldRunFiles, best: int) -> None:
 def _remove_others(files: FoldRunFiles, keep: set[Path]) -> None:
     for path in files.all_checkpoints():
         if path not in keep:
-            path.unlink()
+            path.unlink(missing_ok=True)

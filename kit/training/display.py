@@ -2,17 +2,15 @@
 
 import time
 
-from kit.core.progress import Bar, console, duration, say
+from kit.core.progress import SECONDS_BETWEEN_LINES, Bar, console, duration, say
 from kit.training.checkpoint import EpochLog
-
-# Off a terminal there is no bar: a line at least this many seconds after the last one.
-SECONDS_BETWEEN_LINES = 15.0
 
 
 class FoldDisplay:
     """Follows one fold's training; several share one bar that counts steps over all folds."""
 
     def __init__(self, name: str, fold: int, epochs: int, bar: Bar) -> None:
+        self._fold = fold
         self._name = f"{name} fold {fold}"
         self._epochs = epochs
         self._bar = bar
@@ -30,12 +28,13 @@ class FoldDisplay:
             self._first_epoch = line.epoch
         done = line.epoch + 1
         each = (time.monotonic() - self._begun) / (done - self._first_epoch)
+        best = line.val_macro_f1_best_cut
+        self._bar.describe(f"fold {self._fold} {done}/{self._epochs} F1 {best:.3f}")
         text = (
             f"{self._name} epoch {done}/{self._epochs}: loss {line.loss:.4f}, "
             f"val loss {line.val_loss:.4f}, macro-F1 {line.val_macro_f1_at_half:.3f} at 0.5, "
-            f"{line.val_macro_f1_best_cut:.3f} at the best cuts"
+            f"{best:.3f} at the best cuts"
         )
-        self._bar.describe(text)
         now = time.monotonic()
         due = now - self._last_line > SECONDS_BETWEEN_LINES and not console.is_terminal
         if done == self._epochs or due:

@@ -10,31 +10,41 @@ from kit.models.build import build_model
 from kit.recipes.base import Recipe
 
 # A training step is a forward pass and a backward pass of about twice its work.
-TRAINING_OVER_FORWARD = 3.0
+TRAINING_OVER_FORWARD = 3
 
 # Below this a run is short enough that nothing need be said about smaller ones.
 LONG_SECONDS = 3600.0
 
 
-def seconds_per_image(recipe: Recipe, channels: Sequence[str], classes: int) -> float:
-    """The time of one training image on this machine, from a timed forward pass of the model."""
-    small = recipe.model_copy(update={"weights": "none"})
-    model = build_model(small, tuple(channels), classes, seed=0)
+def forward_images(steps: int, batch: int, epochs: int, validation: int, test: int) -> int:
+    """How many images' forward passes a fold costs, a training image counting for three.
+
+    Each of the `epochs` still to do trains `steps` batches and predicts the `validation` rows of
+    the fold left out; at the end those and the `test` rows are predicted once more.
+    """
+    each_epoch = TRAINING_OVER_FORWARD * steps * batch + validation
+    return epochs * each_epoch + validation + test
+
+
+def seconds_per_forward(recipe: Recipe, channels: Sequence[str], classes: int) -> float:
+    """The time that the recipe's untrained network takes for one image here, in seconds."""
+    model = build_model(recipe.model_copy(update={"weights": "none"}), channels, classes, seed=0)
     batch = min(recipe.batch, 8)
     pixels = np.zeros((batch, recipe.size, recipe.size, len(channels)), np.uint8)
     model.predict_on_batch(pixels)  # compiles
     begun = time.monotonic()
     model.predict_on_batch(pixels)
-    return TRAINING_OVER_FORWARD * (time.monotonic() - begun) / batch
+    return (time.monotonic() - begun) / batch
 
 
 def advice(recipe: Recipe, seconds: float, folds: int) -> str:
     """One line: how long, and, for a long run, what smaller thing to try first."""
-    text = f"{recipe.name} at {recipe.size}: about {duration(seconds)} for {folds} folds here"
+    number = "one fold" if folds == 1 else f"{folds} folds"
+    text = f"{recipe.name} at {recipe.size}: about {duration(seconds)} for {number} on this CPU"
     if seconds < LONG_SECONDS:
         return f"{text}."
     return (
-        f"{text}, without a GPU. Smaller things to try first: kit train convnet --size 64; "
-        f"or this one with --folds 0 --size {max(75, recipe.size // 4)} --set epochs=1 "
-        "--set frozen_epochs=0 --set steps=20"
+        f"{text}. Smaller things to try first: kit train convnet --size 64; or this one with "
+        f"--folds 0 --size {max(75, recipe.size // 4)} --set epochs=1 --set steps=20"
+        + (" --set frozen_epochs=0" if recipe.frozen_epochs else "")
     )

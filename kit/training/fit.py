@@ -118,13 +118,9 @@ def _train_phase(
             batches, verbose=0, shuffle=False, callbacks=[AfterStep(display.step)]
         )
         train_loss = float(history.history["loss"][-1])
-        if not np.isfinite(train_loss):
-            raise UserError(
-                f"The loss became {train_loss} in epoch {epoch}; the epochs before are kept. "
-                f"Try a smaller step: --set learning_rate={phase.learning_rate / 10:g}"
-            )
         trained = time.monotonic()
         line = _validate(task, model, epoch, train_loss)
+        _require_finite(line, phase)
         rate = rates[len(rates) * (epoch - phase.first + 1) // (phase.end - phase.first) - 1]
         line = replace(
             line,
@@ -156,6 +152,17 @@ def _validate(task: FoldTask, model: keras.Model, epoch: int, train_loss: float)
         learning_rate=0.0,
         samples_per_second=0.0,
         seconds=0.0,
+    )
+
+
+def _require_finite(line: EpochLog, phase: Phase) -> None:
+    """Stop before an epoch whose weights are no longer numbers is saved over a good one."""
+    if np.isfinite(line.loss) and np.isfinite(line.val_loss):
+        return
+    key = "frozen_learning_rate" if phase.frozen else "learning_rate"
+    raise UserError(
+        f"In epoch {line.epoch} the loss became {line.loss}, on the fold left out {line.val_loss}; "
+        f"the epochs before are kept. Try smaller steps: --set {key}={phase.learning_rate / 10:g}"
     )
 
 

@@ -37,4 +37,4 @@ def plan_epoch(
     shown = np.resize(shown, steps_per_epoch(recipe, factors) * recipe.batch)
     if recipe.augment == "none":
         return EpochPlan(shown, np.zeros(len(shown), np.int64))
-    return EpochPlan(shown, draw_symmetries(shown, seed, epoch))
+    return EpochPlan(shown, draw_symmetries(len(shown), seed, epoch))

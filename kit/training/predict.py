@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.core.progress import Bar
 from kit.data.batches import read_batch
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ def predict_logits(
     images: NDArray[np.uint8],
     rows: NDArray[np.int64],
     batch: int,
-    progress: Bar | None = None,
 ) -> NDArray[np.float32]:
     """The model's logits for these rows of a store, float32 (rows, classes).
 
@@ -33,6 +31,4 @@ def predict_logits(
         pixels = read_batch(images, filled, np.zeros(batch, np.int64))
         logits = keras.ops.convert_to_numpy(model.predict_on_batch(pixels))
         parts.append(logits[: len(part)])
-        if progress is not None:
-            progress.advance(len(part))
     return np.concatenate(parts).astype(np.float32)

@@ -11,11 +11,12 @@ from kit.core.progress import bar, say
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.runs import Run, begin_run
 from kit.data.store import Store, pack
+from kit.models.build import check_architecture
 from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.checkpoint import load_progress
 from kit.training.display import FoldDisplay
-from kit.training.estimate import advice, seconds_per_image
+from kit.training.estimate import advice, forward_images, seconds_per_forward
 from kit.training.fit import FoldData, FoldTask, train_fold
 from kit.training.plan import sampling_factors, steps_per_epoch
 
@@ -31,9 +32,10 @@ def train(
     Packs the store at the recipe's size when that has not been done. `only_folds` are some folds
     by number; all when None. Raises UserError when something that it stands on is missing.
     """
+    check_architecture(recipe, competition.channels)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
-    wanted = tuple(range(folds.n)) if only_folds is None else tuple(only_folds)
+    wanted = tuple(range(folds.n)) if only_folds is None else tuple(dict.fromkeys(only_folds))
     if strange := [fold for fold in wanted if fold not in range(folds.n)]:
         raise UserError(f"--folds {strange[0]}: the folds here are 0 to {folds.n - 1}.")
     test_ids = competition.read_test_ids(workspace.source)
@@ -61,6 +63,7 @@ def train(
         say(f"{run.name}: all folds asked for are done.")
         return run
     _train_all(tasks)
+    say(f"Trained {run.files.folder}")
     return run
 
 
@@ -82,12 +85,17 @@ def _train_all(tasks: Sequence[FoldTask]) -> None:
     steps = [_steps(task) for task in tasks]
     done = [len(load_progress(task.files).log) for task in tasks]
     if not backend.on_accelerator():
-        images = sum((recipe.all_epochs - d) * s for d, s in zip(done, steps, strict=True))
-        each = seconds_per_image(recipe, competition.channels, len(competition.class_keys))
-        say(advice(recipe, images * recipe.batch * each, len(tasks)))
+        images = sum(
+            forward_images(
+                n, recipe.batch, recipe.all_epochs - d, len(t.data.val_rows), len(t.data.test.ids)
+            )
+            for t, n, d in zip(tasks, steps, done, strict=True)
+        )
+        each = seconds_per_forward(recipe, competition.channels, len(competition.class_keys))
+        say(advice(recipe, images * each, len(tasks)))
     total = recipe.all_epochs * sum(steps)
     already = sum(d * s for d, s in zip(done, steps, strict=True))
-    with bar(tasks[0].run, total=total, done=already) as progress:
+    with bar(recipe.name, total=total, done=already) as progress:
         for task in tasks:
             train_fold(task, FoldDisplay(task.run, task.fold, recipe.all_epochs, progress))
 

@@ -16,8 +16,8 @@ def convnet(shape: Shape, weights: str, seed: int) -> "keras.Model":
     """One feature map of 256 channels at 1/16 of the size; a pixel of it sees 73 pixels square.
 
     Four times: convolution 3x3, batch normalization, ReLU; the first convolution in steps of two,
-    and a maximum of 2x2 between one and the next. At full resolution the first block alone would
-    take three quarters of the time.
+    and a maximum of 2x2 between one and the next. The first convolution halves the size because
+    at full resolution its block would have by far the most pixels to normalize and to keep.
     """
     import keras
 

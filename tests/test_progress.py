@@ -1,0 +1,61 @@
+"""Bars off a terminal: a line now and then when asked for, nothing otherwise."""
+
+import os
+
+import pytest
+
+from kit.core import machine, progress
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that bars see, in seconds; it stands still unless moved."""
+    now = [100.0]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    return now
+
+
+def advance(clock: list[float], lines: bool) -> None:
+    with progress.bar("packing", total=40, done=10, lines=lines) as bar:
+        for _ in range(10):
+            clock[0] += 4
+            bar.advance()
+
+
+def test_a_bar_with_lines_says_every_15_seconds_how_far_it_is(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    advance(clock, lines=True)
+    assert capsys.readouterr().out.splitlines() == [
+        "packing: 14 of 40, about 2 min left",
+        "packing: 18 of 40, about 88 s left",
+    ]
+
+
+def test_a_bar_without_lines_says_nothing(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    advance(clock, lines=False)
+    assert capsys.readouterr().out.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (3072, "3.1 kB"),
+        (31_072 * 512 * 512 * 4, "32.6 GB"),
+        (5 * 10**15, "5000.0 TB"),
+    ],
+)
+def test_volumes_come_in_the_unit_a_person_would_use(count: int, text: str) -> None:
+    assert progress.volume(count) == text
+
+
+def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 7}, raising=False)
+    assert machine.cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert machine.cores() == 1
