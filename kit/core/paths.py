@@ -23,8 +23,8 @@ class FoldRunFiles:
     def weights(self, epoch: int) -> Path:
         return self.folder / f"epoch{epoch:03d}.weights.h5"
 
-    def optimizer(self, epoch: int) -> Path:
-        return self.folder / f"epoch{epoch:03d}.optimizer.npz"
+    def state(self, epoch: int) -> Path:
+        return self.folder / f"epoch{epoch:03d}.state.npz"
 
     def all_checkpoints(self) -> tuple[Path, ...]:
         return tuple(sorted(self.folder.glob("epoch*.*.*")))

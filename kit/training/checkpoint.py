@@ -57,25 +57,43 @@ def save_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, state:
     epoch = state.log[-1].epoch
     with atomic(files.weights(epoch)) as temporary:
         model.save_weights(temporary)
-    with atomic(files.optimizer(epoch)) as temporary:
-        values = [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
-        np.savez(temporary, *values)
+    with atomic(files.state(epoch)) as temporary:
+        variables = {**_seeds(model), **_optimizer_state(optimizer)}
+        arrays = {name: keras.ops.convert_to_numpy(value) for name, value in variables.items()}
+        np.savez(temporary, **arrays)
     lines = [asdict(line) for line in state.log]
     rows = [[f"{value:.6g}" for value in line.values()] for line in lines]
     write_text(files.log, csv_text([list(lines[0]), *rows]))
     write_json(files.progress, {"best": state.best, "log": lines})
-    keep = {files.weights(epoch), files.optimizer(epoch)}
+    keep = {files.weights(epoch), files.state(epoch)}
     if state.best is not None:
         keep.add(files.weights(state.best))
     _remove_others(files, keep)
 
 
 def load_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, epoch: int) -> None:
-    """Put the weights and the optimizer's state back as they were after an epoch."""
+    """Put everything that training changes back as it was after an epoch.
+
+    `optimizer` is None where a new phase begins with a fresh one.
+    """
     model.load_weights(files.weights(epoch))
-    with np.load(files.optimizer(epoch)) as saved:
-        for variable, name in zip(optimizer.variables, saved.files, strict=True):
+    variables = (
+        _seeds(model) if optimizer is None else {**_seeds(model), **_optimizer_state(optimizer)}
+    )
+    with np.load(files.state(epoch)) as saved:
+        for name, variable in variables.items():
             variable.assign(saved[name])
+
+
+def _seeds(model: "keras.Model") -> dict[str, Any]:
+    """How far the random numbers of dropout layers have come: a file of Keras weights omits it."""
+    weights = {id(weight) for weight in model.weights}
+    others = [variable for variable in model.variables if id(variable) not in weights]
+    return {f"seed{number}": variable for number, variable in enumerate(others)}
+
+
+def _optimizer_state(optimizer: Any) -> dict[str, Any]:
+    return {f"optimizer{number}": variable for number, variable in enumerate(optimizer.variables)}
 
 
 def remove_unfinished(files: FoldRunFiles, best: int) -> None:

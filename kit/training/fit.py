@@ -105,10 +105,9 @@ def _train_phase(
     optimizer = build_optimizer(recipe, rates)
     optimizer.build(trainer.trainable_variables)
     trainer.compile(optimizer, build_loss(recipe.loss), jit_compile=backend.compiler())
-    if len(state.log) > phase.first:
-        load_epoch(task.files, model, optimizer, len(state.log) - 1)
-    elif state.log:
-        model.load_weights(task.files.weights(len(state.log) - 1))
+    if state.log:
+        begun_before = len(state.log) > phase.first
+        load_epoch(task.files, model, optimizer if begun_before else None, len(state.log) - 1)
 
     for epoch in range(len(state.log), phase.end):
         begun = time.monotonic()
