@@ -19,7 +19,7 @@ setup: .venv/.ready  ## make .venv from the lock, when it is missing or older th
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup  ## the whole way on synthetic cells, in about ten minutes on two cores
+demo: setup  ## the whole way on synthetic cells, in about seven minutes on two cores
 	$(KIT) demo
 
 data: setup  ## make the data of COMPETITION=cells, or say how to get a real one's

@@ -25,7 +25,7 @@ def read_batch(
     """
     batch = np.empty((len(rows), *images.shape[1:]), np.uint8)
     source = as_pixels(images)
-    target = batch.view(source.dtype)
+    target = as_pixels(batch) if source.ndim < images.ndim else batch
     for position, (row, symmetry) in enumerate(zip(rows, symmetries, strict=True)):
         target[position] = apply_symmetry(source[row], int(symmetry))
     return batch

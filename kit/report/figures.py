@@ -38,10 +38,13 @@ def to_rgb(pixels: NDArray[np.uint8], mixture: Mixture) -> NDArray[np.uint8]:
 def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
     """Images in a grid, under each its labels: right green, wrongly predicted red, missed grey."""
     rows = -(-len(cells) // columns)
-    figure = Figure(figsize=(2.6 * columns, 3.3 * rows), layout="constrained")
+    # Squares at the top of each place, and an inch below them for four lines of labels.
+    figure = Figure(figsize=(2.6 * columns, 3.6 * rows))
+    figure.subplots_adjust(left=0, right=1, top=1, bottom=0, wspace=0.04, hspace=0)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
+        axis.set_anchor("N")
     for axis, cell in zip(axes, cells, strict=False):
         axis.imshow(cell.pixels)
         lines = [(name, TRUE, "✓") for name in cell.predicted if name in cell.true]
