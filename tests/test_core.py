@@ -88,11 +88,20 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(
     assert files_below(tmp_path) == {"kept.txt"}
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_a_user_error_that_names_the_file(tmp_path: Path, code: int) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "no space"),
+        OSError(errno.EDQUOT, "over quota"),
+        OSError("write failed: No space left on device"),
+        RuntimeError("Can't decrement id ref count (errno = 28, 'No space left on device')"),
+    ],
+    ids=["disk", "quota", "arrow", "hdf5"],
+)
+def test_a_full_disk_is_a_user_error_that_names_the_file(tmp_path: Path, error: Exception) -> None:
     target = tmp_path / "big.npy"
     with pytest.raises(UserError, match=rf"disk is full: {re.escape(str(target))} was not written"):
-        break_off(target, OSError(code, "no space"))
+        break_off(target, error)
     assert files_below(tmp_path) == set()
 
 

@@ -56,7 +56,7 @@ def test_folds_train_blend_submit(competition: Path) -> None:
     # The kit has no grader for the real competition: it checks the file and says how to upload.
     submit = make(competition, "submit")
     assert submit.returncode == 0
-    upload = "kaggle competitions submit -c human-protein-atlas-image-classification"
+    upload = ".venv/bin/kaggle competitions submit -c human-protein-atlas-image-classification"
     assert f"type: {upload} -f submissions/{csv.name}" in submit.stdout
 
     for word in ("status", "report"):

@@ -63,6 +63,6 @@ hpa = competitions.register("hpa")(
             f"kaggle competitions download -c {SLUG} -p {{folder}} -f FILE; "
             "or name the folder that has them: --data DIR."
         ),
-        how_to_submit=f'kaggle competitions submit -c {SLUG} -f {{csv}} -m "{{name}}"',
+        how_to_submit=f'.venv/bin/kaggle competitions submit -c {SLUG} -f {{csv}} -m "{{name}}"',
     )
 )

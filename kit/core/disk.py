@@ -31,7 +31,7 @@ def atomic(target: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(target)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # HDF5 raises the latter when a flush fails
         if is_disk_full(error):
             raise disk_full(target) from error
         raise
@@ -58,9 +58,11 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def is_disk_full(error: OSError) -> bool:
+def is_disk_full(error: Exception) -> bool:
     """Whether an error means a full disk or quota; HDF5 and Arrow say so in words only."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return "No space left on device" in str(error)
 
 
 def disk_full(target: Path) -> UserError:

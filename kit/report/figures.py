@@ -77,6 +77,7 @@ def learning_curves(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     score.set(title="macro-F1 on it, at its own best cuts (too good)", xlabel="epoch")
     loss.legend(fontsize=8)
     for axis in (loss, score):
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[["top", "right"]].set_visible(False)
     return _png(figure)
 

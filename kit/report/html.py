@@ -14,7 +14,7 @@ from kit.submission.grade import read_grades
 from kit.submission.write import submission_name
 
 TEMPLATE = Path(__file__).parent / "report.html"
-PICTURES, COLUMNS = 18, 6
+PICTURES, COLUMNS = 20, 5
 
 
 def write_report(competition: Competition, workspace: Workspace, name: str | None) -> Path:
