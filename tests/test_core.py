@@ -242,3 +242,9 @@ def test_a_file_without_one_competition_is_refused(
 )
 def test_durations_come_in_the_unit_a_person_would_use(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_name_that_breaks_off_is_completed() -> None:
+    assert "Did you mean 'inception_long_name'?" in str(
+        unknown("model", "inception_", ["conception_", "inception_long_name"])
+    )

@@ -28,7 +28,8 @@ def _likeness(got: str, name: str) -> float:
     People mistype the end of a name: `inceptionv9` means inceptionresnetv2 rather than xception,
     which has more of its letters.
     """
-    common = next((n for n, (a, b) in enumerate(zip(got, name, strict=False)) if a != b), 0)
+    pairs = enumerate(zip(got, name, strict=False))
+    common = next((n for n, (a, b) in pairs if a != b), min(len(got), len(name)))
     return SequenceMatcher(None, got, name).ratio() + 0.05 * common
 
 

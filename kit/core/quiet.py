@@ -16,7 +16,8 @@ def without_announcements() -> Iterator[None]:
     """Hold back what is written to standard error, then print it without announcements.
 
     Works on the file descriptor, because the lines come from C++. Everything else that was
-    written, warnings and errors included, is printed when the block ends, however it ends.
+    written, warnings and errors included, is printed when the block ends, also by an exception; a
+    process that is killed inside the block takes it along.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:

@@ -1,6 +1,7 @@
 """Predictions: probabilities that carry their ids; out of fold, with the fold they came from."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,7 @@ class Predictions:
         if self.fold is not None and self.fold.shape != (len(self.ids),):
             raise UserError(f"Folds of shape {self.fold.shape} for {len(self.ids)} ids.")
         if len(set(self.ids)) != len(self.ids):
-            seen: set[str] = set()
-            twice = [name for name in self.ids if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+            twice = [name for name, times in Counter(self.ids).items() if times > 1]
             raise UserError(f"Ids predicted more than once: {some(twice)}.")
         bad = ~((self.probs >= 0) & (self.probs <= 1))
         if bad.any():

@@ -3,12 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide
 from kit.competitions.metrics import f1_per_class, macro_f1
-from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
 from kit.core.progress import say, table
 from kit.data.predictions import Predictions, read_predictions
@@ -25,7 +23,10 @@ def score_stage(
     thresholds (0.5 without) turn into labels. The ids of both files must be the same.
     """
     truth = competition.label_format.read(labels, competition.class_keys)
-    decisions = _decisions(competition, predictions, truth.ids, thresholds)
+    read = _read(competition, predictions, thresholds).take(truth.ids)
+    keys = competition.class_keys
+    cuts = np.full(len(keys), 0.5) if thresholds is None else read_thresholds(thresholds, keys)
+    decisions = decide(read.probs, cuts)
     by_class = f1_per_class(truth.labels, decisions)
     value = macro_f1(truth.labels, decisions)
     low, high = bootstrap_interval(truth.labels, decisions, truth.ids, len(truth.ids))
@@ -41,34 +42,21 @@ def score_stage(
     ]
     table(f"{predictions} against {labels}", ["class", "F1", "true", "predicted"], rows)
     say(f"macro-F1 {value:.6f}, 95 % bootstrap interval {low:.4f} to {high:.4f}")
-    if predictions.suffix != ".csv":
-        _say_cross_fitted(competition, predictions, truth)
+    if read.fold is not None and len(np.unique(read.fold)) > 1:
+        honest = macro_f1(truth.labels, cross_fitted_decisions(truth.labels, read))
+        say(
+            "These are out-of-fold predictions: with exact thresholds fitted on the other folds, "
+            f"macro-F1 is {honest:.6f}. Thresholds fitted on these very rows score too well."
+        )
     return value
 
 
-def _say_cross_fitted(competition: Competition, path: Path, truth: LabelTable) -> None:
-    """Beside the score of out-of-fold predictions, say what thresholds from other folds give."""
-    oof = read_predictions(path, competition.class_keys)
-    if oof.fold is not None:
-        honest = macro_f1(truth.of(oof.ids), cross_fitted_decisions(truth.of(oof.ids), oof))
-        say(
-            f"These are out-of-fold predictions: with exact thresholds fitted on the other folds, "
-            f"macro-F1 is {honest:.6f}. Thresholds fitted on these very rows score too well."
-        )
-
-
-def _decisions(
-    competition: Competition, path: Path, ids: tuple[str, ...], thresholds: Path | None
-) -> NDArray[np.uint8]:
+def _read(competition: Competition, path: Path, thresholds: Path | None) -> Predictions:
+    """Probabilities from Parquet, or the zeros and ones of a CSV, which is decided already."""
     keys = competition.class_keys
-    if path.suffix == ".csv":
-        if thresholds is not None:
-            raise UserError("--thresholds is for Parquet probabilities; a CSV is decided already.")
-        answer = competition.answer_format.read(path, keys)
-        # A table of zeros and ones is as good as probabilities for taking rows by id.
-        return decide(
-            Predictions(answer.ids, answer.labels.astype(np.float32), keys).take(ids).probs,
-            np.full(len(keys), 0.5),
-        )
-    cuts = np.full(len(keys), 0.5) if thresholds is None else read_thresholds(thresholds, keys)
-    return decide(read_predictions(path, keys).take(ids).probs, cuts)
+    if path.suffix != ".csv":
+        return read_predictions(path, keys)
+    if thresholds is not None:
+        raise UserError("--thresholds is for Parquet probabilities; a CSV is decided already.")
+    answer = competition.answer_format.read(path, keys)
+    return Predictions(answer.ids, answer.labels.astype(np.float32), keys)
