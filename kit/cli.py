@@ -35,6 +35,16 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value: a recipe setting to change. May be repeated."),
 ]
+PolicyName = Annotated[
+    str,
+    typer.Option(
+        help="calibrated, fold-mean, split-mean, exact, tuned, mixed, class-rate, constant, "
+        "fixed=0.5, scaled=0.7, floored=0.15, shrunk=20, or auto."
+    ),
+]
+TransferName = Annotated[
+    str, typer.Option(help="Thresholds for test scores: averaged, thresholds, rates, or auto.")
+]
 
 
 def main() -> None:
@@ -166,12 +176,69 @@ def blend(
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     name: Annotated[str | None, typer.Option(help="A name for the blend.")] = None,
+    method: Annotated[
+        str, typer.Option(help="mean, logit-mean, greedy, weights, stack, cross-stack, or auto.")
+    ] = "auto",
+    policy: PolicyName = "auto",
+    transfer: TransferName = "auto",
+    extra: Annotated[
+        list[str] | None,
+        typer.Option(help="rules, fill or copies: tried, taken if it gains. May be repeated."),
+    ] = None,
 ) -> None:
     """Blend runs, fit thresholds, print what they are worth, write the submission CSV."""
+    from kit.ensemble.blend import How
     from kit.submission.stage import blend_stage
 
     facts, workspace = _place(competition, data)
-    blend_stage(facts, workspace, runs or [], name)
+    blend_stage(
+        facts,
+        workspace,
+        runs or [],
+        name,
+        How(method, policy, transfer, tuple(dict.fromkeys(extra or []))),
+    )
+
+
+@app.command()
+def tune(
+    oof: Annotated[Path, typer.Option(help="Out-of-fold probabilities, Parquet.")],
+    labels: Annotated[Path, typer.Option(help="The true labels, as the competition writes them.")],
+    out: Annotated[Path, typer.Option(help="Where to write the thresholds, JSON.")],
+    folds: Annotated[
+        Path | None, typer.Option(help="CSV 'Id,fold[,group]', if the probabilities have no fold.")
+    ] = None,
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(help="Test probabilities: once, averaged, or once for each fold's model."),
+    ] = None,
+    policy: PolicyName = "auto",
+    transfer: TransferName = "auto",
+    journal: Annotated[
+        Path | None, typer.Option(help="Optuna's journal: run again, or on more machines at once.")
+    ] = None,
+    competition: CompetitionName = "hpa",
+) -> None:
+    """Fit thresholds to out-of-fold predictions from anywhere, and print what they are worth."""
+    from kit.ensemble.tune import TuneInputs, tune_stage
+
+    facts, _ = _place(competition, None)
+    inputs = TuneInputs(oof, labels, folds, tuple(test or []))
+    tune_stage(facts, inputs, out, policy, transfer, journal)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="A blend or a run.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+) -> None:
+    """Say whether one blend or run is better than another, or only luckier."""
+    from kit.ensemble.compare import compare_stage
+
+    facts, workspace = _place(competition, data)
+    compare_stage(facts, workspace, first, second)
 
 
 @app.command()

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from kit.competitions.base import Competition, Grades
 from kit.competitions.cells import generate_cells, grade_cells
-from kit.competitions.exact import decide, exact_thresholds
+from kit.competitions.exact import decide
 from kit.competitions.registry import competitions
-from kit.core.disk import write_text
-from kit.core.paths import Workspace
+from kit.core.disk import read_json, write_text
+from kit.core.paths import BlendFiles, Workspace
 from kit.core.progress import duration, say, table
 from kit.data.folds_stage import fold_stage
 from kit.data.runs import open_run
-from kit.ensemble.blend import Blend
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.report.html import write_report
@@ -88,10 +89,10 @@ def run_demo(plan: DemoPlan) -> None:
     _step(4, "blend, thresholds, submission")
     made, written = blend_stage(competition, workspace, names, name=None)
     _step(5, "grade: the local grader has the labels that the kit never saw")
-    grades = submit_stage(competition, workspace, made.files.name)
+    grades = submit_stage(competition, workspace, made.name)
     assert grades is not None  # the cells have a grader
-    singles = [_grade_alone(competition, workspace, name) for name in names]
-    report = write_report(competition, workspace, made.files.name)
+    singles = [_grade_alone(competition, workspace, made, name) for name in names]
+    report = write_report(competition, workspace, made.name)
     _print_result(workspace, made, [*singles, grades])
     say(f"\nTook {duration(time.monotonic() - begun)} and wrote:")
     _print_files(workspace, made, written, report)
@@ -102,41 +103,53 @@ def _step(number: int, text: str) -> None:
     say(f"\n[{number}/5] {text}")
 
 
-def _grade_alone(competition: Competition, workspace: Workspace, name: str) -> Grades:
-    """Grade a single run, to hold the blend against; leaves no submission behind."""
-    run = open_run(workspace, name)
-    table = competition.read_labels(workspace.source)
-    oof, test = run.read_oof(competition), run.read_test(competition)
-    cuts = exact_thresholds(table.of(oof.ids), oof.probs).thresholds
+def _grade_alone(
+    competition: Competition, workspace: Workspace, blend: BlendFiles, run: str
+) -> Grades:
+    """Grade a single run of a blend, to hold the blend against; leaves no submission behind."""
+    test = open_run(workspace, run).read_test(competition)
+    by_key = read_json(blend.weights)["alone"][run]["thresholds"]
+    cuts = np.array([by_key[key] for key in competition.class_keys])
     with tempfile.TemporaryDirectory() as folder:
         csv = Path(folder) / "alone.csv"
         write_text(csv, competition.answer(test.ids, decide(test.probs, cuts)))
         return grade_cells(workspace.source, csv)
 
 
-def _print_result(workspace: Workspace, made: Blend, grades: Sequence[Grades]) -> None:
-    minutes = [open_run(workspace, run).seconds() / 60 for run in made.runs]
+def _print_result(workspace: Workspace, made: BlendFiles, grades: Sequence[Grades]) -> None:
+    saved = read_json(made.weights)
+    minutes = [open_run(workspace, run).seconds() / 60 for run in saved["runs"]]
+    scores = {**saved["alone"], made.name: saved["score"]}
     rows = []
-    for scored, grade, spent in zip(made.scores, grades, [*minutes, sum(minutes)], strict=True):
-        low, high = scored.score.interval
+    for name, grade, spent in zip(scores, grades, [*minutes, sum(minutes)], strict=True):
+        low, high = scores[name]["interval"]
         rows.append(
             [
-                scored.name,
-                f"{scored.score.cross_fitted:.3f}",
+                name,
+                f"{scores[name]['cross_fitted']:.3f}",
+                f"{scores[name]['expected']:.3f}",
                 f"{low:.3f} to {high:.3f}",
                 f"{grade.public:.3f}",
                 f"{grade.private:.3f}",
                 f"{spent:.1f}",
             ]
         )
-    header = ["macro-F1", "cross-fitted", "95 % interval", "public", "private", "minutes"]
+    header = [
+        "macro-F1",
+        "cross-fitted",
+        "expected",
+        "95 % interval",
+        "public",
+        "private",
+        "minutes",
+    ]
     table("\nWhat was promised (left) and what the grader gave (right)", header, rows)
 
 
-def _print_files(workspace: Workspace, made: Blend, written: Submission, report: Path) -> None:
+def _print_files(workspace: Workspace, made: BlendFiles, written: Submission, report: Path) -> None:
     say(f"  images and tables   {workspace.source}")
     say(f"  folds               {workspace.folds}")
     say(f"  runs                {workspace.runs}")
-    say(f"  blend, thresholds   {made.files.folder}")
+    say(f"  blend, thresholds   {made.folder}")
     say(f"  submission          {written.files.csv}")
     say(f"  report to look at   {report}")

@@ -72,6 +72,11 @@ class RunFiles:
     def inputs(self) -> Path:
         return self.folder / "inputs.json"
 
+    @property
+    def averaged_test(self) -> Path:
+        """Test predictions from elsewhere that are a mean over folds; none when trained here."""
+        return self.folder / "test.parquet"
+
     def fold(self, fold: int) -> FoldRunFiles:
         return FoldRunFiles(self.folder / f"fold{fold}")
 

@@ -15,8 +15,9 @@ from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_
 class Run:
     """A run on disk: its files, and what it was begun from.
 
-    `recipe` are the recipe's settings as plain values; `folds` is how many folds there are, and
-    the digests say which table they are from and which labels were learned.
+    `recipe` are the recipe's settings as plain values, or the files that the predictions were
+    imported from; `folds` is how many folds there are, and the digests say which table they are
+    from and which labels were learned.
     """
 
     files: RunFiles
@@ -41,6 +42,11 @@ class Run:
         """The folds whose marker has not been written."""
         return tuple(fold for fold in range(self.folds) if not self.files.fold(fold).done.exists())
 
+    def has_tests(self) -> bool:
+        """Whether there are test predictions; an imported run may have none."""
+        tests = [self.files.fold(fold).test for fold in range(self.folds)]
+        return self.files.averaged_test.exists() or all(test.exists() for test in tests)
+
     def read_oof(self, competition: Competition) -> Predictions:
         """The out-of-fold predictions of all folds by id; UserError if a fold is missing."""
         self._require_all_folds()
@@ -49,9 +55,21 @@ class Run:
 
     def read_test(self, competition: Competition) -> Predictions:
         """The test predictions, the mean of the fold models' logits; UserError likewise."""
+        return mean_of_logits(self.read_tests(competition))
+
+    def read_tests(self, competition: Competition) -> tuple[Predictions, ...]:
+        """The test predictions of each fold's model; or one, where only their mean is known."""
         self._require_all_folds()
+        if "imported" in self.recipe and not self.has_tests():
+            raise UserError(
+                f"{self.name} has no test predictions, so it cannot be blended. Import it again "
+                f"with them: {self._import_command()} --test FILE"
+            )
+        averaged = self.files.averaged_test
         parts = [self.files.fold(fold).test for fold in range(self.folds)]
-        return mean_of_logits([read_predictions(part, competition.class_keys) for part in parts])
+        if averaged.exists():
+            parts = [averaged]
+        return tuple(read_predictions(part, competition.class_keys) for part in parts)
 
     def seconds(self) -> float:
         """How long its epochs took so far, all folds together, as their logs say."""
@@ -63,16 +81,30 @@ class Run:
         """SHA-256 over the predictions of all folds; UserError if a fold is missing."""
         self._require_all_folds()
         folds = [self.files.fold(fold) for fold in range(self.folds)]
-        return digest([[digest_file(fold.oof), digest_file(fold.test)] for fold in folds])
+        parts = [[fold.oof, fold.test] for fold in folds]
+        if self.files.averaged_test.exists():
+            parts.append([self.files.averaged_test])
+        # Test predictions that are not there were not imported, and reading them says so.
+        return digest([[digest_file(path) for path in part if path.exists()] for part in parts])
 
     def _require_all_folds(self) -> None:
         if missing := self.missing_folds():
             listed = ",".join(str(fold) for fold in missing)
+            if "imported" in self.recipe:
+                raise UserError(
+                    f"{self.name}: folds whose import was broken off: {listed}. Run it again: "
+                    f"{self._import_command()}"
+                )
             raise UserError(
                 f"{self.name}: folds that are not trained: {listed}. Train them: "
                 f"kit train {self.recipe['name']} --size {self.recipe['size']} --folds {listed} "
                 "with the --set options of before."
             )
+
+    def _import_command(self) -> str:
+        made = self.recipe["imported"]
+        tests = "".join(f" --test {test}" for test in made["tests"])
+        return f"kit import-predictions {self.recipe['name']} --oof {made['oof']}{tests}"
 
 
 def begin_run(
@@ -104,11 +136,20 @@ def begin_run(
 
 
 def open_run(workspace: Workspace, name: str) -> Run:
-    """Open a run by its name; UserError that lists the runs there are."""
+    """Open a run by its name, or by the parts before its dashes that no other begins with.
+
+    `net` opens `net-64-0f3a9c11` when it is the only one of that model. Raises UserError that
+    lists the runs there are.
+    """
     files = workspace.run(name)
     if not files.inputs.exists():
-        known = ", ".join(workspace.run_names()) or "none; train one with kit train MODEL"
-        raise UserError(f"No run '{name}' in {workspace.runs}. There are: {known}.")
+        begun = [run for run in workspace.run_names() if run.startswith(f"{name}-")]
+        if len(begun) > 1:
+            raise UserError(f"'{name}' may be any of several runs: {', '.join(begun)}. Name one.")
+        if not begun:
+            known = ", ".join(workspace.run_names()) or "none; train one with kit train MODEL"
+            raise UserError(f"No run '{name}' in {workspace.runs}. There are: {known}.")
+        files = workspace.run(begun[0])
     inputs = read_json(files.inputs)
     return Run(
         files,

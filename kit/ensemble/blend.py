@@ -4,34 +4,42 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kit.competitions.base import Competition
-from kit.competitions.exact import exact_thresholds
 from kit.core.disk import digest, read_json, write_json
-from kit.core.errors import UserError
+from kit.core.errors import UserError, unknown
 from kit.core.paths import BlendFiles, Workspace
-from kit.core.progress import say
 from kit.data.folds import Folds, digest_labels, read_folds
-from kit.data.predictions import Predictions, mean_of_logits, write_predictions
-from kit.data.runs import Run, open_run
-from kit.ensemble.crossfit import HonestScore, honest_score
-from kit.ensemble.thresholds import write_thresholds
+from kit.data.predictions import Predictions, write_predictions
+from kit.data.runs import Run
+from kit.ensemble.choose_runs import choose_runs
+from kit.ensemble.copies import find_copies
+from kit.ensemble.described import described
+from kit.ensemble.extras import EXTRAS
+from kit.ensemble.members import Members
+from kit.ensemble.methods import find_methods
+from kit.ensemble.policies import find_policies
+from kit.ensemble.sample import make_sample
+from kit.ensemble.solve import Tests, solve
+from kit.ensemble.thresholds import Thresholds, write_thresholds
 
 
 @dataclass(frozen=True)
-class Scored:
-    """One row of the table that a blend prints: a run or the blend, and what it is worth."""
+class How:
+    """How to blend: by which method, policy and transfer; `auto` chooses by cross-fitting.
 
-    name: str
-    score: HonestScore
+    `extras` are tried, and taken if they gain more than a standard error.
+    """
+
+    method: str = "auto"
+    policy: str = "auto"
+    transfer: str = "auto"
+    extras: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Blend:
-    """A finished blend on disk, the runs in it, and their scores with the blend's own last."""
-
-    files: BlendFiles
-    runs: tuple[str, ...]
-    scores: tuple[Scored, ...]
+AUTO = How()
 
 
 def blend(
@@ -39,74 +47,86 @@ def blend(
     workspace: Workspace,
     run_names: Sequence[str] = (),
     name: str | None = None,
-) -> Blend:
-    """Blend runs by the mean of their logits, and fit thresholds on the blend.
+    how: How = AUTO,
+) -> BlendFiles:
+    """Blend runs, fit thresholds, and write both with what they are worth.
 
     Without names, every finished run on the present folds. A blend of just these predictions
     that is already there is left as it is. Raises UserError for runs that are unfinished or on
-    other folds.
+    other folds, and for unknown methods, policies and transfers.
     """
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"--name {name}: wants letters, digits, '.', '-' and '_' only.")
+    for extra in how.extras:
+        if extra not in EXTRAS:
+            raise unknown("extra", extra, EXTRAS)
+    methods, policies = find_methods(how.method), find_policies(how.policy)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
-    runs = _choose_runs(workspace, folds, digest_labels(table), run_names)
+    runs = choose_runs(workspace, folds, digest_labels(table), run_names)
     inputs = {run.name: run.digest() for run in runs}
-    files = workspace.blend(name or f"mean-{digest(inputs)[:8]}")
+    files = workspace.blend(name or f"{how.method}-{digest([inputs, asdict(how)])[:8]}")
+    if files.thresholds.exists():
+        made = read_json(files.thresholds)
+        if made["inputs"] == inputs and made["how"] == {**asdict(how), "extras": list(how.extras)}:
+            return files
 
-    labels = table.of(folds.ids)
     test_ids = competition.read_test_ids(workspace.source)
+    members = _read_members(competition, runs, folds, table.of(folds.ids))
     test_rows = round(len(test_ids) * (competition.private_share or 1.0))
-
-    def scored(title: str, oof: Predictions) -> Scored:
-        return Scored(title, honest_score(labels, oof, folds.group, test_rows))
-
-    members = [run.read_oof(competition).take(folds.ids) for run in runs]
-    weights = {run.name: 1 / len(runs) for run in runs}
-    blended = mean_of_logits(members, [*weights.values()])
-    scores = tuple(scored(run.name, oof) for run, oof in zip(runs, members, strict=True))
-    scores = (*scores, scored(files.name, blended))
-    result = Blend(files, tuple(run.name for run in runs), scores)
-    if files.thresholds.exists() and read_json(files.thresholds)["inputs"] == inputs:
-        return result
-
+    tests = _read_tests(competition, runs, test_ids)
+    copies = find_copies(workspace, runs, folds.ids, test_ids) if "copies" in how.extras else None
+    solved = solve(
+        members,
+        tests,
+        methods,
+        policies,
+        test_rows,
+        how.transfer,
+        how.extras,
+        copies.train if copies else None,
+    )
     files.thresholds.unlink(missing_ok=True)  # the marker: no blend while its parts are replaced
-    tests = [run.read_test(competition) for run in runs]
-    test = mean_of_logits(tests, [*weights.values()]).take(test_ids)
-    provenance = {"blend": files.name, "runs": inputs}
-    write_predictions(files.oof, blended, provenance)
-    write_predictions(files.test, test, provenance)
-    by_name = {scored.name: asdict(scored.score) for scored in scores}
-    write_json(files.weights, {"method": "mean", "weights": weights, "scores": by_name})
-    cuts = exact_thresholds(labels, blended.probs).thresholds
     keys = competition.class_keys
-    write_thresholds(files.thresholds, keys, cuts, "exact", scores[-1].score, inputs)
-    return result
+    oof = Predictions(folds.ids, solved.sample.probs, keys, folds.fold)
+    provenance = {"blend": files.name, "runs": inputs}
+    write_predictions(files.oof, oof, provenance)
+    write_predictions(files.test, Predictions(test_ids, solved.test, keys), provenance)
+    write_json(files.weights, described(solved, [run.name for run in runs], keys))
+    taken = [one.name for one in solved.extras if one.taken]
+    copied = {}
+    if copies and "copies" in taken:
+        known = np.flatnonzero(copies.test >= 0)
+        copied = {test_ids[row]: folds.ids[copies.test[row]] for row in known}
+    chosen = Thresholds(
+        cuts=dict(zip(keys, solved.cuts.tolist(), strict=True)),
+        policy=solved.policy.title,
+        transfer=solved.transfer,
+        score=solved.estimate.score,
+        finish=solved.finish,
+        copies=copied,
+        inputs=inputs,
+        how=asdict(how),
+    )
+    write_thresholds(files.thresholds, chosen)
+    return files
 
 
-def _choose_runs(
-    workspace: Workspace, folds: Folds, labels_digest: str, names: Sequence[str]
-) -> tuple[Run, ...]:
-    """The named runs, or every finished one; UserError when one does not fit folds and labels."""
-    if names:
-        runs = tuple(open_run(workspace, name) for name in dict.fromkeys(names))
-        for run in runs:
-            if reason := run.misfit(folds.digest, labels_digest):
-                raise UserError(f"{run.name}: {reason}. Train it again, or leave it out.")
-        return runs
-    finished = []
-    for name in workspace.run_names():
-        run = open_run(workspace, name)
-        reason = run.misfit(folds.digest, labels_digest)
-        if reason is None and (missing := run.missing_folds()):
-            reason = f"folds {', '.join(map(str, missing))} are not trained"
-        if reason is None:
-            finished.append(run)
-        else:
-            say(f"{name} is left out: {reason}.")
-    if not finished:
-        raise UserError(
-            f"No finished run on the folds of {workspace.folds} in {workspace.runs}. "
-            "Train one: kit train MODEL"
-        )
-    return tuple(finished)
+def _read_members(
+    competition: Competition, runs: Sequence[Run], folds: Folds, labels: NDArray[np.uint8]
+) -> Members:
+    oofs = [run.read_oof(competition).take(folds.ids) for run in runs]
+    sample = make_sample(labels, oofs[0], folds.group)
+    return Members(labels, np.stack([oof.probs for oof in oofs]), sample.fold, sample.group)
+
+
+def _read_tests(competition: Competition, runs: Sequence[Run], ids: Sequence[str]) -> Tests:
+    """Test probabilities of all runs for each fold; or once, if any run has them averaged only."""
+    by_run = [run.read_tests(competition) for run in runs]
+    folds = {len(tests) for tests in by_run}
+    if len(folds) > 1 or folds == {1}:
+        by_run = [(run.read_test(competition),) for run in runs]
+    return [
+        np.stack([tests[fold].take(ids).probs for tests in by_run])
+        for fold in range(len(by_run[0]))
+    ]

@@ -10,7 +10,10 @@ from kit.competitions.metrics import f1_per_class, macro_f1
 from kit.core.errors import UserError
 from kit.core.progress import say, table
 from kit.data.predictions import Predictions, read_predictions
-from kit.ensemble.crossfit import bootstrap_interval, cross_fitted_decisions
+from kit.ensemble.crossfit import cross_fit
+from kit.ensemble.interval import Counts, prediction_interval
+from kit.ensemble.policies import find_policy
+from kit.ensemble.sample import make_sample
 from kit.ensemble.thresholds import read_thresholds
 
 
@@ -29,7 +32,8 @@ def score_stage(
     decisions = decide(read.probs, cuts)
     by_class = f1_per_class(truth.labels, decisions)
     value = macro_f1(truth.labels, decisions)
-    low, high = bootstrap_interval(truth.labels, decisions, truth.ids, len(truth.ids))
+    counts = Counts.of(truth.labels, decisions, np.arange(len(truth.ids)))
+    low, high = prediction_interval(counts, rows_ratio=1.0).macro
     rows = [
         [name, f"{f1:.4f}", true, predicted]
         for name, f1, true, predicted in zip(
@@ -41,9 +45,13 @@ def score_stage(
         )
     ]
     table(f"{predictions} against {labels}", ["class", "F1", "true", "predicted"], rows)
-    say(f"macro-F1 {value:.6f}, 95 % bootstrap interval {low:.4f} to {high:.4f}")
+    say(
+        f"macro-F1 {value:.6f}; on another {len(truth.ids)} such rows, 95 times in 100 between "
+        f"{low:.4f} and {high:.4f}"
+    )
     if read.fold is not None and len(np.unique(read.fold)) > 1:
-        honest = macro_f1(truth.labels, cross_fitted_decisions(truth.labels, read))
+        sample = make_sample(truth.labels, read)
+        honest = macro_f1(truth.labels, cross_fit(sample, lambda _: find_policy("exact")))
         say(
             "These are out-of-fold predictions: with exact thresholds fitted on the other folds, "
             f"macro-F1 is {honest:.6f}. Thresholds fitted on these very rows score too well."

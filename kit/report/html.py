@@ -3,8 +3,9 @@
 import base64
 from pathlib import Path
 
+import numpy as np
+
 from kit.competitions.base import Competition
-from kit.competitions.metrics import f1_per_class
 from kit.core.disk import read_json, write_text
 from kit.core.paths import Workspace
 from kit.ensemble.thresholds import read_score, read_thresholds
@@ -25,8 +26,10 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     import jinja2
 
     view = view_blend(competition, workspace, name)
-    f1 = f1_per_class(view.labels, view.decisions)
-    positives = view.labels.sum(axis=0, dtype=int).tolist()
+    made = read_json(view.files.weights)
+    by_class = [made["classes"][key] for key in competition.class_keys]
+    f1 = np.array([one["f1"] for one in by_class])
+    positives = [one["positives"] for one in by_class]
     cuts = read_thresholds(view.files.thresholds, competition.class_keys)
     submission = workspace.submission(submission_name(competition, view.files))
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
@@ -37,9 +40,11 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
         n_images=len(view.folds.ids),
         n_folds=view.folds.n,
         score=read_score(view.files.thresholds),
-        scores=read_json(view.files.weights)["scores"],
+        scores={**made["alone"], view.files.name: made["score"]},
+        made=made,
+        policy=read_json(view.files.thresholds)["policy"],
         grades=read_grades(submission),
-        classes=list(zip(competition.class_names, positives, f1, cuts, strict=True)),
+        classes=list(zip(competition.class_names, by_class, cuts, strict=True)),
         pictures=_base64(picture_grid(left_out_pictures(view, PICTURES), COLUMNS)),
         bars=_base64(f1_bars(competition.class_names, f1, positives)),
         curves=_base64(learning_curves(_logs(view))),

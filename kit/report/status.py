@@ -26,7 +26,7 @@ def print_status(competition: Competition, workspace: Workspace) -> None:
         table("runs", ["run", "folds done"], rows)
     blends = workspace.blend_names()
     if blends:
-        table("blends", ["blend", "cross-fitted", "95 % interval", "public", "private"], [
+        table("blends", ["blend", "expected", "95 % interval", "public", "private"], [
             _blend_row(competition, workspace, name) for name in blends
         ])  # fmt: skip
     if not labels.exists():
@@ -47,4 +47,4 @@ def _blend_row(competition: Competition, workspace: Workspace, name: str) -> lis
     grades = read_grades(workspace.submission(submission_name(competition, blend)))
     got = ["", ""] if grades is None else [f"{grades.public:.3f}", f"{grades.private:.3f}"]
     low, high = score.interval
-    return [name, f"{score.cross_fitted:.3f}", f"{low:.3f} to {high:.3f}", *got]
+    return [name, f"{score.expected:.3f}", f"{low:.3f} to {high:.3f}", *got]

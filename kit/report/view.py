@@ -12,8 +12,10 @@ from kit.data.folds import Folds, read_folds
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import open_store
-from kit.ensemble.crossfit import cross_fitted_decisions
+from kit.ensemble.crossfit import cross_fit
 from kit.ensemble.latest import find_blend
+from kit.ensemble.policies import find_policy
+from kit.ensemble.sample import make_sample
 from kit.report.figures import Captioned, to_rgb
 
 
@@ -41,8 +43,9 @@ def view_blend(competition: Competition, workspace: Workspace, name: str | None)
     folds = read_folds(workspace.folds, table)
     oof = read_predictions(files.oof, competition.class_keys).take(folds.ids)
     labels = table.of(folds.ids)
-    runs = tuple(open_run(workspace, run) for run in read_json(files.weights)["weights"])
-    decisions = cross_fitted_decisions(labels, oof)
+    runs = tuple(open_run(workspace, run) for run in read_json(files.weights)["runs"])
+    policy = find_policy(read_json(files.thresholds)["policy"])
+    decisions = cross_fit(make_sample(labels, oof, folds.group), lambda _: policy)
     return BlendView(competition, workspace, files, folds, labels, decisions, runs)
 
 

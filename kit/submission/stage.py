@@ -3,47 +3,34 @@
 from collections.abc import Sequence
 
 from kit.competitions.base import Competition, Grades
-from kit.core.paths import Workspace
-from kit.core.progress import say, table
-from kit.ensemble.blend import Blend, blend
+from kit.core.paths import BlendFiles, Workspace
+from kit.core.progress import say
+from kit.ensemble.blend import AUTO, How, blend
 from kit.ensemble.latest import find_blend, remember_blend
+from kit.ensemble.tables import print_blend
 from kit.submission.check import check_submission
 from kit.submission.grade import grade, how_to_upload
 from kit.submission.write import Submission, submission_name, write_submission
 
 
 def blend_stage(
-    competition: Competition, workspace: Workspace, runs: Sequence[str], name: str | None
-) -> tuple[Blend, Submission]:
-    """Blend, print the honest scores, and write the submission; returns both."""
-    made = blend(competition, workspace, runs, name)
-    print_scores(made)
-    written = write_submission(competition, workspace, made.files)
+    competition: Competition,
+    workspace: Workspace,
+    runs: Sequence[str],
+    name: str | None,
+    how: How = AUTO,
+) -> tuple[BlendFiles, Submission]:
+    """Blend, print what it is worth, and write the submission; returns both."""
+    made = blend(competition, workspace, runs, name, how)
+    names = dict(zip(competition.class_keys, competition.class_names, strict=True))
+    print_blend(made, names)
+    written = write_submission(competition, workspace, made)
     say(
         f"Wrote {written.files.csv}: {written.rows} rows, {written.labels_per_row:.2f} labels a "
         f"row, {written.empty_rows} rows empty."
     )
-    remember_blend(workspace, made.files)
+    remember_blend(workspace, made)
     return made, written
-
-
-def print_scores(made: Blend) -> None:
-    """Print a table of every run and the blend: cross-fitted first, with its interval."""
-    rows = []
-    for scored in made.scores:
-        low, high = scored.score.interval
-        interval = f"{low:.3f} to {high:.3f}"
-        rows.append(
-            [
-                scored.name,
-                f"{scored.score.cross_fitted:.3f}",
-                interval,
-                f"{scored.score.fitted:.3f}",
-            ]
-        )
-    of_rows = made.scores[-1].score.test_rows
-    header = ["", "cross-fitted", f"95 % for {of_rows} test rows", "fitted (too good)"]
-    table("Macro-F1 out of fold", header, rows)
 
 
 def submit_stage(

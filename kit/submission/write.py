@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from kit.competitions.base import Competition
-from kit.competitions.exact import decide
 from kit.core.disk import digest_file, read_json, write_json, write_text
 from kit.core.paths import BlendFiles, SubmissionFiles, Workspace
 from kit.data.predictions import read_predictions
-from kit.ensemble.thresholds import read_thresholds
+from kit.ensemble.decided import decide_test
 from kit.submission.check import check_submission
+
+_OF_THRESHOLDS = ("policy", "transfer", "thresholds", "finish", "copies", "scores")
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,7 @@ def write_submission(
     """
     test_ids = competition.read_test_ids(workspace.source)
     test = read_predictions(blend.test, competition.class_keys).take(test_ids)
-    cuts = read_thresholds(blend.thresholds, competition.class_keys)
-    decisions = decide(test.probs, cuts)
+    decisions = decide_test(competition, workspace, blend, test)
 
     name = submission_name(competition, blend)
     files = workspace.submission(name)
@@ -69,8 +69,15 @@ def _provenance(
     return {
         "competition": competition.name,
         "csv_digest": digest_file(files.csv),
-        "blend": {"name": blend.name, "method": mixed["method"], "weights": mixed["weights"]},
-        "thresholds": {key: thresholds[key] for key in ("policy", "thresholds", "scores")},
+        "blend": {
+            "name": blend.name,
+            "method": mixed["method"],
+            "combination": mixed["combination"],
+        },
+        "thresholds": {
+            key: thresholds[key]
+            for key in ("policy", "transfer", "thresholds", "finish", "copies", "scores")
+        },
         "positive_rates": dict(zip(competition.class_keys, rates, strict=True)),
         "runs": runs,
     }

@@ -1,0 +1,35 @@
+"""Independent jobs on all cores, with a bar."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from joblib import Parallel, delayed
+
+from kit.core.machine import cores
+from kit.core.progress import bar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# Jobs on fewer numbers than this are done sooner than processes start.
+_WORTH_PROCESSES = 500_000
+
+
+def on_all_cores(
+    description: str, function: Callable[[Job], Result], jobs: Sequence[Job], numbers: int
+) -> list[Result]:
+    """Do every job and return the results in the order of the jobs.
+
+    `numbers` is the size of what each job works on: small ones are done one after the other in
+    this process, large ones in a process a core. The results are the same either way.
+    """
+    workers = cores() if numbers >= _WORTH_PROCESSES else 1
+    results = []
+    with bar(description, len(jobs), lines=True) as progress:
+        done = Parallel(n_jobs=workers, return_as="generator")(
+            delayed(function)(job) for job in jobs
+        )
+        for result in done:
+            results.append(result)
+            progress.advance()
+    return results

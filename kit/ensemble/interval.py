@@ -1,0 +1,118 @@
+"""How far a score may be from the score to come, by drawing whole groups again and again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.metrics import f1_from_counts
+
+DRAWS = 1000
+_AT_A_TIME = 100  # bounds the memory
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Right, predicted and true labels of each group side by side, (groups, 3 * classes).
+
+    Whole groups are drawn, because rows of a group are right or wrong together.
+    """
+
+    by_group: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, labels: NDArray[np.uint8], decisions: NDArray[np.uint8], group: NDArray[np.int64]
+    ) -> "Counts":
+        """Count `labels` and `decisions`, (rows, classes), by group numbers from 0, (rows,)."""
+        counts = np.zeros((int(group.max()) + 1, 3 * labels.shape[1]))
+        np.add.at(counts, group, np.hstack([labels & decisions, decisions, labels]))
+        return cls(counts)
+
+    def f1(self) -> NDArray[np.float64]:
+        """F1 of each class over all groups, (classes,)."""
+        return _f1(self.by_group.sum(axis=0))
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a score falls 95 times in 100: for macro-F1 and, (classes, 2), for each class."""
+
+    macro: tuple[float, float]
+    by_class: NDArray[np.float64]
+
+
+def prediction_interval(counts: Counts, rows_ratio: float, seed: int = 0) -> Interval:
+    """The middle 95 % of the score of a new sample `rows_ratio` times as large as this one.
+
+    The score at hand is a sample, and so is the one to come: each draw takes a sample of either
+    size by groups with replacement, and adds to the score at hand what the second differs from the
+    first (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). What F1 loses with few
+    positives is in both and only the difference counts. A class without a positive in a draw scores
+    what the grader gives it, 0.
+    """
+    here, there = zip(*_draws([counts], rows_ratio, seed), strict=True)
+    spread = np.concatenate([new[0] - old[0] for old, new in zip(here, there, strict=True)])
+    scores = counts.f1() + spread
+    macro = np.quantile(scores.mean(axis=1), [0.025, 0.975])
+    by_class = np.quantile(scores, [0.025, 0.975], axis=0).T
+    low, high = np.clip(macro, 0, 1)
+    return Interval((float(low), float(high)), np.clip(by_class, 0, 1))
+
+
+def difference_interval(
+    first: Counts, second: Counts, rows_ratio: float, seed: int = 0
+) -> tuple[float, float]:
+    """The middle 95 % of second minus first in macro-F1 on one new sample, as above.
+
+    Both are drawn together, group by group, so that what is hard for both cancels. Both must count
+    the same groups.
+    """
+    differences = []
+    for old, new in _draws([first, second], rows_ratio, seed):
+        for_each = [side[1].mean(axis=1) - side[0].mean(axis=1) for side in (old, new)]
+        differences.append(for_each[1] - for_each[0])
+    at_hand = float(second.f1().mean() - first.f1().mean())
+    low, high = np.quantile(np.concatenate(differences), [0.025, 0.975])
+    return at_hand + float(low), at_hand + float(high)
+
+
+def standard_error(first: Counts, second: Counts) -> float:
+    """The standard error of the difference in macro-F1 between two decisions on the same rows.
+
+    By the delta method: how much each group moves either score, summed in squares.
+    """
+    moved = _influence(second) - _influence(first)
+    return float(np.sqrt((moved**2).sum()))
+
+
+def _influence(counts: Counts) -> NDArray[np.float64]:
+    """How much each group moves macro-F1, (groups,): the first derivative of 2 tp / (k + P)."""
+    right, predicted, true = np.split(counts.by_group, 3, axis=1)
+    size = predicted.sum(axis=0) + true.sum(axis=0)
+    moved = 2 * right - counts.f1() * (predicted + true)
+    return (moved / np.maximum(size, 1)).mean(axis=1)
+
+
+def _draws(
+    several: list[Counts], rows_ratio: float, seed: int
+) -> Iterator[tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]]:
+    """Pairs of draws, of this size and of the new one: F1 (draws, classes) of each counts."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    groups = len(several[0].by_group)
+    new = max(1, round(groups * rows_ratio))
+    for start in range(0, DRAWS, _AT_A_TIME):
+        draws = min(_AT_A_TIME, DRAWS - start)
+        sides = []
+        for drawn in (groups, new):
+            picks = rng.integers(0, groups, (draws, drawn))
+            times = np.stack([np.bincount(pick, minlength=groups) for pick in picks])
+            sides.append([_f1(times.astype(np.float64) @ counts.by_group) for counts in several])
+        yield sides[0], sides[1]
+
+
+def _f1(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """F1 by class from right, predicted and true counts side by side in the last axis."""
+    right, predicted, true = np.split(totals, 3, axis=-1)
+    return f1_from_counts(right, predicted, true)

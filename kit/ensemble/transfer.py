@@ -1,0 +1,132 @@
+"""From out-of-fold scores, each by one model, to test scores that average all folds' models."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from kit.competitions.exact import decide
+from kit.core.errors import UserError, unknown
+from kit.data.predictions import to_logits, to_probs
+from kit.ensemble.cuts import Thresholds, rate_thresholds
+from kit.ensemble.sample import Sample
+
+# Noise is measured where decisions are made: among the highest test scores, this many times as
+# many rows as have the label. Far below, fold models disagree more, and it changes nothing: noise
+# taken over all rows promised the averaged models on synthetic cells twice the gain they had.
+NEAR = 4
+# Fewer rows than this say too little about the noise of a class.
+LEAST_ROWS = 20
+# However noisy, no score moves further than to a fifth of its distance from its class's mean.
+_LEAST_FACTOR = 0.2
+# Test logits that scatter less than this share of what out-of-fold ones do, in most classes, are
+# means of several models: a change in how frequent labels are moves single classes, and outwards
+# as often as inwards.
+NARROWER = 0.98
+
+TRANSFERS = ("auto", "averaged", "thresholds", "rates")
+
+
+def choose_transfer(wanted: str, sample: Sample, test: NDArray[np.float32], models: int) -> str:
+    """How cuts found on out-of-fold scores become cuts for the test scores: one of TRANSFERS.
+
+    `averaged`: found on scores as the mean of all fold models would have given them, which takes
+    the test predictions of each (`models` of them). `thresholds`: carried over as they are.
+    `rates`: the cuts above which as large a share of the test rows lies as of the out-of-fold
+    rows. `auto` takes the first where it can, and otherwise looks whether the test scores are
+    narrower than the out-of-fold ones. Raises UserError for another name.
+    """
+    if wanted not in TRANSFERS:
+        raise unknown("transfer", wanted, TRANSFERS)
+    if wanted == "averaged" and models < 2:
+        raise UserError(
+            "--transfer averaged wants the test predictions of every fold's model, and these are "
+            "averaged already. Give them fold by fold, or take --transfer rates."
+        )
+    if wanted != "auto":
+        return wanted
+    if models > 1:
+        return "averaged"
+    ratio = to_logits(test).std(axis=0) / np.maximum(to_logits(sample.probs).std(axis=0), 1e-9)
+    return "rates" if np.median(ratio) < NARROWER else "thresholds"
+
+
+def carry(transfer: str, cuts: Thresholds, sample: Sample, test: NDArray[np.float32]) -> Thresholds:
+    """The cuts for the test scores, (classes,), from those found on the sample."""
+    if transfer != "rates":
+        return cuts
+    return rate_thresholds(test, decide(sample.probs, cuts).mean(axis=0))
+
+
+def classes_that_disagree(
+    cuts: Thresholds, sample: Sample, test_cuts: Thresholds, test: NDArray[np.float32]
+) -> list[int]:
+    """The classes predicted more or less often on the test set than chance explains.
+
+    Compares the shares of rows above the cuts by a normal test at 5 % over all classes together
+    (Bonferroni). Rows of a group go together, so the variance is taken between the groups of the
+    sample, and test rows are thought to be grouped alike.
+    """
+    here, there = decide(sample.probs, cuts), decide(test, test_cuts)
+    rows, test_rows, classes = len(here), len(there), here.shape[1]
+    rate = (here.sum(axis=0) + there.sum(axis=0)) / (rows + test_rows)
+    by_group = np.zeros((int(sample.group.max()) + 1, classes))
+    np.add.at(by_group, sample.group, here - here.mean(axis=0))
+    alone = np.maximum(rows * here.mean(axis=0) * (1 - here.mean(axis=0)), 1e-12)
+    together = np.maximum((by_group**2).sum(axis=0) / alone, 1.0)
+    error = np.sqrt(rate * (1 - rate) * together * (1 / rows + 1 / test_rows))
+    apart = np.abs(here.mean(axis=0) - there.mean(axis=0))
+    return np.flatnonzero(apart > norm.isf(0.025 / classes) * error).tolist()
+
+
+def own_noise(
+    rates: NDArray[np.float64], fold_tests: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float64]:
+    """The variance, in logits, between the models of different folds on one image, by class.
+
+    `rates` is the share of rows with each label, (classes,); `fold_tests` are the probabilities
+    of each fold's model for the same test rows, (rows, classes). Returns float64 (classes,).
+    """
+    logits = np.stack([to_logits(probs) for probs in fold_tests])
+    variance, mean = logits.var(axis=0, ddof=1), logits.mean(axis=0)
+    rows = mean.shape[0]
+    near = np.clip(np.rint(NEAR * rates * rows), LEAST_ROWS, rows).astype(np.int64)
+    noise = np.empty(mean.shape[1])
+    for column, count in enumerate(near):
+        highest = np.argpartition(-mean[:, column], count - 1)[:count]
+        noise[column] = variance[highest, column].mean()
+    return noise
+
+
+def as_averaged(
+    labels: NDArray[np.uint8],
+    probs: NDArray[np.float32],
+    noise: NDArray[np.float64],
+    models: int,
+) -> NDArray[np.float32]:
+    """Out-of-fold scores as the mean of `models` models would have given them.
+
+    A score is signal plus noise of the model's own, and the mean over K models keeps 1/K of the
+    noise's variance. So the scores of the rows with a label, and of those without, are drawn
+    towards the mean of their kind until their variance is less by (1 - 1/K) of the noise: exact if
+    both are normal, and right in the first two moments otherwise. Cuts and scores found on these
+    are cuts and scores for averaged test predictions. Shapes (rows, classes) and, for `noise`,
+    (classes,).
+    """
+    logits = to_logits(probs)
+    moved = logits.copy()
+    removed = (1 - 1 / models) * noise
+    for kind in (0, 1):
+        inside = labels == kind
+        count = inside.sum(axis=0)
+        total = np.where(inside, logits, 0).sum(axis=0)
+        mean = total / np.maximum(count, 1)
+        squares = np.where(inside, (logits - mean) ** 2, 0).sum(axis=0)
+        # A handful of rows has no variance to speak of: theirs is taken from all rows.
+        known = count > 5
+        variance = np.where(known, squares / np.maximum(count - 1, 1), logits.var(axis=0, ddof=1))
+        kept = 1 - removed / np.maximum(variance, 1e-12)
+        factor = np.sqrt(np.maximum(kept, _LEAST_FACTOR**2))
+        moved = np.where(inside, mean + factor * (logits - mean), moved)
+    return to_probs(moved)
