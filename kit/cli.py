@@ -45,6 +45,10 @@ PolicyName = Annotated[
 TransferName = Annotated[
     str, typer.Option(help="Thresholds for test scores: averaged, thresholds, rates, or auto.")
 ]
+TestFiles = Annotated[
+    list[Path] | None,
+    typer.Option(help="Test probabilities: once, averaged, or once for each fold's model."),
+]
 
 
 def main() -> None:
@@ -171,6 +175,21 @@ def _fold_numbers(text: str) -> list[int]:
 
 
 @app.command()
+def import_predictions(
+    name: Annotated[str, typer.Argument(help="What to call them.")],
+    oof: Annotated[Path, typer.Option(help="Out-of-fold probabilities, Parquet or CSV.")],
+    test: TestFiles = None,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+) -> None:
+    """Bring in another framework's predictions, as a run that can be blended and compared."""
+    from kit.data.imported import import_predictions as bring_in
+
+    facts, workspace = _place(competition, data)
+    bring_in(facts, workspace, name, oof, test or [])
+
+
+@app.command()
 def blend(
     runs: Annotated[list[str] | None, typer.Argument(help="Runs to blend; all when none.")] = None,
     competition: CompetitionName = "hpa",
@@ -208,10 +227,7 @@ def tune(
     folds: Annotated[
         Path | None, typer.Option(help="CSV 'Id,fold[,group]', if the probabilities have no fold.")
     ] = None,
-    test: Annotated[
-        list[Path] | None,
-        typer.Option(help="Test probabilities: once, averaged, or once for each fold's model."),
-    ] = None,
+    test: TestFiles = None,
     policy: PolicyName = "auto",
     transfer: TransferName = "auto",
     journal: Annotated[

@@ -14,10 +14,11 @@ def choose_runs(
 ) -> tuple[Run, ...]:
     """The named runs, or every finished one; UserError when one does not fit folds and labels."""
     if names:
-        runs = tuple(open_run(workspace, name) for name in dict.fromkeys(names))
+        opened = [open_run(workspace, name) for name in names]
+        runs = tuple({run.name: run for run in opened}.values())
         for run in runs:
             if reason := run.misfit(folds.digest, labels_digest):
-                raise UserError(f"{run.name}: {reason}. Train it again, or leave it out.")
+                raise UserError(f"{run.name}: {reason}. Train or import it again, or leave it out.")
         return runs
     finished = []
     for name in workspace.run_names():
@@ -25,6 +26,8 @@ def choose_runs(
         reason = run.misfit(folds.digest, labels_digest)
         if reason is None and (missing := run.missing_folds()):
             reason = f"folds {', '.join(map(str, missing))} are not trained"
+        if reason is None and not run.has_tests():
+            reason = "it was imported without test predictions"
         if reason is None:
             finished.append(run)
         else:

@@ -20,6 +20,7 @@ def described(solved: Solved, runs: Sequence[str], class_keys: Sequence[str]) ->
     disagree = classes_that_disagree(
         solved.policy.fit(solved.averaged), solved.averaged, solved.cuts, solved.test
     )
+    decided = solved.finish.decide(rows.probs, solved.policy.fit(rows))
     return {
         "method": solved.method,
         "runs": list(runs),
@@ -40,6 +41,13 @@ def described(solved: Solved, runs: Sequence[str], class_keys: Sequence[str]) ->
         "classes": {
             key: class_row(one)
             for key, one in zip(class_keys, solved.estimate.classes, strict=True)
+        },
+        "out_of_fold": {
+            "rows": len(decided),
+            "empty_rows": int((decided.sum(axis=1) == 0).sum()),
+            "positives": dict(
+                zip(class_keys, decided.sum(axis=0, dtype=int).tolist(), strict=True)
+            ),
         },
         "rates_disagree": [class_keys[column] for column in disagree],
     }

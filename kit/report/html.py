@@ -26,6 +26,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     import jinja2
 
     view = view_blend(competition, workspace, name)
+    pictures, logs = left_out_pictures(view, PICTURES), _logs(view)
     made = read_json(view.files.weights)
     by_class = [made["classes"][key] for key in competition.class_keys]
     f1 = np.array([one["f1"] for one in by_class])
@@ -45,9 +46,9 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
         policy=read_json(view.files.thresholds)["policy"],
         grades=read_grades(submission),
         classes=list(zip(competition.class_names, by_class, cuts, strict=True)),
-        pictures=_base64(picture_grid(left_out_pictures(view, PICTURES), COLUMNS)),
+        pictures=_base64(picture_grid(pictures, COLUMNS)) if pictures else None,
         bars=_base64(f1_bars(competition.class_names, f1, positives)),
-        curves=_base64(learning_curves(_logs(view))),
+        curves=_base64(learning_curves(logs)) if logs else None,
     )
     write_text(view.files.report, page)
     return view.files.report
@@ -59,6 +60,7 @@ def _logs(view: BlendView) -> dict[str, list[dict[str, float]]]:
         f"{run.name} fold {fold}": read_json(run.files.fold(fold).progress)["log"]
         for run in view.runs
         for fold in range(run.folds)
+        if run.files.fold(fold).progress.exists()
     }
 
 

@@ -33,7 +33,7 @@ def print_status(competition: Competition, workspace: Workspace) -> None:
         say(f"Next: {competition.how_to_get(workspace.source)}")
     elif not workspace.folds.exists():
         say(f"Next: kit folds{option}")
-    elif not any(not run.missing_folds() for run in runs):
+    elif not any(not run.missing_folds() and run.has_tests() for run in runs):
         say(f"Next: kit train MODEL{option} (kit models lists them)")
     elif not blends:
         say(f"Next: kit blend{option}")

@@ -53,7 +53,8 @@ def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
     """Training images with the labels they got from models and thresholds that never saw them.
 
     As many different classes as possible: each image is the next whose rarest label has not been
-    shown yet. The pixels are those of the largest store that a run of the blend used.
+    shown yet. The pixels are those of the largest store that a run of the blend used;
+    none when all its runs were imported.
     """
     rarity = view.labels.sum(axis=0)
     shown: set[int] = set()
@@ -64,8 +65,10 @@ def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
         if rarest is not None and rarest not in shown and len(rows) < count:
             shown.add(rarest)
             rows.append(row)
-    size = max(int(run.recipe["size"]) for run in view.runs)
-    store = open_store(view.workspace.store(size, "train"))
+    sizes = [size for run in view.runs if (size := run.recipe["size"]) is not None]
+    if not sizes:
+        return []
+    store = open_store(view.workspace.store(max(sizes), "train"))
     positions = store.rows([view.folds.ids[row] for row in rows])
     names = np.array(view.competition.class_names)
     mixture = view.competition.mixture()

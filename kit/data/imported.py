@@ -1,0 +1,269 @@
+"""The stage `import-predictions`: what another framework predicted, as a run among the others."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.core.disk import digest, write_json
+from kit.core.errors import UserError, some
+from kit.core.paths import Workspace
+from kit.core.progress import say
+from kit.data.folds import Folds, digest_labels, read_folds
+from kit.data.predictions import EPSILON, Predictions, write_predictions
+from kit.data.runs import Run, open_run
+
+
+def import_predictions(
+    competition: Competition,
+    workspace: Workspace,
+    name: str,
+    oof: Path,
+    tests: Sequence[Path] = (),
+) -> Run:
+    """Bring in predictions that were made elsewhere, as a run with all folds done; returns it.
+
+    Files are Parquet or CSV (packed ones too): a column of ids, one of probabilities a class,
+    called by the class keys or the class names, and in `oof` the fold if it is known. `tests` is
+    one file of predictions that are averaged already, or one a fold in the order of the folds;
+    without, the run can be compared but not blended. The run's name ends in eight digits of the
+    digest over folds, labels and predictions: the same again changes nothing, others are another
+    run. Raises UserError for ids, folds or numbers that are not what they should be, and writes
+    nothing then.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"NAME {name!r}: wants letters, digits, '.', '-' and '_' only.")
+    labels = competition.read_labels(workspace.source)
+    folds = read_folds(workspace.folds, labels)
+    if len(tests) not in (0, 1, folds.n):
+        raise UserError(
+            f"--test was given {len(tests)} times. Give it once, for predictions that are averaged "
+            f"over the folds, or {folds.n} times, one for each fold in their order."
+        )
+    held_out, has_folds = _read_oof(oof, competition, folds, workspace.folds)
+    answers = _read_tests(tests, competition, workspace)
+
+    made = {"oof": str(oof), "tests": [str(test) for test in tests], "folds_checked": has_folds}
+    recipe = {"name": name, "size": None, "imported": made}
+    inputs = {
+        "folds": folds.n,
+        "folds_digest": folds.digest,
+        "labels_digest": digest_labels(labels),
+        "predictions": {"oof": _digest(held_out), "tests": [_digest(test) for test in answers]},
+    }
+    files = workspace.run(f"{name}-imported-{digest([name, inputs])[:8]}")
+    if not files.inputs.exists():
+        write_json(files.recipe, recipe)
+        write_json(files.inputs, inputs)
+    run = open_run(workspace, files.name)
+    _write_missing(run, held_out, answers)
+    _say_what_next(run, oof, workspace.folds, has_folds, len(answers))
+    return run
+
+
+def _read_oof(
+    path: Path, competition: Competition, folds: Folds, table: Path
+) -> tuple[Predictions, bool]:
+    """The predictions in the order of the fold table, and whether their folds could be checked."""
+    read = _read(path, competition, ("fold",))
+    _check_ids(path, read.ids, folds.ids, table)
+    aligned = read.take(folds.ids)
+    if aligned.fold is not None:
+        _check_folds(path, aligned.fold, folds, table)
+    held_out = Predictions(aligned.ids, aligned.probs, aligned.class_keys, folds.fold)
+    return held_out, aligned.fold is not None
+
+
+def _read_tests(
+    paths: Sequence[Path], competition: Competition, workspace: Workspace
+) -> list[Predictions]:
+    if not paths:
+        return []
+    ids = competition.read_test_ids(workspace.source)
+    tests = []
+    for path in paths:
+        read = _read(path, competition, ())
+        _check_ids(path, read.ids, ids, workspace.source / competition.sample_table)
+        tests.append(read.take(ids))
+    first: dict[str, Path] = {}
+    for path, test in zip(paths, tests, strict=True):
+        mark = _digest(test)
+        if mark in first:
+            raise UserError(
+                f"{first[mark]} and {path} hold the same predictions, and the models of two folds "
+                "never make the same. Give each fold's own, or --test once if they are averaged."
+            )
+        first[mark] = path
+    return tests
+
+
+def _check_ids(path: Path, found: Sequence[str], wanted: Sequence[str], table: Path) -> None:
+    missing = sorted(set(wanted) - set(found))
+    extra = sorted(set(found) - set(wanted))
+    lacks = f"lacks ids of {table}, {len(missing)} in all: {some(missing)}"
+    brings = f"has ids that {table} lacks, {len(extra)} in all: {some(extra)}"
+    if wrong := [text for text, ids in ((lacks, missing), (brings, extra)) if ids]:
+        raise UserError(f"{path} {'; it '.join(wrong)}. Wanted is one row for each id of {table}.")
+
+
+def _check_folds(path: Path, found: NDArray[np.int64], folds: Folds, table: Path) -> None:
+    differ = np.flatnonzero(found != folds.fold)
+    if not len(differ):
+        return
+    row = int(differ[0])
+    wrong = (
+        f"{path}: in {len(differ)} of {len(found)} rows the fold is not that of {table}; the first "
+        f"is {folds.ids[row]}, {found[row]} instead of {folds.fold[row]}"
+    )
+    pairs = sorted(set(zip(found.tolist(), folds.fold.tolist(), strict=True)))
+    if len(pairs) == len(set(found.tolist())) == folds.n:
+        renumbered = ", ".join(f"{ours} for {theirs}" for theirs, ours in pairs)
+        raise UserError(
+            f"{wrong}. They are the same folds under other numbers: write {renumbered}."
+        )
+    raise UserError(
+        f"{wrong}. Predictions made on other folds have seen what the others hold out. Train on "
+        f"the folds of {table}, and predict again."
+    )
+
+
+def _write_missing(run: Run, held_out: Predictions, tests: Sequence[Predictions]) -> None:
+    """Write what is not there yet: the averaged test first, then fold by fold, each marker last."""
+    averaged = run.files.averaged_test
+    if len(tests) == 1 and not averaged.exists():
+        write_predictions(averaged, tests[0], {"run": run.name})
+    for fold in run.missing_folds():
+        files = run.files.fold(fold)
+        provenance = {"run": run.name, "fold": fold}
+        write_predictions(files.oof, _only(held_out, fold), provenance)
+        if len(tests) > 1:
+            write_predictions(files.test, tests[fold], provenance)
+        write_json(files.done, {"imported": True})
+
+
+def _only(held_out: Predictions, fold: int) -> Predictions:
+    assert held_out.fold is not None
+    rows = np.flatnonzero(held_out.fold == fold)
+    ids = tuple(held_out.ids[row] for row in rows)
+    return Predictions(ids, held_out.probs[rows], held_out.class_keys, held_out.fold[rows])
+
+
+def _say_what_next(run: Run, oof: Path, table: Path, has_folds: bool, tests: int) -> None:
+    if not has_folds:
+        say(
+            f"{oof} has no column 'fold', so the kit cannot check that it was predicted on the "
+            f"folds of {table}. If it was not, its scores are too good."
+        )
+    with_tests = {0: "no test predictions", 1: "averaged test predictions"}
+    say(
+        f"{run.name}: {run.folds} folds, {with_tests.get(tests, 'test predictions of each')}. "
+        + ("Next: kit blend" if tests else "It can be compared, but not blended without --test.")
+    )
+
+
+def _digest(predictions: Predictions) -> str:
+    return digest([predictions.ids, predictions.probs.tolist()])
+
+
+def _read(path: Path, competition: Competition, besides: Sequence[str]) -> Predictions:
+    """Read a file of ids and classes, and of the columns `besides` those that it has."""
+    import pyarrow as pa
+
+    table = _read_table(path, competition.id_column)
+    found = table.column_names
+    ids, classes = _find_columns(path, competition, found, besides)
+    try:
+        probs = np.column_stack([_column(table, name, pa.float64()) for name in classes])
+        fold = _column(table, "fold", pa.int64()) if "fold" in found else None
+        names = tuple(_column(table, ids, pa.string()).tolist())
+        _refuse_logits(names, probs, competition.class_keys)
+        # What is left outside is rounding: a mean of float32 ones may end above one.
+        inside = np.clip(probs, 0, 1).astype(np.float32)
+        return Predictions(names, inside, competition.class_keys, fold)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _read_table(path: Path, id_column: str) -> Any:
+    """An Arrow table from Parquet, or from CSV with the ids as they are written."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    texts = {"Id": pa.string(), id_column: pa.string()}
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    try:
+        if is_parquet:
+            return parquet.read_table(path)
+        # Only the empty cell is empty: `nan` is a number, which is refused with its place.
+        options = csv.ConvertOptions(column_types=texts, null_values=[""])
+        table = csv.read_csv(path, convert_options=options)
+        _ = table.column_names  # Arrow decodes them here, and only here notices other encodings
+        return table
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        kind = "whole Parquet file" if is_parquet else "Parquet file, and no CSV in UTF-8"
+        raise UserError(f"{path} is no {kind} ({reason}).") from None
+
+
+def _find_columns(
+    path: Path, competition: Competition, found: Sequence[str], besides: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    """The column of the ids, and those of the classes in the order of the class keys."""
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise UserError(f"{path} has more than one column of the name: {some(twice)}.")
+    id_names = tuple(dict.fromkeys(("Id", competition.id_column)))
+    id_column = next((name for name in id_names if name in found), None)
+    if id_column is None:
+        raise UserError(f"{path} lacks a column of ids, called {' or '.join(id_names)}.")
+    keys, names = competition.class_keys, competition.class_names
+    # Names are free texts: they tell the columns apart only where they differ, from these too.
+    taken = {"Id", competition.id_column, "fold"}
+    are_clear = len(taken | set(names)) == len(taken) + len(names)
+    by_name = are_clear and not set(keys) <= set(found) and bool(set(names) & set(found))
+    classes = names if by_name else keys
+    if missing := [name for name in classes if name not in found]:
+        raise UserError(
+            f"{path} lacks columns of classes: {some(missing)}. Wanted is one for each class, "
+            f"called by its key ({some(keys, 3)}) or by its name ({some(names, 3)})."
+        )
+    if extra := [name for name in found if name not in (id_column, *classes, *besides)]:
+        raise UserError(
+            f"{path} has columns that do not belong there: {some(map(repr, extra))}. Wanted are "
+            f"{', '.join([id_column, *besides])} and the classes; pandas writes no index with "
+            "index=False."
+        )
+    return id_column, classes
+
+
+def _column(table: Any, name: str, kind: Any) -> NDArray[Any]:
+    import pyarrow as pa
+
+    column = table.column(name)
+    try:
+        values: NDArray[Any] = column.cast(kind, safe=not pa.types.is_floating(kind)).to_numpy()
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the column '{name}' does not read as {kind} ({reason}).") from None
+    if column.null_count or (pa.types.is_string(kind) and "" in values):
+        raise UserError(f"the column '{name}' has empty cells.")
+    return values
+
+
+def _refuse_logits(
+    ids: Sequence[str], values: NDArray[np.float64], class_keys: Sequence[str]
+) -> None:
+    outside = (values < -EPSILON) | (values > 1 + EPSILON)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise UserError(
+            f"{values[row, column]:g} for id {ids[row]}, class {class_keys[column]}, is no "
+            f"probability; {outside.sum()} values of {values.size} lie outside of 0 to 1. They "
+            "look like logits: apply a sigmoid, 1 / (1 + exp(-x)), first."
+        )
