@@ -27,10 +27,10 @@ class HonestScore:
     """Three numbers and an interval, always together.
 
     `fitted`: thresholds chosen on all rows, scored on the same rows; too good. `cross_fitted`:
-    everything chosen on the other folds, scored on the fold left out. `expected`: the same for
-    scores averaged over the models of all folds, as test predictions are; as `cross_fitted` where
-    nothing is averaged. `interval`: where the score of a new set of `test_rows` rows falls 95
-    times in 100, as far as resampling can tell.
+    everything chosen on the other folds, scored on the fold left out. `expected`: the same on
+    average for `test_rows` new rows, and for scores averaged over the models of all folds where
+    test predictions are. `interval`: where the score of such a set falls 95 times in 100, as far
+    as resampling can tell.
     """
 
     fitted: float
@@ -41,7 +41,7 @@ class HonestScore:
 
     @property
     def gap(self) -> float:
-        """What averaging the fold models is expected to gain."""
+        """What the test set should score above out of fold: by averaging, and by its size."""
         return self.expected - self.cross_fitted
 
 
@@ -117,7 +117,7 @@ def estimate(
     score = HonestScore(
         fitted=fitted,
         cross_fitted=macro_f1(labels, plain),
-        expected=macro_f1(labels, expected),
+        expected=around.mean,
         interval=around.macro,
         test_rows=test_rows,
     )

@@ -37,8 +37,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a score falls 95 times in 100: for macro-F1 and, (classes, 2), for each class."""
+    """Where a score falls 95 times in 100: for macro-F1 and, (classes, 2), for each class.
 
+    `mean` is the macro-F1 that it has on average.
+    """
+
+    mean: float
     macro: tuple[float, float]
     by_class: NDArray[np.float64]
 
@@ -49,16 +53,19 @@ def prediction_interval(counts: Counts, rows_ratio: float, seed: int = 0) -> Int
     The score at hand is a sample, and so is the one to come: each draw takes a sample of either
     size by groups with replacement, and adds to the score at hand what the second differs from the
     first (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). What F1 loses with few
-    positives is in both and only the difference counts. A class without a positive in a draw scores
-    what the grader gives it, 0.
+    positives is in both, and only the difference counts: a smaller sample loses more. A class
+    without a positive in a draw scores what the grader gives it, 0.
     """
     here, there = zip(*_draws([counts], rows_ratio, seed), strict=True)
     spread = np.concatenate([new[0] - old[0] for old, new in zip(here, there, strict=True)])
     scores = counts.f1() + spread
-    macro = np.quantile(scores.mean(axis=1), [0.025, 0.975])
+    each = scores.mean(axis=1)
+    macro = np.quantile(each, [0.025, 0.975])
     by_class = np.quantile(scores, [0.025, 0.975], axis=0).T
     low, high = np.clip(macro, 0, 1)
-    return Interval((float(low), float(high)), np.clip(by_class, 0, 1))
+    return Interval(
+        float(np.clip(each.mean(), 0, 1)), (float(low), float(high)), np.clip(by_class, 0, 1)
+    )
 
 
 def difference_interval(

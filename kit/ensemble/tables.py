@@ -10,7 +10,7 @@ from kit.core.progress import say, table
 from kit.ensemble.honest import HonestScore
 from kit.ensemble.thresholds import read_score
 
-_AS_IF = ", on scores as averaging the folds leaves them"
+_AS_IF = ", averaged as on the test set"
 _NOISE = "too few positives to tell anything by their F1"
 
 
@@ -55,7 +55,7 @@ def print_outlook(score: HonestScore, transfer: str) -> None:
     """The promise in words: what the test set should score, and why it is not the same."""
     low, high = score.interval
     how = {
-        "averaged": f"of it {score.gap:+.3f} from averaging the models of all folds",
+        "averaged": f"{score.gap:+.3f} against out of fold, as all folds' models are averaged",
         "rates": "with the shares of rows that out-of-fold thresholds gave",
         "thresholds": "with out-of-fold thresholds as they are",
     }[transfer]

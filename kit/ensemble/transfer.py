@@ -109,24 +109,36 @@ def as_averaged(
 
     A score is signal plus noise of the model's own, and the mean over K models keeps 1/K of the
     noise's variance. So the scores of the rows with a label, and of those without, are drawn
-    towards the mean of their kind until their variance is less by (1 - 1/K) of the noise: exact if
-    both are normal, and right in the first two moments otherwise. Cuts and scores found on these
+    towards the middle of their kind until their variance is less by (1 - 1/K) of the noise: exact
+    if both are normal, right in the first two moments otherwise. Cuts and scores found on these
     are cuts and scores for averaged test predictions. Shapes (rows, classes) and, for `noise`,
     (classes,).
     """
     logits = to_logits(probs)
     moved = logits.copy()
-    removed = (1 - 1 / models) * noise
-    for kind in (0, 1):
-        inside = labels == kind
-        count = inside.sum(axis=0)
-        total = np.where(inside, logits, 0).sum(axis=0)
-        mean = total / np.maximum(count, 1)
-        squares = np.where(inside, (logits - mean) ** 2, 0).sum(axis=0)
-        # A handful of rows has no variance to speak of: theirs is taken from all rows.
-        known = count > 5
-        variance = np.where(known, squares / np.maximum(count - 1, 1), logits.var(axis=0, ddof=1))
-        kept = 1 - removed / np.maximum(variance, 1e-12)
-        factor = np.sqrt(np.maximum(kept, _LEAST_FACTOR**2))
-        moved = np.where(inside, mean + factor * (logits - mean), moved)
+    for column, removed in enumerate((1 - 1 / models) * noise):
+        for kind in (0, 1):
+            inside = labels[:, column] == kind
+            scores = logits[inside, column]
+            if len(scores) == 0:
+                continue
+            if len(scores) < LEAST_ROWS:  # a handful has no variance to speak of
+                middle, spread = float(scores.mean()), float(logits[:, column].std())
+            elif kind == 0:
+                middle, spread = _upper_half(scores)
+            else:
+                middle, spread = float(scores.mean()), float(scores.std(ddof=1))
+            kept = 1 - removed / max(spread**2, 1e-12)
+            factor = np.sqrt(max(kept, _LEAST_FACTOR**2))
+            moved[inside, column] = middle + factor * (scores - middle)
     return to_probs(moved)
+
+
+def _upper_half(scores: NDArray[np.float64]) -> tuple[float, float]:
+    """Middle and spread of the normal law whose upper tail is that of the scores.
+
+    From the quantiles at one and two standard deviations. Rows without a rare label lie mostly
+    where logits are cut off, and how far apart they would be there matters to no decision.
+    """
+    one, two = np.quantile(scores, [norm.cdf(1), norm.cdf(2)])
+    return float(2 * one - two), float(two - one)
