@@ -28,7 +28,7 @@ from kit.core.parallel import on_all_cores
 from kit.core.progress import say
 from kit.data.predictions import mean_of_logits, read_predictions
 from kit.ensemble.crossfit import choose_policy
-from kit.ensemble.honest import estimate, leave_each_out
+from kit.ensemble.estimate import estimate, leave_each_out
 from kit.ensemble.policies import find_policies, find_policy
 from kit.ensemble.sample import Sample
 from kit.ensemble.transfer import as_averaged, carry, choose_transfer, own_noise

@@ -1,132 +1,193 @@
-"""The honest score: by hand, blind to the fold it scores, and with an interval that means it."""
+"""Cross-fitting: by hand, blind to the fold it decides, and the simplest of what ties."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from simulation import simulate
 
-from kit.competitions.base import Competition
 from kit.competitions.metrics import macro_f1
 from kit.core.errors import UserError
 from kit.data.predictions import Predictions
-from kit.ensemble.crossfit import bootstrap_interval, cross_fitted_decisions, honest_score
+from kit.ensemble.crossfit import (
+    Judged,
+    choose_policy,
+    cross_fit,
+    judge,
+    judge_all,
+    simplest_of_the_best,
+)
+from kit.ensemble.cuts import Thresholds
+from kit.ensemble.policies import Policy, find_policy
+from kit.ensemble.sample import Sample, make_sample
 
 # Fold 0 alone would be cut at 0.75 and fold 1 alone at 0.45.
 LABELS = np.array([[1], [0], [1], [1], [0]], np.uint8)
 PROBS = np.array([[0.9], [0.6], [0.8], [0.7], [0.2]], np.float32)
 OOF = Predictions(tuple("abcde"), PROBS, ("x",), np.array([0, 0, 1, 1, 1]))
+SAMPLE = make_sample(LABELS, OOF)
+EXACT = find_policy("exact")
+
+
+# Samples
+
+
+def test_each_row_is_its_own_group_unless_groups_are_named() -> None:
+    assert len(set(SAMPLE.group.tolist())) == 5
+    grouped = make_sample(LABELS, OOF, ("q", "p", "q", "p", "r")).group
+    assert grouped.tolist() == [1, 0, 1, 0, 2]
+
+
+def test_a_part_of_a_sample_keeps_its_rows_together() -> None:
+    part = SAMPLE.only(np.array([False, True, False, False, True]))
+    assert part.labels.ravel().tolist() == [0, 0]
+    np.testing.assert_array_equal(part.probs, PROBS[[1, 4]])
+    assert part.fold.tolist() == [0, 1]
+    assert part.group.tolist() == SAMPLE.group[[1, 4]].tolist()
+    assert SAMPLE.folds.tolist() == [0, 1]
+
+
+def test_other_probabilities_leave_the_rest_as_it_is() -> None:
+    other = SAMPLE.with_probs(1 - PROBS)
+    np.testing.assert_array_equal(other.probs, 1 - PROBS)
+    assert other.labels is SAMPLE.labels
+    assert other.fold is SAMPLE.fold
+
+
+def test_predictions_without_folds_cannot_be_cross_fitted() -> None:
+    with pytest.raises(UserError, match="without a fold column cannot be cross-fitted"):
+        make_sample(LABELS, replace(OOF, fold=None))
+
+
+def test_of_one_fold_nothing_can_be_held_out() -> None:
+    with pytest.raises(UserError, match="of one fold only: nothing can be held out"):
+        make_sample(LABELS, replace(OOF, fold=np.full(5, 3)))
+
+
+# Cross-fitting
 
 
 def test_decisions_worked_out_by_hand() -> None:
-    assert cross_fitted_decisions(LABELS, OOF).ravel().tolist() == [1, 1, 1, 0, 0]
+    assert cross_fit(SAMPLE, lambda _: EXACT).ravel().tolist() == [1, 1, 1, 0, 0]
 
 
-def test_the_two_scores_worked_out_by_hand(shapes: Competition) -> None:
-    score = honest_score(LABELS, OOF, OOF.ids, test_rows=5)
-    assert score.fitted == 1.0
-    assert score.cross_fitted == pytest.approx(2 * 2 / (3 + 3))
-    assert score.test_rows == 5
+def test_both_scores_worked_out_by_hand() -> None:
+    judged = judge(SAMPLE, EXACT)
+    assert judged.fitted == 1.0
+    assert judged.cross_fitted == pytest.approx(2 * 2 / (3 + 3))
+    assert judged.decisions.ravel().tolist() == [1, 1, 1, 0, 0]
+    assert judged.policy is EXACT
 
 
-def test_predictions_without_folds_cannot_be_scored_honestly() -> None:
-    with pytest.raises(UserError, match="without a fold column cannot be cross-fitted"):
-        cross_fitted_decisions(LABELS, replace(OOF, fold=None))
+def test_a_policy_is_chosen_and_fitted_on_the_other_folds_alone() -> None:
+    chosen_on: list[list[int]] = []
+    fitted_on: list[list[int]] = []
+
+    def fit(sample: Sample) -> Thresholds:
+        fitted_on.append(sample.folds.tolist())
+        return np.full(1, 0.5)
+
+    def choose(sample: Sample) -> Policy:
+        chosen_on.append(sample.folds.tolist())
+        return Policy("noting", fit)
+
+    cross_fit(replace(SAMPLE, fold=np.array([0, 2, 1, 1, 2])), choose)
+    assert chosen_on == fitted_on == [[1, 2], [0, 2], [0, 1]]
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(0, 2))
-def test_decisions_on_a_fold_never_see_its_labels(seed: int, fold: int) -> None:
+def test_several_policies_are_judged_in_their_order() -> None:
+    policies = [find_policy("fixed=0.65"), EXACT]
+    for judged, policy in zip(judge_all(SAMPLE, policies), policies, strict=True):
+        assert judged.policy is policy
+        np.testing.assert_array_equal(judged.decisions, judge(SAMPLE, policy).decisions)
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2),
+    st.sampled_from(["calibrated", "fold-mean", "split-mean", "shrunk", "exact", "constant"]),
+)
+def test_decisions_on_a_fold_never_see_its_labels(seed: int, fold: int, title: str) -> None:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, (12, 2), dtype=np.uint8)
-    probs = rng.random((12, 2), np.float32)
-    oof = Predictions(tuple("abcdefghijkl"), probs, ("x", "y"), np.arange(12) % 3)
-    inside = np.arange(12) % 3 == fold
-    changed = labels.copy()
-    changed[inside] = rng.integers(0, 2, changed[inside].shape)
-    before, after = (cross_fitted_decisions(truth, oof) for truth in (labels, changed))
-    np.testing.assert_array_equal(before[inside], after[inside])
+    sample = Sample(labels, rng.random((12, 2), np.float32), np.arange(12) % 3, np.arange(12))
+    inside = sample.fold == fold
+    other = labels.copy()
+    other[inside] = rng.integers(0, 2, other[inside].shape)
+    changed = replace(sample, labels=other)
+    policies = [find_policy("fixed=0.5"), find_policy(title)]
+    for choose in (lambda _: policies[1], lambda others: choose_policy(others, policies)):
+        before, after = (cross_fit(one, choose)[inside] for one in (sample, changed))
+        np.testing.assert_array_equal(before, after)
 
 
-def test_noise_is_worth_less_cross_fitted_than_fitted(shapes: Competition) -> None:
-    rng = np.random.default_rng(0)
-    labels = (rng.random((200, 3)) < 0.1).astype(np.uint8)
-    probs, ids = rng.random((200, 3), np.float32), tuple(map(str, range(200)))
-    oof = Predictions(ids, probs, shapes.class_keys, np.arange(200) % 5)
-    score = honest_score(labels, oof, ids, test_rows=200)
-    assert score.cross_fitted < score.fitted
+def test_noise_is_worth_less_cross_fitted_than_fitted() -> None:
+    noise = simulate(200, rates=(0.1, 0.1, 0.1), strength=0.0)
+    noise = noise.with_probs(np.random.default_rng(0).random((200, 3), np.float32))
+    judged = judge(noise, EXACT)
+    assert judged.cross_fitted < judged.fitted
 
 
-# The interval
+# Choosing
 
 
-def answers(rows: int, right: float = 0.8) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Labels, and decisions of which a share is right."""
-    rng = np.random.default_rng(1)
-    labels = rng.integers(0, 2, (rows, 3), dtype=np.uint8)
-    return labels, np.where(rng.random(labels.shape) < right, labels, 1 - labels).astype(np.uint8)
+def having_errors(labels: NDArray[np.uint8], rows: range) -> Judged:
+    """A candidate that is right on all rows but these."""
+    decisions = labels.copy()
+    decisions[rows] ^= 1
+    score = macro_f1(labels, decisions)
+    return Judged(find_policy(f"fixed={len(rows)}"), score, score, decisions)
 
 
-def own_groups(rows: int) -> list[str]:
-    return [str(row) for row in range(rows)]
-
-
-def width(interval: tuple[float, float]) -> float:
-    return interval[1] - interval[0]
-
-
-def test_the_interval_holds_the_score_and_is_the_same_each_time() -> None:
-    labels, decisions = answers(500)
-    interval = bootstrap_interval(labels, decisions, own_groups(500), 500)
-    assert interval[0] < macro_f1(labels, decisions) < interval[1]
-    assert interval == bootstrap_interval(labels, decisions, own_groups(500), 500)
-    assert interval != bootstrap_interval(labels, decisions, own_groups(500), 500, seed=1)
-
-
-def test_the_interval_is_as_wide_as_the_score_of_fresh_rows_scatters() -> None:
-    labels, decisions = answers(4000)
-    fresh = [
-        macro_f1(labels[start : start + 100], decisions[start : start + 100])
-        for start in range(0, 4000, 100)
+@pytest.mark.parametrize(
+    ("errors", "taken"),
+    [
+        ((9, 8), 0),  # as good as the best, and simpler
+        ((8, 9), 0),
+        ((40, 8), 1),  # clearly worse
+        ((40, 9, 8), 1),
+        ((8,), 0),
+    ],
+)
+def test_of_those_that_tie_with_the_best_the_first_is_taken(
+    errors: tuple[int, ...], taken: int
+) -> None:
+    labels = (np.arange(200) % 2).astype(np.uint8)[:, None]
+    sample = Sample(labels, labels.astype(np.float32), np.arange(200) % 2, np.arange(200))
+    starts = np.cumsum([0, *errors]).tolist()
+    judged = [
+        having_errors(labels, range(start, start + count))
+        for start, count in zip(starts, errors, strict=False)
     ]
-    expected = 2 * 1.96 * float(np.std(fresh, ddof=1))
-    found = width(bootstrap_interval(labels, decisions, own_groups(4000), 100))
-    # Forty scores tell their spread to about a tenth; three times that is allowed.
-    assert found == pytest.approx(expected, rel=0.35)
+    assert simplest_of_the_best(sample, judged) is judged[taken]
 
 
-def test_fewer_test_rows_make_a_wider_interval() -> None:
-    labels, decisions = answers(400)
-    widths = [
-        width(bootstrap_interval(labels, decisions, own_groups(400), rows))
-        for rows in (1600, 400, 100)
-    ]
-    assert widths == sorted(widths)
-    assert widths[2] == pytest.approx(4 * widths[0], rel=0.25)
+def test_rows_that_go_together_make_a_tie_of_what_rows_alone_tell_apart() -> None:
+    labels = np.ones((200, 1), np.uint8)
+    alone = Sample(labels, labels.astype(np.float32), np.arange(200) % 2, np.arange(200))
+    together = replace(alone, group=np.arange(200) // 20)
+    # All errors of the first are in one group of twenty rows, all of the second in another.
+    judged = [having_errors(labels, range(20)), having_errors(labels, range(100, 112))]
+    assert simplest_of_the_best(alone, judged) is judged[1]
+    assert simplest_of_the_best(together, judged) is judged[0]
 
 
-def test_rows_that_repeat_each_other_count_once() -> None:
-    labels, decisions = (np.repeat(table, 9, axis=0) for table in answers(50))
-    groups = [str(row // 9) for row in range(450)]
-    apart = width(bootstrap_interval(labels, decisions, own_groups(450), 450))
-    together = width(bootstrap_interval(labels, decisions, groups, 450))
-    assert together == pytest.approx(3 * apart, rel=0.25)
-    alone = width(bootstrap_interval(labels[::9], decisions[::9], own_groups(50), 50))
-    assert together == pytest.approx(alone, rel=0.1)
+def test_one_policy_is_not_tried_at_all() -> None:
+    def fit(sample: Sample) -> Thresholds:
+        raise AssertionError("tried")
+
+    only = Policy("only", fit)
+    assert choose_policy(SAMPLE, [only]) is only
+    one_fold = replace(SAMPLE, fold=np.zeros(5, np.int64))
+    assert choose_policy(one_fold, [only, EXACT]) is only
 
 
-def test_the_order_of_the_rows_does_not_matter() -> None:
-    labels, decisions = answers(60)
-    groups = [f"{row // 3:02d}" for row in range(60)]
-    order = np.random.default_rng(0).permutation(60)
-    mixed = [groups[row] for row in order]
-    assert bootstrap_interval(labels[order], decisions[order], mixed, 60) == pytest.approx(
-        bootstrap_interval(labels, decisions, groups, 60)
-    )
-
-
-def test_perfect_and_useless_answers_have_no_scatter() -> None:
-    labels = np.ones((20, 1), np.uint8)
-    assert bootstrap_interval(labels, labels, own_groups(20), 20) == (1.0, 1.0)
-    assert bootstrap_interval(labels, 1 - labels, own_groups(20), 20) == (0.0, 0.0)
+def test_a_policy_that_wins_clearly_is_chosen_wherever_it_stands() -> None:
+    sample = simulate(600)
+    good, bad = find_policy("fold-mean"), find_policy("fixed=0.99")
+    assert choose_policy(sample, [bad, good]) is good
+    assert choose_policy(sample, [good, bad]) is good

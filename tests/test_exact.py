@@ -10,17 +10,20 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from kit.competitions.exact import NEVER, decide, exact_thresholds
-from kit.competitions.metrics import f1_per_class, macro_f1
+from kit.competitions.metrics import f1_from_counts, f1_per_class, macro_f1
 
 
-def brute_force(labels: NDArray[np.uint8], probs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The best F1 of each class over the cut at every score and a cut above all."""
-    best = np.zeros(labels.shape[1])
-    for column in range(labels.shape[1]):
-        for cut in [*np.unique(probs[:, column]), np.float32(NEVER)]:
-            f1 = f1_per_class(labels[:, [column]], probs[:, [column]] >= cut)[0]
-            best[column] = max(best[column], f1)
-    return best
+def brute_force(
+    labels: NDArray[np.uint8], probs: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The highest of the best cuts of each class and its F1, by trying a cut at every score."""
+    on = probs[None, :, :] >= probs[:, None, :]  # (cut, row, class)
+    tried = f1_from_counts((on & (labels == 1)).sum(axis=1), on.sum(axis=1), labels.sum(axis=0))
+    best = tried.max(axis=0)
+    lowest_on = np.where(tried == best, probs.astype(np.float64), -1.0).max(axis=0)
+    below = np.where(probs < lowest_on, probs.astype(np.float64), -1.0).max(axis=0)
+    cuts = np.where(below < 0, 0.0, (lowest_on + below) / 2)
+    return np.where(labels.any(axis=0), cuts, NEVER), best
 
 
 def test_thresholds_worked_out_by_hand() -> None:
@@ -32,20 +35,28 @@ def test_thresholds_worked_out_by_hand() -> None:
     np.testing.assert_array_equal(found.thresholds, [(0.25 + 0.125) / 2, (0.25 + 0.125) / 2])
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_brute_force_finds_nothing_better(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    for _ in range(40):
-        rows = int(rng.integers(1, 13))
-        shape = (rows, 4)
-        # Few distinct scores make ties; the shares make classes all negative and all positive.
-        probs = (rng.integers(0, rng.integers(1, 10), shape) / 9).astype(np.float32)
-        labels = (rng.random(shape) < rng.choice([0, 0.2, 0.7, 1], 4)).astype(np.uint8)
+def random_cases(rows: int, cases: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Labels and probabilities, (rows, cases): each column is a case of its own."""
+    rng = np.random.default_rng(rows)
+    # Few distinct scores make ties; the shares make classes all negative and all positive.
+    levels = rng.choice([1, 2, 3, 5, 9, 10_000], cases)
+    probs = (rng.integers(0, levels, (rows, cases)) / levels).astype(np.float32)
+    labels = (rng.random((rows, cases)) < rng.choice([0, 0.2, 0.7, 1], cases)).astype(np.uint8)
+    return labels, probs
+
+
+def test_ten_thousand_cases_are_what_brute_force_finds() -> None:
+    tried = 0
+    for rows in range(1, 21):
+        labels, probs = random_cases(rows, 500)
         found = exact_thresholds(labels, probs)
-        decisions = decide(probs, found.thresholds)
-        np.testing.assert_array_equal(found.f1, brute_force(labels, probs))
-        np.testing.assert_array_equal(found.f1, f1_per_class(labels, decisions))
+        cuts, best = brute_force(labels, probs)
+        np.testing.assert_array_equal(found.f1, best)
+        np.testing.assert_array_equal(found.thresholds, cuts)
+        np.testing.assert_array_equal(found.f1, f1_per_class(labels, decide(probs, cuts)))
         np.testing.assert_array_equal(found.thresholds == NEVER, labels.sum(axis=0) == 0)
+        tried += labels.shape[1]
+    assert tried == 10_000
 
 
 @given(
@@ -97,3 +108,49 @@ def test_every_threshold_can_be_written_as_json() -> None:
 
 def test_a_probability_at_the_threshold_is_on() -> None:
     assert decide(np.array([[0.5, 0.25]], np.float32), np.array([0.5, 0.5])).tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_is_not_a_number_is_refused(weighted: bool) -> None:
+    probs = np.array([[0.5, 0.5], [0.5, np.nan]], np.float32)
+    weights = np.array([1.0, 0.0]) if weighted else None
+    with pytest.raises(ValueError, match="not numbers"):
+        exact_thresholds(np.ones((2, 2), np.uint8), probs, weights)
+
+
+@pytest.mark.parametrize("weights", [None, np.zeros(0)])
+def test_without_rows_nothing_is_ever_on(weights: NDArray[np.float64] | None) -> None:
+    found = exact_thresholds(np.zeros((0, 3), np.uint8), np.zeros((0, 3), np.float32), weights)
+    assert found.thresholds.tolist() == [NEVER] * 3
+    assert found.f1.tolist() == [0.0] * 3
+
+
+def test_weights_worked_out_by_hand() -> None:
+    labels = np.array([[1], [0], [1]], np.uint8)
+    probs = np.array([[0.75], [0.5], [0.25]], np.float32)
+    # Of 1.5 positives in 4.5, the top 1, 2, 3 reach 2 / (1 + 1.5), 2 / (4 + 1.5), 3 / (4.5 + 1.5).
+    found = exact_thresholds(labels, probs, np.array([1.0, 3.0, 0.5]))
+    assert found.f1.tolist() == [pytest.approx(0.8)]
+    assert found.thresholds.tolist() == [(0.75 + 0.5) / 2]
+    # With the last row heavier than the others together, it is worth the row in between.
+    found = exact_thresholds(labels, probs, np.array([1.0, 3.0, 5.0]))
+    assert found.f1.tolist() == [pytest.approx(2 * 6 / (9 + 6))]
+    assert found.thresholds.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("rows", range(1, 13))
+def test_whole_weights_are_rows_repeated(rows: int) -> None:
+    labels, probs = random_cases(rows, 100)
+    times = np.random.default_rng(rows).integers(0, 4, rows)  # none at all is among them
+    weighted = exact_thresholds(labels, probs, times.astype(np.float64))
+    repeated = exact_thresholds(np.repeat(labels, times, axis=0), np.repeat(probs, times, axis=0))
+    np.testing.assert_array_equal(weighted.thresholds, repeated.thresholds)
+    np.testing.assert_array_equal(weighted.f1, repeated.f1)
+
+
+def test_the_unit_of_the_weights_does_not_matter() -> None:
+    labels, probs = random_cases(12, 100)
+    found = exact_thresholds(labels, probs)
+    same = exact_thresholds(labels, probs, np.full(12, 0.25))
+    np.testing.assert_array_equal(found.thresholds, same.thresholds)
+    np.testing.assert_array_equal(found.f1, same.f1)

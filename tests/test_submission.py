@@ -14,7 +14,7 @@ from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
-from kit.ensemble.blend import blend
+from kit.ensemble.blend import How, blend
 from kit.ensemble.latest import find_blend, remember_blend
 from kit.ensemble.thresholds import read_thresholds
 from kit.submission.check import check_submission
@@ -28,7 +28,7 @@ def blended(shapes: Competition, workspace: Workspace, make_run: Callable[..., R
     """A finished blend of two runs."""
     make_run("one", seed=1)
     make_run("two", seed=2)
-    return blend(shapes, workspace, name="best").files
+    return blend(shapes, workspace, name="best", how=How("logit-mean", "exact"))
 
 
 # Writing
@@ -79,8 +79,12 @@ def test_a_submission_names_all_its_ancestors(
     assert said["csv_digest"] == digest_file(files.csv)
     assert said["blend"]["name"] == "best"
     assert [run["recipe"]["name"] for run in said["runs"].values()] == ["one", "two"]
-    assert list(said["runs"]) == list(said["blend"]["weights"]) == list(workspace.run_names())
-    assert said["thresholds"]["scores"] == read_json(blended.thresholds)["scores"]
+    assert said["blend"]["method"] == "logit-mean"
+    weights = said["blend"]["combination"]["weights"]
+    assert list(said["runs"]) == list(weights) == list(workspace.run_names())
+    chosen = read_json(blended.thresholds)
+    for key in ("policy", "transfer", "thresholds", "scores"):
+        assert said["thresholds"][key] == chosen[key]
     assert list(said["positive_rates"]) == list(shapes.class_keys)
 
 

@@ -75,7 +75,7 @@ def test_the_ancestry_of_a_submission_names_runs_recipes_folds_and_thresholds(
         assert run["inputs"]["folds"] == 2
     assert set(ancestry["thresholds"]["thresholds"]) == set(flowers.class_keys)
     low, high = ancestry["thresholds"]["scores"]["interval"]
-    assert low <= ancestry["thresholds"]["scores"]["cross_fitted"] <= high
+    assert low <= ancestry["thresholds"]["scores"]["expected"] <= high
 
 
 def test_blending_again_changes_no_byte(meadow: Path) -> None:

@@ -18,11 +18,11 @@ from kit.ensemble.choose_runs import choose_runs
 from kit.ensemble.copies import find_copies
 from kit.ensemble.described import described
 from kit.ensemble.extras import EXTRAS
-from kit.ensemble.members import Members
+from kit.ensemble.members import Members, Tests
 from kit.ensemble.methods import find_methods
 from kit.ensemble.policies import find_policies
 from kit.ensemble.sample import make_sample
-from kit.ensemble.solve import Tests, solve
+from kit.ensemble.solve import solve
 from kit.ensemble.thresholds import Thresholds, write_thresholds
 
 

@@ -69,7 +69,7 @@ def shrunk(sample: Sample, value: float) -> Thresholds:
     In logits, with weight P / (P + value) on the exact cut of a class of P positives.
     """
     positives = sample.labels.sum(axis=0, dtype=np.int64)
-    weight = positives / (positives + value)
+    weight = positives / np.maximum(positives + value, 1e-12)
     own, rate = _logits(exact(sample)), _logits(class_rate(sample))
     return np.where(positives > 0, expit(weight * own + (1 - weight) * rate), NEVER)
 

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from kit.ensemble.crossfit import Judged
-from kit.ensemble.honest import ClassScore, Estimate
+from kit.ensemble.estimate import Estimate
+from kit.ensemble.honest import ClassScore
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
 from kit.ensemble.sample import Sample
 from kit.ensemble.solve import Solved

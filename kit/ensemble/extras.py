@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from kit.competitions.exact import NEVER, decide
 from kit.competitions.metrics import f1_from_counts
 from kit.data.predictions import EPSILON, to_logits
-from kit.ensemble.cuts import Thresholds
 from kit.ensemble.sample import Sample
 
 # What `--extra` can ask for. Copies are not learned from scores: see `kit/ensemble/copies.py`.
@@ -43,7 +42,7 @@ class Finish:
     rules: tuple[Rule, ...] = ()
     fill_empty: bool = False
 
-    def decide(self, probs: NDArray[np.float32], cuts: Thresholds) -> NDArray[np.uint8]:
+    def decide(self, probs: NDArray[np.float32], cuts: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Decisions (rows, classes) by the cuts, then by the rules, then for rows still empty.
 
         Rules look at decisions by the cuts alone, so their order does not matter. An empty row
@@ -72,7 +71,7 @@ class Finish:
 PLAIN = Finish()
 
 
-def learn_finish(names: Sequence[str], sample: Sample, cuts: Thresholds) -> Finish:
+def learn_finish(names: Sequence[str], sample: Sample, cuts: NDArray[np.float64]) -> Finish:
     """The finish that these extras, of `FINISHES`, make of a sample and its cuts."""
     rules = learn_rules(sample, cuts) if "rules" in names else ()
     return Finish(rules, fill_empty="fill" in names)
@@ -94,7 +93,7 @@ def copy_labels(
     return np.where((copies >= 0)[:, None], labels[copies], decisions)
 
 
-def learn_rules(sample: Sample, cuts: Thresholds) -> tuple[Rule, ...]:
+def learn_rules(sample: Sample, cuts: NDArray[np.float64]) -> tuple[Rule, ...]:
     """For each class the one other class whose presence should change its cut most, if any.
 
     Labels go together: where the cytosol is decided, plasma membrane needs less proof. With the

@@ -1,6 +1,6 @@
 """What a blend is made from: the out-of-fold predictions of several models for the same rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from kit.data.predictions import to_logits, to_probs
 from kit.ensemble.sample import Sample
+
+# Test probabilities of all models, (models, rows, classes), of each fold; or once, averaged.
+Tests = Sequence[NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Stack:
 Combination = Average | Stack
 
 
-def described_combination(saved: Mapping[str, object], names: tuple[str, ...]) -> Combination:
+def combination_from(saved: Mapping[str, object], names: tuple[str, ...]) -> Combination:
     """The combination that `described` wrote, for the models of these names in this order."""
     if "weights" in saved:
         weights = saved["weights"]
@@ -101,3 +104,8 @@ def described_combination(saved: Mapping[str, object], names: tuple[str, ...]) -
     classes = len(own)
     across = np.zeros((classes, classes)) if saved["across"] is None else np.array(saved["across"])
     return Stack(own, across, np.array(saved["intercept"]))
+
+
+def blended_test(combination: Combination, tests: Tests) -> NDArray[np.float32]:
+    """The blend's test probabilities, (rows, classes): the mean of its folds in logits."""
+    return to_probs(np.mean([to_logits(combination.apply(probs)) for probs in tests], axis=0))

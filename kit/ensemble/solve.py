@@ -8,23 +8,16 @@ from numpy.typing import NDArray
 
 from kit.competitions.exact import decide
 from kit.core.errors import UserError
-from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.crossfit import Judged, judge, judge_all, simplest_of_the_best
+from kit.ensemble.blends import Blends
+from kit.ensemble.crossfit import Judged, judge_all, simplest_of_the_best
 from kit.ensemble.cuts import Thresholds
+from kit.ensemble.estimate import Estimate, Nested, estimate, fitted_score, leave_each_out
 from kit.ensemble.extras import Finish, copy_labels, learn_finish
-from kit.ensemble.honest import Estimate, Nested, estimate, fitted_score, leave_each_out
 from kit.ensemble.interval import Counts, standard_error
-from kit.ensemble.members import Combination, Members
-from kit.ensemble.methods import Fits, folds_left_out
-from kit.ensemble.policies import Policy, find_policy
+from kit.ensemble.members import Combination, Members, Tests
+from kit.ensemble.policies import Policy
 from kit.ensemble.sample import Sample
-from kit.ensemble.transfer import as_averaged, carry, choose_transfer, own_noise
-
-# Methods are held against each other under cuts of one kind, steady ones.
-_TO_COMPARE = find_policy("fold-mean")
-
-# Test probabilities of all models, (models, rows, classes), of each fold; or once, averaged.
-Tests = Sequence[NDArray[np.float32]]
+from kit.ensemble.transfer import carry
 
 
 @dataclass(frozen=True)
@@ -75,56 +68,6 @@ class Alone:
     cuts: Thresholds
 
 
-class _Blends:
-    """Every method on the same members, seen as test predictions are: averaged over folds."""
-
-    def __init__(self, members: Members, tests: Tests, methods: Sequence[str], transfer: str):
-        self.fits = Fits(members)
-        self.tests = tests
-        self.methods = methods
-        self._transfer = transfer
-        wanted = [(name, out) for name in methods for out in folds_left_out(members.folds)]
-        self.fits.make(wanted)
-        self.transfers = {name: self._choose_transfer(name) for name in methods}
-        self._noise = {name: self._measure_noise(name) for name in methods}
-
-    def test(self, name: str) -> NDArray[np.float32]:
-        return blended_test(self.fits.combination(name), self.tests)
-
-    def averaged(self, name: str, sample: Sample) -> Sample:
-        noise = self._noise[name]
-        if noise is None:
-            return sample
-        return sample.with_probs(as_averaged(sample.labels, sample.probs, noise, len(self.tests)))
-
-    def choose(self, without: frozenset[int]) -> str:
-        """The method that is best on the rows of the other folds."""
-        if len(self.methods) == 1 or len(self.fits.members.folds) - len(without) < 2:
-            return self.methods[0]
-        judged = dict(self.judged(without))
-        sample = self.fits.sample(self.methods[0], without)
-        best = simplest_of_the_best(sample, list(judged.values()))
-        return next(name for name, one in judged.items() if one is best)
-
-    def judged(self, without: frozenset[int] = frozenset()) -> list[tuple[str, Judged]]:
-        samples = {name: self.fits.sample(name, without) for name in self.methods}
-        return [
-            (name, judge(self.averaged(name, sample), _TO_COMPARE))
-            for name, sample in samples.items()
-        ]
-
-    def _choose_transfer(self, name: str) -> str:
-        sample = self.fits.sample(name)
-        return choose_transfer(self._transfer, sample, self.test(name), len(self.tests))
-
-    def _measure_noise(self, name: str) -> NDArray[np.float64] | None:
-        if self.transfers[name] != "averaged":
-            return None
-        made = self.fits.combination(name)
-        rates = self.fits.members.labels.mean(axis=0)
-        return own_noise(rates, [made.apply(test) for test in self.tests])
-
-
 def solve(
     members: Members,
     tests: Tests,
@@ -143,7 +86,7 @@ def solve(
     the set whose score is to be foretold. Of the `extras` those are taken that gain more than one
     standard error; "copies" wants `copies`, for each row another one that it is a copy of, or -1.
     """
-    blends = _Blends(members, tests, methods, transfer)
+    blends = Blends(members, tests, methods, transfer)
     method = blends.choose(frozenset())
     sample = blends.fits.sample(method)
     averaged = blends.averaged(method, sample)
@@ -212,7 +155,7 @@ def _alone(
 ) -> Alone:
     """Fit and estimate one model by itself, under the policy of the blend."""
     one = replace(members, probs=members.probs[[model]])
-    blends = _Blends(one, [test[[model]] for test in tests], ["logit-mean"], transfer)
+    blends = Blends(one, [test[[model]] for test in tests], ["logit-mean"], transfer)
     sample = blends.fits.sample("logit-mean")
     averaged = blends.averaged("logit-mean", sample)
     worth = estimate(
@@ -229,12 +172,7 @@ def _alone(
     return Alone(worth, carried)
 
 
-def blended_test(combination: Combination, tests: Tests) -> NDArray[np.float32]:
-    """The blend's test probabilities, (rows, classes): the mean of its folds in logits."""
-    return to_probs(np.mean([to_logits(combination.apply(probs)) for probs in tests], axis=0))
-
-
-def _without(blends: _Blends, fold: int) -> Nested:
+def _without(blends: Blends, fold: int) -> Nested:
     """What can be learned without a fold, and the fold itself."""
     out = frozenset({fold})
     members = blends.fits.members

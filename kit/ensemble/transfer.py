@@ -18,6 +18,8 @@ from kit.ensemble.sample import Sample
 NEAR = 4
 # Fewer rows than this say too little about the noise of a class.
 LEAST_ROWS = 20
+# So few rows have no variance to speak of: that of the whole class is taken.
+HANDFUL = 5
 # However noisy, no score moves further than to a fifth of its distance from its class's mean.
 _LEAST_FACTOR = 0.2
 # Test logits that scatter less than this share of what out-of-fold ones do, in most classes, are
@@ -122,12 +124,11 @@ def as_averaged(
             scores = logits[inside, column]
             if len(scores) == 0:
                 continue
-            if len(scores) < LEAST_ROWS:  # a handful has no variance to speak of
-                middle, spread = float(scores.mean()), float(logits[:, column].std())
-            elif kind == 0:
+            middle, spread = float(scores.mean()), float(logits[:, column].std(ddof=1))
+            if len(scores) > HANDFUL:
+                spread = float(scores.std(ddof=1))
+            if kind == 0 and len(scores) >= LEAST_ROWS:
                 middle, spread = _upper_half(scores)
-            else:
-                middle, spread = float(scores.mean()), float(scores.std(ddof=1))
             kept = 1 - removed / max(spread**2, 1e-12)
             factor = np.sqrt(max(kept, _LEAST_FACTOR**2))
             moved[inside, column] = middle + factor * (scores - middle)

@@ -13,7 +13,7 @@ from kit.core.progress import say
 from kit.data.predictions import Predictions, mean_of_logits, read_predictions
 from kit.ensemble.crossfit import judge_all, simplest_of_the_best
 from kit.ensemble.described import candidate, class_row
-from kit.ensemble.honest import estimate, fitted_score, leave_each_out
+from kit.ensemble.estimate import estimate, fitted_score, leave_each_out
 from kit.ensemble.journal import Journal
 from kit.ensemble.policies import SEARCHED, Policy, find_policies, find_policy
 from kit.ensemble.sample import Sample, make_sample
