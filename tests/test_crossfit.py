@@ -126,9 +126,8 @@ def test_decisions_on_a_fold_never_see_its_labels(seed: int, fold: int, title: s
 
 
 def test_noise_is_worth_less_cross_fitted_than_fitted() -> None:
-    noise = simulate(200, rates=(0.1, 0.1, 0.1), strength=0.0)
-    noise = noise.with_probs(np.random.default_rng(0).random((200, 3), np.float32))
-    judged = judge(noise, EXACT)
+    noise = np.random.default_rng(0).random((200, 3), np.float32)
+    judged = judge(simulate(200, rates=(0.1, 0.1, 0.1)).with_probs(noise), EXACT)
     assert judged.cross_fitted < judged.fitted
 
 

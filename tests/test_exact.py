@@ -22,7 +22,7 @@ def brute_force(
     best = tried.max(axis=0)
     lowest_on = np.where(tried == best, probs.astype(np.float64), -1.0).max(axis=0)
     below = np.where(probs < lowest_on, probs.astype(np.float64), -1.0).max(axis=0)
-    cuts = np.where(below < 0, 0.0, (lowest_on + below) / 2)
+    cuts = np.where(below < 0, lowest_on / 2, (lowest_on + below) / 2)
     return np.where(labels.any(axis=0), cuts, NEVER), best
 
 
@@ -135,7 +135,7 @@ def test_weights_worked_out_by_hand() -> None:
     # With the last row heavier than the others together, it is worth the row in between.
     found = exact_thresholds(labels, probs, np.array([1.0, 3.0, 5.0]))
     assert found.f1.tolist() == [pytest.approx(2 * 6 / (9 + 6))]
-    assert found.thresholds.tolist() == [0.0]
+    assert found.thresholds.tolist() == [0.125]
 
 
 @pytest.mark.parametrize("rows", range(1, 13))

@@ -79,7 +79,7 @@ def test_how_far_apart_negatives_are_that_no_cut_reaches_does_not_matter() -> No
 
 
 def test_moments_are_those_of_a_real_mean_over_models() -> None:
-    labels, logits = noisy_scores(60_000, own=0.8)
+    labels, logits = noisy_scores(300_000, own=0.8)
     probs = to_probs(logits[0])
     moved = to_logits(as_averaged(labels, probs, np.full(3, 0.8), MODELS))
     real = np.mean(logits, axis=0)
@@ -112,7 +112,7 @@ def test_a_handful_of_rows_takes_its_variance_from_all() -> None:
     probs = to_probs(logits[0])
     moved = to_logits(as_averaged(labels, probs, np.full(3, 0.5), MODELS))
     before = to_logits(probs)
-    factor = np.sqrt(1 - 0.8 * 0.5 / before[:, 0].var())
+    factor = np.sqrt(1 - 0.8 * 0.5 / before[:, 0].var(ddof=1))
     apart = before[5, 0] - before[3, 0]
     assert moved[5, 0] - moved[3, 0] == pytest.approx(factor * apart, rel=1e-4)
     assert np.isfinite(moved).all()
@@ -181,9 +181,26 @@ def pulled(probs: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
 def test_the_way_is_chosen_by_what_the_test_scores_are(
     wanted: str, models: int, factor: float, chosen: str
 ) -> None:
-    sample = simulate(300)
+    sample = simulate(3000)
     test = pulled(sample.probs, factor)
     assert choose_transfer(wanted, sample, test, models) == chosen
+
+
+def test_a_small_test_set_that_is_narrower_by_chance_is_not_taken_for_averaged() -> None:
+    sample = simulate(100)
+    tests = [simulate(100, seed=seed).probs for seed in range(1, 30)]
+    chosen = [choose_transfer("auto", sample, test, 1) for test in tests]
+    assert chosen.count("rates") <= 3
+
+
+def test_rows_whose_logits_are_cut_off_do_not_make_the_others_certain() -> None:
+    # Most rows without the label lie below what logits are cut off at.
+    rng = np.random.default_rng(0)
+    logits = np.concatenate([rng.normal(-1, 1, 100), rng.normal(-1.5, 1, 90), np.full(4810, -20)])
+    labels = (np.arange(5000) < 100).astype(np.uint8)[:, None]
+    probs = to_probs(logits[:, None])
+    moved = as_averaged(labels, probs, np.array([1e-9]), models=5)
+    np.testing.assert_allclose(to_logits(moved), to_logits(probs), atol=1e-4)
 
 
 def test_one_class_that_is_rarer_on_the_test_set_does_not_look_like_averaging() -> None:

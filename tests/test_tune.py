@@ -124,7 +124,7 @@ def test_thresholds_are_joined_by_id_and_fitted_on_all_rows(
     assert scores["cross_fitted"] == judged.cross_fitted < judged.fitted
     assert scores["interval"][0] < scores["expected"] < scores["interval"][1]
     assert scores["interval_rows"] == 90
-    digests = {"oof": digest_file(inputs.oof), "labels": digest_file(inputs.labels)}
+    digests = {str(path): digest_file(path) for path in (inputs.oof, inputs.labels)}
     assert written["inputs"] == digests
     assert written["how"] == {"policy": "exact", "transfer": "auto"}
     out = tmp_path / "out" / "thresholds.json"
@@ -210,11 +210,13 @@ FOLDS = list(zip(IDS, SAMPLE.fold.tolist(), strict=True))
     ("header", "rows", "message"),
     [
         ("Id,fold", FOLDS[2:], r"has no fold for: row00, row01\."),
-        ("Id,fold", [("row00", "x"), *FOLDS[1:]], "the fold of row00 is 'x', no number"),
-        ("Id,fold", [("row00", "-1"), *FOLDS[1:]], "the fold of row00 is '-1', no number"),
+        ("Id,fold", [("row00", "x"), *FOLDS[1:]], r"line 2: wants Id,fold, got \['row00', 'x'\]"),
+        ("Id,fold", [("row00", "-1"), *FOLDS[1:]], r"line 2: wants Id,fold, got \['row00', '-1'\]"),
         ("id,fold", FOLDS, "wants the header 'Id,fold' or 'Id,fold,group', got"),
         ("fold,Id", FOLDS, "wants the header"),
         ("Id,fold,extra", [(*row, 1) for row in FOLDS], "wants the header"),
+        ("Id,fold", [*FOLDS, FOLDS[0]], "the id row00 was there before"),
+        ("Id,fold,group", [(*row, "one") for row in FOLDS], "group one is in the folds 0 and 1"),
         ("Id,fold", [(name, 0) for name in IDS], "of one fold only: nothing can be held out"),
     ],
 )

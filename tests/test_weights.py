@@ -33,14 +33,22 @@ def test_the_fast_score_is_the_exact_one(seed: int) -> None:
     assert FastF1.of(members).score(weights) == pytest.approx(exact_score(members, weights))
 
 
-def test_rows_that_rank_too_low_to_matter_are_not_counted() -> None:
+def test_rows_that_rank_too_low_are_sampled() -> None:
     members = simulate_members(4000, [[[3.0]], [[2.5]]], rates=(0.3, 0.02))
     rows = FastF1.of(members)
-    positives = members.labels.sum(axis=0)
-    assert [len(hits) for hits in rows.hits] == [4000, 5 * positives[1] + 100]
+    positives = members.labels.sum(axis=0, dtype=int)
+    assert [len(hits) for hits in rows.hits] == [4000, 9 * positives[1] + 200]
+    assert [weights.sum() for weights in rows.weights] == pytest.approx([4000, 4000])
     assert [int(hits.sum()) for hits in rows.hits] == positives.tolist()
     for weights in (np.array([1.0, 1.0]), np.array([0.2, 0.8]), np.array([1.0, 0.0])):
         assert rows.score(weights) == pytest.approx(exact_score(members, weights))
+
+
+def test_a_weak_model_of_a_rare_class_is_scored_as_it_is() -> None:
+    members = simulate_members(10_000, [[[1.0]], [[1.0]]], rates=(0.005,))
+    rows = FastF1.of(members)
+    for weights in (np.array([1.0, 0.0]), np.array([0.5, 0.5])):
+        assert rows.score(weights) == pytest.approx(exact_score(members, weights), abs=0.05)
 
 
 def test_only_the_proportions_of_the_weights_count() -> None:

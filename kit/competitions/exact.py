@@ -31,12 +31,14 @@ def exact_thresholds(
     `labels` (rows, classes) of 0 or 1, `probs` (rows, classes) in 0..1, `weights` how much each
     row counts, (rows,), not negative; all the same without. Macro-F1 is a mean over classes, so
     each class is solved alone: sort its scores downwards; with k rows on, tp of them right and P
-    positives, F1 is 2 tp / (k + P). Cuts lie half way between neighbouring distinct scores, below
-    the lowest score for everything; of equal ones the highest is taken. Raises ValueError for NaN.
+    positives, F1 is 2 tp / (k + P). Cuts lie half way between neighbouring distinct scores, or
+    between the lowest score and 0 for everything; of equal ones the highest is taken. Raises
+    ValueError for NaN.
     """
     if np.isnan(probs).any():
         raise ValueError("exact thresholds of scores that are not numbers")
     if weights is not None:
+        weights = weights.astype(np.float64)
         counted = weights > 0  # a row that does not count is as if it were not there
         labels, probs, weights = labels[counted], probs[counted], weights[counted]
     rows, classes = probs.shape
@@ -63,7 +65,7 @@ def exact_thresholds(
     column = np.arange(classes)
     lowest_on = scores[column, best].astype(np.float64)
     highest_off = scores[column, np.minimum(best + 1, rows - 1)].astype(np.float64)
-    cuts = np.where(best + 1 < rows, (lowest_on + highest_off) / 2, 0.0)
+    cuts = np.where(best + 1 < rows, (lowest_on + highest_off) / 2, lowest_on / 2)
     return ExactThresholds(
         thresholds=np.where(nothing, NEVER, cuts),
         f1=np.where(nothing, 0.0, f1[column, best]),

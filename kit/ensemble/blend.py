@@ -24,6 +24,7 @@ from kit.ensemble.policies import find_policies
 from kit.ensemble.sample import make_sample
 from kit.ensemble.solve import solve
 from kit.ensemble.thresholds import Thresholds, write_thresholds
+from kit.ensemble.transfer import check_transfer
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def blend(
     for extra in how.extras:
         if extra not in EXTRAS:
             raise unknown("extra", extra, EXTRAS)
+    check_transfer(how.transfer)
     methods, policies = find_methods(how.method), find_policies(how.policy)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)

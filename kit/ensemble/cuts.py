@@ -28,7 +28,8 @@ def constant(sample: Sample) -> Thresholds:
     hits, counts = histograms(sample.probs, sample.labels), histograms(sample.probs)
     above = [binned[:, ::-1].cumsum(axis=1)[:, ::-1] for binned in (hits, counts)]
     f1 = f1_from_counts(above[0], above[1], hits.sum(axis=1, keepdims=True))
-    return np.full(sample.labels.shape[1], expit(EDGES[int(np.argmax(f1.mean(axis=0)))]))
+    cut = expit(EDGES[int(np.argmax(f1.mean(axis=0)))])
+    return np.where(hits.any(axis=1), cut, NEVER)
 
 
 def calibrated(sample: Sample) -> Thresholds:

@@ -53,7 +53,7 @@ class Finish:
         for rule in self.rules:
             cut = np.where(by_cuts[:, rule.on] == 1, rule.given, rule.otherwise)
             decisions[:, rule.column] = probs[:, rule.column].astype(np.float64) >= cut
-        if self.fill_empty:
+        if self.fill_empty and (cuts < NEVER).any():
             empty = np.flatnonzero(decisions.sum(axis=1) == 0)
             level = to_logits(np.clip(cuts, EPSILON, 1 - EPSILON))
             above = np.where(cuts < NEVER, to_logits(probs[empty]) - level, -np.inf)

@@ -30,6 +30,12 @@ NARROWER = 0.98
 TRANSFERS = ("auto", "averaged", "thresholds", "rates")
 
 
+def check_transfer(wanted: str) -> None:
+    """Raise UserError that names the known transfers for another name."""
+    if wanted not in TRANSFERS:
+        raise unknown("transfer", wanted, TRANSFERS)
+
+
 def choose_transfer(wanted: str, sample: Sample, test: NDArray[np.float32], models: int) -> str:
     """How cuts found on out-of-fold scores become cuts for the test scores: one of TRANSFERS.
 
@@ -39,8 +45,7 @@ def choose_transfer(wanted: str, sample: Sample, test: NDArray[np.float32], mode
     rows. `auto` takes the first where it can, and otherwise looks whether the test scores are
     narrower than the out-of-fold ones. Raises UserError for another name.
     """
-    if wanted not in TRANSFERS:
-        raise unknown("transfer", wanted, TRANSFERS)
+    check_transfer(wanted)
     if wanted == "averaged" and models < 2:
         raise UserError(
             "--transfer averaged wants the test predictions of every fold's model, and these are "
@@ -51,7 +56,10 @@ def choose_transfer(wanted: str, sample: Sample, test: NDArray[np.float32], mode
     if models > 1:
         return "averaged"
     ratio = to_logits(test).std(axis=0) / np.maximum(to_logits(sample.probs).std(axis=0), 1e-9)
-    return "rates" if np.median(ratio) < NARROWER else "thresholds"
+    # A standard deviation is known to about 1 / sqrt(rows), for tails heavier than normal ones;
+    # the median of several classes better, but they are not independent of each other.
+    error = np.sqrt((1 / len(sample.probs) + 1 / len(test)) / np.sqrt(len(ratio)))
+    return "rates" if np.median(ratio) < NARROWER - 2 * error else "thresholds"
 
 
 def carry(transfer: str, cuts: Thresholds, sample: Sample, test: NDArray[np.float32]) -> Thresholds:
@@ -129,7 +137,7 @@ def as_averaged(
                 spread = float(scores.std(ddof=1))
             if kind == 0 and len(scores) >= LEAST_ROWS:
                 middle, spread = _upper_half(scores)
-            kept = 1 - removed / max(spread**2, 1e-12)
+            kept = 1 - removed / max(spread**2, 1e-12)  # endless: 1
             factor = np.sqrt(max(kept, _LEAST_FACTOR**2))
             moved[inside, column] = middle + factor * (scores - middle)
     return to_probs(moved)
@@ -138,8 +146,14 @@ def as_averaged(
 def _upper_half(scores: NDArray[np.float64]) -> tuple[float, float]:
     """Middle and spread of the normal law whose upper tail is that of the scores.
 
-    From the quantiles at one and two standard deviations. Rows without a rare label lie mostly
-    where logits are cut off, and how far apart they would be there matters to no decision.
+    From two quantiles a standard deviation apart, the lower one as low as the first deviation,
+    but above the rows whose logits are cut off: rows without a rare label lie mostly there, and
+    how far apart they would be matters to no decision. An endless spread where too few rows are
+    left above: then there is nothing to tell it from, and nothing moves.
     """
-    one, two = np.quantile(scores, [norm.cdf(1), norm.cdf(2)])
-    return float(2 * one - two), float(two - one)
+    cut_off = float((scores <= scores.min()).mean())
+    lower = max(1.0, float(norm.ppf(cut_off)))
+    if len(scores) * norm.sf(lower + 1) < HANDFUL:
+        return float(scores.mean()), np.inf
+    one, two = np.quantile(scores, [norm.cdf(lower), norm.cdf(lower + 1)])
+    return float(one - lower * (two - one)), float(two - one)

@@ -1,5 +1,6 @@
 """The stage `tune`: thresholds for predictions from anywhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from kit.ensemble.thresholds import Thresholds, write_thresholds
 from kit.ensemble.transfer import (
     as_averaged,
     carry,
+    check_transfer,
     choose_transfer,
     classes_that_disagree,
     own_noise,
@@ -58,6 +60,9 @@ def tune_stage(
     `auto` chooses among all policies, the one tuned by Optuna included. With a journal, the
     studies of the final fit can be stopped, taken up again and shared.
     """
+    check_transfer(transfer)
+    if not inputs.tests and transfer in ("averaged", "rates"):
+        raise UserError(f"--transfer {transfer} wants test predictions: --test FILE")
     truth = competition.label_format.read(inputs.labels, competition.class_keys)
     oof = read_predictions(inputs.oof, competition.class_keys).take(truth.ids)
     if inputs.folds is not None:
@@ -107,8 +112,8 @@ def tune_stage(
         carried = carry(how, cuts, averaged, test.probs)
         apart = classes_that_disagree(cuts, averaged, carried, test.probs)
         print_disagreement([competition.class_names[column] for column in apart])
-    files = {"oof": inputs.oof, "labels": inputs.labels}
-    digests = {name: digest_file(path) for name, path in files.items()}
+    files = [inputs.oof, inputs.labels, *([inputs.folds] if inputs.folds else []), *inputs.tests]
+    digests = {str(path): digest_file(path) for path in files}
     asked = {"policy": policy, "transfer": transfer}
     by_key = dict(zip(competition.class_keys, carried.tolist(), strict=True))
     write_thresholds(
@@ -134,11 +139,15 @@ def read_fold_table(oof: Predictions, path: Path) -> tuple[Predictions, tuple[st
     header = rows[0][1] if rows else []
     if header[:2] != ["Id", "fold"] or header[2:] not in ([], ["group"]):
         raise UserError(f"{path}: wants the header 'Id,fold' or 'Id,fold,group', got {header}.")
-    table = {row[0]: row[1:] for _, row in rows[1:]}
+    table: dict[str, list[str]] = {}
+    for line, row in rows[1:]:
+        if len(row) != len(header) or not row[1].isdecimal():
+            raise UserError(f"{path}, line {line}: wants {','.join(header)}, got {row}.")
+        if row[0] in table:
+            raise UserError(f"{path}, line {line}: the id {row[0]} was there before.")
+        table[row[0]] = row[1:]
     if missing := [image_id for image_id in oof.ids if image_id not in table]:
         raise UserError(f"{path} has no fold for: {some(missing)}.")
-    if wrong := [image_id for image_id in oof.ids if not table[image_id][0].isdecimal()]:
-        raise UserError(f"{path}: the fold of {wrong[0]} is '{table[wrong[0]][0]}', no number.")
     fold = np.array([int(table[image_id][0]) for image_id in oof.ids], dtype=np.int64)
     if oof.fold is not None and (oof.fold != fold).any():
         raise UserError(
@@ -146,4 +155,18 @@ def read_fold_table(oof: Predictions, path: Path) -> tuple[Predictions, tuple[st
             "rows. Thresholds want the folds that the models were trained on."
         )
     groups = tuple(table[image_id][1] for image_id in oof.ids) if len(header) == 3 else None
+    if groups is not None:
+        _check_groups(path, groups, fold.tolist())
     return replace(oof, fold=fold), groups
+
+
+def _check_groups(path: Path, groups: Sequence[str], folds: Sequence[int]) -> None:
+    """Raise UserError for groups in more than one fold: what is left out has been seen then."""
+    first: dict[str, int] = {}
+    for group, fold in zip(groups, folds, strict=True):
+        if first.setdefault(group, fold) != fold:
+            raise UserError(
+                f"{path}: group {group} is in the folds {first[group]} and {fold}, so that its "
+                "models have seen what was left out. Leave the groups out, or train on folds "
+                "that keep them whole."
+            )
