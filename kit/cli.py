@@ -77,15 +77,22 @@ def demo() -> None:
 
 @app.command()
 def data(competition: CompetitionName = "hpa") -> None:
-    """Make a synthetic competition's data, or say how to get a real one's."""
+    """Download a competition's files from Kaggle, or make a synthetic one's."""
     from kit.core.progress import say
+    from kit.kaggle.client import connect
+    from kit.kaggle.clock import system_clock
+    from kit.kaggle.download import download_files
 
     facts, workspace = _place(competition, None)
-    if facts.prepare is None:
+    if facts.prepare is not None:
+        facts.prepare(workspace.source)
+    elif facts.kaggle is not None and facts.kaggle.files:
+        kaggle = connect(system_clock())
+        download_files(kaggle, facts.kaggle.slug, facts.kaggle.files, workspace.source)
+    else:
         raise UserError(
             f"The data belong in {workspace.source}. {facts.how_to_get(workspace.source)}"
         )
-    facts.prepare(workspace.source)
     say(f"{facts.title}: {workspace.source}. Next: kit folds --competition {facts.name}")
 
 
@@ -193,13 +200,55 @@ def submit(
     name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
+    message: Annotated[str | None, typer.Option(help="A line for Kaggle's list.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send a file that was sent before.")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Minutes to wait for the score.")] = 15.0,
 ) -> None:
-    """Check the submission; have it graded where there is a local grader, or say how to upload."""
+    """Check the submission, upload it and wait for its score; or ask its own local grader."""
+    from kit.kaggle.clock import system_clock
     from kit.submission.stage import submit_stage
+    from kit.submission.submit import Wish
 
     facts, workspace = _place(competition, data)
-    submit_stage(facts, workspace, name, dry_run)
+    wish = Wish(message, dry_run, again, wait)
+    submit_stage(facts, workspace, name, wish, system_clock())
+
+
+@app.command()
+def ledger(
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Ask Kaggle for scores first.")] = False,
+) -> None:
+    """Every submission, how well the estimates matched, and which two to select as final."""
+    from kit.kaggle.clock import system_clock
+    from kit.submission.ledger import ledger_stage
+
+    facts, workspace = _place(competition, data)
+    ledger_stage(facts, workspace, sync, system_clock())
+
+
+@app.command()
+def kernel(
+    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    title: Annotated[str | None, typer.Option(help="The notebook's title on Kaggle.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Run it here, off the network.")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Send it to Kaggle.")] = False,
+) -> None:
+    """Write an offline notebook that repeats a blend, for competitions that take nothing else."""
+    from kit.kaggle.clock import system_clock
+    from kit.kernel.stage import Wish, kernel_stage
+
+    facts, workspace = _place(competition, data)
+    own_file = Path(competition) if competition.endswith(".py") else None
+    wish = Wish(own_file, title, out, check, push)
+    kernel_stage(facts, workspace, name, wish, system_clock())
 
 
 @app.command()

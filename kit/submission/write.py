@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide
@@ -56,21 +57,42 @@ def _provenance(
     workspace: Workspace,
     blend: BlendFiles,
     files: SubmissionFiles,
-    decisions: np.ndarray,
+    decisions: NDArray[np.uint8],
 ) -> dict[str, Any]:
     thresholds = read_json(blend.thresholds)
-    mixed = read_json(blend.weights)
     runs = {}
     for name, made in thresholds["inputs"].items():
         run = workspace.run(name)
         inputs = read_json(run.inputs)
         runs[name] = {"predictions": made, "recipe": read_json(run.recipe), "inputs": inputs}
-    rates = decisions.mean(axis=0).round(6).tolist()
     return {
         "competition": competition.name,
         "csv_digest": digest_file(files.csv),
-        "blend": {"name": blend.name, "method": mixed["method"], "weights": mixed["weights"]},
+        "blend": _mixture(blend),
         "thresholds": {key: thresholds[key] for key in ("policy", "thresholds", "scores")},
-        "positive_rates": dict(zip(competition.class_keys, rates, strict=True)),
+        "test": _counts(competition, decisions),
+        "oof": _counts(competition, _decide_oof(competition, blend)),
         "runs": runs,
+    }
+
+
+def _mixture(blend: BlendFiles) -> dict[str, Any]:
+    """How the runs were mixed, as far as it belongs to a submission's ancestry."""
+    saved = read_json(blend.weights)
+    return {"name": blend.name, "method": saved["method"], "weights": saved["weights"]}
+
+
+def _decide_oof(competition: Competition, blend: BlendFiles) -> NDArray[np.uint8]:
+    """What the thresholds make of the out-of-fold rows: what the test rows are held against."""
+    oof = read_predictions(blend.oof, competition.class_keys)
+    return decide(oof.probs, read_thresholds(blend.thresholds, competition.class_keys))
+
+
+def _counts(competition: Competition, decisions: NDArray[np.uint8]) -> dict[str, Any]:
+    """How many rows there are, how many without a label, how many with each."""
+    positives = decisions.sum(axis=0, dtype=np.int64).tolist()
+    return {
+        "rows": len(decisions),
+        "empty_rows": int((decisions.sum(axis=1) == 0).sum()),
+        "positives": dict(zip(competition.class_keys, positives, strict=True)),
     }
