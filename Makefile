@@ -1,11 +1,12 @@
-# One line a target: each calls a stage of the kit. Variables: MODEL SIZE FOLDS SET COMPETITION DATA.
+# One line a target: each calls a stage of the kit. Variables: MODEL SIZE FOLDS SET COMPETITION DATA
+# NAME MESSAGE.
 PYTHON ?= python3
 COMPETITION ?= hpa
 KIT = .venv/bin/python -m kit
 WHERE = --competition $(COMPETITION) $(if $(DATA),--data $(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data folds pack train blend submit status report models test lint format lock clean
+.PHONY: help setup demo data folds pack train blend submit ledger kernel status report models test lint format lock clean
 
 help:  ## what can be typed
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,7 +23,7 @@ setup: .venv/.ready  ## make .venv from the lock, when it is missing or older th
 demo: setup  ## the whole way on synthetic cells, in about seven minutes on two cores
 	$(KIT) demo
 
-data: setup  ## make the data of COMPETITION=cells, or say how to get a real one's
+data: setup  ## download the competition's files, or make those of COMPETITION=cells
 	$(KIT) data --competition $(COMPETITION)
 
 folds: setup  ## stratified folds
@@ -37,8 +38,14 @@ train: setup  ## MODEL=gapnet [SIZE=512] [FOLDS=0,1] [SET="epochs=3 batch=16"]
 blend: setup  ## blend all finished runs, fit thresholds, write the submission
 	$(KIT) blend $(WHERE)
 
-submit: setup  ## check the newest submission, and have it graded or say how to upload it
-	$(KIT) submit $(WHERE)
+submit: setup  ## [NAME=blend] [MESSAGE="..."]: check the newest submission, upload it, wait for its score
+	$(KIT) submit $(NAME) $(WHERE) $(if $(MESSAGE),--message "$(MESSAGE)")
+
+ledger: setup  ## every submission, its scores, and which two to select
+	$(KIT) ledger $(WHERE)
+
+kernel: setup  ## an offline notebook that repeats the newest blend, checked here off the network
+	$(KIT) kernel $(WHERE) --check
 
 status: setup  ## what exists, what it scored, what to type next
 	$(KIT) status $(WHERE)

@@ -47,7 +47,8 @@ class DemoPlan:
 
 
 NEXT = """
-For the real competition, with its files in data/hpa (kit data says how to get them):
+For the real competition, once you have accepted its rules and have a Kaggle token:
+  make data
   make folds
   make train MODEL=inceptionresnetv2
   make blend

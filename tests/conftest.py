@@ -1,11 +1,14 @@
 """A small competition of another kind than the first, its folders, and runs without training."""
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from kaggle_place import Place, StillClock, grade_bytes, sent_to, write_blends
+from kaggle_server import KaggleServer
 
 from kit.competitions.base import Competition
 from kit.competitions.images import OneFile
@@ -105,3 +108,29 @@ def make_run(
         return run
 
     return make
+
+
+@pytest.fixture(scope="session")
+def blends(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two blends of the cells and their submissions, to be copied."""
+    folder = tmp_path_factory.mktemp("blends")
+    write_blends(folder)
+    return folder
+
+
+@pytest.fixture
+def place(
+    blends: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Place]:
+    """The two blends, a stand-in for Kaggle to submit them to, and a token that it knows."""
+    folder, home = tmp_path / "work", tmp_path / "home"
+    shutil.copytree(blends, folder)
+    home.mkdir()
+    monkeypatch.chdir(folder)
+    server, clock = KaggleServer(grade_bytes(folder / "data/cells")), StillClock()
+    monkeypatch.setattr("kit.kaggle.clock.system_clock", clock.as_clock)
+    with sent_to(server, home, monkeypatch):
+        yield Place(folder, home, server, clock, monkeypatch, capsys)

@@ -17,8 +17,9 @@ MAY_IMPORT = {
     "recipes": {"core", "models"},
     "training": {"core", "competitions", "data", "models", "recipes"},
     "ensemble": {"core", "competitions", "data"},
-    "submission": {"core", "competitions", "data", "ensemble"},
-    "report": {
+    "kaggle": {"core"},
+    "submission": {"core", "competitions", "data", "ensemble", "kaggle"},
+    "kernel": {
         "core",
         "competitions",
         "data",
@@ -27,6 +28,19 @@ MAY_IMPORT = {
         "training",
         "ensemble",
         "submission",
+        "kaggle",
+    },
+    "report": {
+        "core",
+        "competitions",
+        "data",
+        "models",
+        "recipes",
+        "training",
+        "ensemble",
+        "kaggle",
+        "submission",
+        "kernel",
     },
 }
 MODULES = sorted(KIT.rglob("*.py"))
@@ -70,7 +84,7 @@ def module_name(path: Path) -> str:
 def test_no_import_points_back(path: Path) -> None:
     room = path.relative_to(KIT).parts[0]
     if room not in MAY_IMPORT:
-        return  # cli.py and demo.py see everything, __init__ and __main__ import at most the cli
+        return  # commands, cli.py and demo.py see everything, __init__ and __main__ import at most the cli
     rooms = {name.split(".")[1] for name in imported(path)} - {room}
     assert rooms <= MAY_IMPORT[room]
 
@@ -85,6 +99,18 @@ def test_no_two_modules_import_each_other() -> None:
         return False
 
     assert [name for name in arrows if reaches(name, name, set())] == []
+
+
+def test_the_client_is_imported_in_its_room_only_and_when_it_is_needed() -> None:
+    """Importing it authenticates, which no other command is to do."""
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        nodes = tree.body if path.parent.name == "kaggle" else list(ast.walk(tree))
+        for node in nodes:
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            assert not any(name.split(".")[0] in ("kaggle", "kagglesdk") for name in names), path
 
 
 def test_contributing_shows_the_same_arrows() -> None:

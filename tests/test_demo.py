@@ -2,15 +2,20 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from kaggle_place import Place, StillClock, grade_bytes, sent_to
+from kaggle_server import KaggleServer
 
 from kit.competitions.cells import ANSWER, CLASS_KEYS, LABELS
 from kit.competitions.metrics import macro_f1
 from kit.core.disk import read_json
+from kit.data.predictions import read_predictions
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,13 +36,15 @@ run_demo(
 """
 
 
-def demo(folder: Path) -> str:
+def environment() -> dict[str, str]:
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path}
-    environment.pop("KIT_DATA", None)
-    environment.pop("KIT_RUNS", None)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KIT_")}
+    return {**kept, "PYTHONPATH": path}
+
+
+def demo(folder: Path) -> str:
     command = [sys.executable, "-c", SMALL]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -98,3 +105,55 @@ def test_another_folder_gets_the_same_submission_byte_for_byte(
     assert here.name == there.name
     assert here.read_bytes() == there.read_bytes()
     assert here.with_suffix(".json").read_bytes() == there.with_suffix(".json").read_bytes()
+
+
+def test_kaggle_would_give_its_submission_the_scores_of_the_local_grader(
+    first: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the real client, to the stand-in, which alone has the solution and grades by it."""
+    local = read_json(submission(first[0]).with_suffix(".grades.json"))
+    folder = tmp_path / "demo"
+    left_out = shutil.ignore_patterns("*.png", "*.npy", "*.grades.json", "*.h5")
+    shutil.copytree(first[0], folder, ignore=left_out)
+    hidden = shutil.move(folder / "data/cells/solution.csv", tmp_path)
+    shutil.move(folder / "data/cells/usage.csv", tmp_path)
+    assert Path(hidden).exists()
+    monkeypatch.chdir(folder)
+    server = KaggleServer(grade_bytes(tmp_path))
+    with sent_to(server, tmp_path / "home", monkeypatch):
+        place = Place(folder, tmp_path / "home", server, StillClock(), monkeypatch, capsys)
+        status, out, err = place.kit("submit")
+    assert (status, err) == (0, "")
+    (sent,) = server.submissions
+    assert (float(sent["publicScore"]), float(sent["privateScore"])) == (
+        local["public"],
+        local["private"],
+    )
+    back = read_json(submission(folder).with_suffix(".grades.json"))
+    assert back == local
+    assert f"public {local['public']:.4f}, private {local['private']:.4f}" in out
+
+
+def test_its_notebook_repeats_the_blend_with_the_network_blocked(
+    first: tuple[Path, str],
+) -> None:
+    folder, _ = first
+    command = [sys.executable, "-m", "kit", "kernel", "--competition", "cells", "--check"]
+    done = subprocess.run(
+        [*command, "--out", "notebook"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The notebook ran here with the network blocked" in done.stdout
+    (blend,) = (folder / "runs/cells/blends").glob("mean-*")
+    made = read_predictions(folder / "notebook/check/working/test.parquet", CLASS_KEYS)
+    expected = read_predictions(blend / "test.parquet", CLASS_KEYS).take(made.ids)
+    assert np.abs(made.probs - expected.probs).max() <= 1e-5
+    csv = folder / "notebook/check/working/submission.csv"
+    assert csv.read_bytes() == submission(folder).read_bytes()

@@ -1,6 +1,7 @@
 """The four commands of the README, through the Makefile, on data laid out as the download is."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -15,9 +16,9 @@ ROOT = Path(__file__).parent.parent
 
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `make` with the kit's Makefile in another folder, by the Python that runs the tests."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment.pop("KIT_DATA", None)
-    environment.pop("KIT_RUNS", None)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+    for name in ("KIT_DATA", "KIT_RUNS", "KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY"):
+        environment.pop(name, None)
     command = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", f"KIT={sys.executable} -m kit"]
     return subprocess.run(
         [*command, *words], cwd=folder, env=environment, capture_output=True, text=True
@@ -53,11 +54,10 @@ def test_folds_train_blend_submit(competition: Path) -> None:
     (csv,) = (competition / "submissions").glob("hpa-*.csv")
     assert csv.read_text().startswith("Id,Predicted\n")
 
-    # The kit has no grader for the real competition: it checks the file and says how to upload.
-    submit = make(competition, "submit")
-    assert submit.returncode == 0
-    upload = ".venv/bin/kaggle competitions submit -c human-protein-atlas-image-classification"
-    assert f"type: {upload} -f submissions/{csv.name}" in submit.stdout
+    # Without an account all is checked and nothing is sent.
+    submit = make(competition, "submit", f"NAME={csv.stem.removeprefix('hpa-')}", "MESSAGE=a b")
+    assert "kit: No Kaggle credentials." in submit.stderr
+    assert re.search(rf"{csv.name}, \d+ bytes, for Human Protein Atlas", submit.stdout)
 
-    for word in ("status", "report"):
+    for word in ("ledger", "status", "report"):
         assert make(competition, word).returncode == 0

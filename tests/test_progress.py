@@ -32,6 +32,19 @@ def test_a_bar_with_lines_says_every_15_seconds_how_far_it_is(
     ]
 
 
+def test_a_bar_that_begins_anew_goes_on_counting(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.bar("sending", total=40, lines=True) as bar:
+        for done in (10, 0, 20):
+            clock[0] += 16
+            bar.move_to(done)
+    assert capsys.readouterr().out.splitlines() == [
+        "sending: 10 of 40, about 48 s left",
+        "sending: 20 of 40, about 48 s left",
+    ]
+
+
 def test_a_bar_without_lines_says_nothing(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from kit.cli import app
+from kit.commands.app import app
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md")

@@ -17,9 +17,10 @@ from kit.data.runs import Run
 from kit.ensemble.blend import How, blend
 from kit.ensemble.latest import find_blend, remember_blend
 from kit.ensemble.thresholds import read_thresholds
-from kit.submission.check import check_submission
+from kit.submission.check import check_submission, find_problems
 from kit.submission.grade import grade
 from kit.submission.stage import submit_stage
+from kit.submission.submit import Wish
 from kit.submission.write import write_submission
 
 
@@ -85,7 +86,14 @@ def test_a_submission_names_all_its_ancestors(
     chosen = read_json(blended.thresholds)
     for key in ("policy", "transfer", "thresholds", "scores"):
         assert said["thresholds"][key] == chosen[key]
-    assert list(said["positive_rates"]) == list(shapes.class_keys)
+    answer = shapes.answer_format.read(files.csv, shapes.class_keys).labels
+    assert said["test"] == {
+        "rows": 8,
+        "empty_rows": (answer.sum(axis=1) == 0).sum(),
+        "positives": dict(zip(shapes.class_keys, answer.sum(axis=0), strict=True)),
+    }
+    assert said["oof"]["rows"] == 40
+    assert list(said["oof"]["positives"]) == list(shapes.class_keys)
 
 
 # Checking
@@ -125,6 +133,16 @@ def test_what_a_grader_would_refuse_is_found(
     with pytest.raises(UserError, match=message) as raised:
         check_submission(shapes, tmp_path / "s.csv", SAMPLE)
     assert str(raised.value).startswith(str(tmp_path / "s.csv"))
+
+
+def test_everything_a_grader_would_refuse_is_named_at_once(
+    shapes: Competition, tmp_path: Path
+) -> None:
+    spoilt = "\ufeff" + GOOD.replace("b,0,1,0", "b,0,7,0").replace("a,0", "c,0")
+    (tmp_path / "s.csv").write_text(spoilt, encoding="utf-8")
+    found = find_problems(shapes, tmp_path / "s.csv", SAMPLE)
+    says = ("byte order mark", "line 2: '7' is neither", "lacks ids of", "has ids that")
+    assert [words in line for words, line in zip(says, found, strict=True)] == [True] * 4
 
 
 def test_the_first_competition_takes_empty_rows_and_refuses_a_28th_class(tmp_path: Path) -> None:
@@ -171,23 +189,15 @@ def test_a_bad_file_is_never_sent(
     assert not files.grades.exists()
 
 
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        (None, "do it on the competition's page."),
-        ("send {csv} as {name}", "shapes-best.csv as shapes-best"),
-    ],
-)
-def test_without_a_local_grader_the_way_to_upload_is_said(
+def test_a_competition_that_no_one_grades_has_its_file_checked(
     shapes: Competition,
     workspace: Workspace,
     blended: BlendFiles,
-    command: str | None,
-    message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_submission(shapes, workspace, blended)
-    assert submit_stage(replace(shapes, how_to_submit=command), workspace, "best") is None
+    assert submit_stage(shapes, workspace, "best") is None
+    message = "shapes-best.csv is checked and ready: upload it on the competition's page."
     assert capsys.readouterr().out.strip().endswith(message)
 
 
@@ -228,6 +238,6 @@ def test_a_dry_run_checks_and_sends_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     files = write_submission(shapes, workspace, blended).files
-    submit_stage(shapes, workspace, "best", dry_run=True)
+    submit_stage(shapes, workspace, "best", Wish(dry_run=True))
     assert "Not submitted: --dry-run." in capsys.readouterr().out
     assert not files.grades.exists()

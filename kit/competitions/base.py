@@ -28,6 +28,17 @@ class Grades:
 
 
 @dataclass(frozen=True)
+class OnKaggle:
+    """A competition's place on Kaggle: the last part of its address, and the files it needs.
+
+    `files` are the names of the data files to download; archives of images stay packed.
+    """
+
+    slug: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Competition:
     """One competition's facts: classes, channels, files, formats, and grader.
 
@@ -38,7 +49,8 @@ class Competition:
     `display` mixes the channels for the eye: how much each adds to red, green and blue.
     `how_to_get_data` may have the place `{folder}` for the data folder.
     `private_share` is the share of the test rows that decides the final score, when it is known.
-    `prepare` makes the data where no one can download them; `grade` is a local grader.
+    `kaggle` is where it is downloaded from and submitted to. `prepare` makes the data where no
+    one can download them; `grade` is a local grader, which is asked instead of Kaggle.
     Raises ValueError when the facts contradict each other.
     """
 
@@ -59,7 +71,7 @@ class Competition:
     display: Mixture | None = None
     group_table: str | None = None
     private_share: float | None = None
-    how_to_submit: str | None = None
+    kaggle: OnKaggle | None = None
     prepare: Callable[[Path], None] | None = None
     grade: Callable[[Path, Path], Grades] | None = None
 

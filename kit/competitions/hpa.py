@@ -1,6 +1,6 @@
 """Human Protein Atlas Image Classification (Kaggle 2018): 28 locations in four-channel images."""
 
-from kit.competitions.base import Competition
+from kit.competitions.base import Competition, OnKaggle
 from kit.competitions.images import FilePerChannel
 from kit.competitions.registry import competitions
 from kit.competitions.tables import SpaceSeparated
@@ -58,11 +58,9 @@ hpa = competitions.register("hpa")(
         answer_format=SpaceSeparated("Id", "Predicted"),
         display=DISPLAY,
         how_to_get_data=(
-            f"Once you have accepted the rules at {URL}/rules, download train.csv, "
-            "sample_submission.csv, train.zip and test.zip (18 GB, they stay packed) one by one: "
-            f"kaggle competitions download -c {SLUG} -p {{folder}} -f FILE; "
-            "or name the folder that has them: --data DIR."
+            f"Once you have accepted the rules at {URL}/rules, type: kit data --competition hpa "
+            "(18 GB); or name the folder that has the files: --data DIR."
         ),
-        how_to_submit=f'.venv/bin/kaggle competitions submit -c {SLUG} -f {{csv}} -m "{{name}}"',
+        kaggle=OnKaggle(SLUG, ("train.csv", "sample_submission.csv", "train.zip", "test.zip")),
     )
 )

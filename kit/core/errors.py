@@ -7,7 +7,8 @@ from difflib import SequenceMatcher
 class UserError(Exception):
     """A mistake that the person at the keyboard can mend; the command line exits with status 2.
 
-    The message is one line and complete: it is all that the user sees.
+    The message is complete, as it is all that the user sees: one line, or one a problem where all
+    are found at once.
     """
 
 

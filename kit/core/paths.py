@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.core.kernel_paths import KernelFiles
+
 
 @dataclass(frozen=True)
 class StoreFiles:
@@ -114,11 +116,12 @@ class BlendFiles:
 
 @dataclass(frozen=True)
 class SubmissionFiles:
-    """A submission's CSV, its ancestry, and the grades that came back."""
+    """A submission's CSV, its ancestry, the grades that came back, and how it was uploaded."""
 
     csv: Path
     provenance: Path
     grades: Path
+    uploads: Path
 
 
 @dataclass(frozen=True)
@@ -177,12 +180,39 @@ class Workspace:
         found = (BlendFiles(folder) for folder in sorted(self.blends.glob("*")))
         return tuple(blend.name for blend in found if blend.thresholds.exists())
 
+    def kernel(self, blend: str) -> KernelFiles:
+        return KernelFiles(self.runs / "kernels" / blend)
+
     def submission(self, name: str) -> SubmissionFiles:
         return SubmissionFiles(
             self.submissions / f"{name}.csv",
             self.submissions / f"{name}.json",
             self.submissions / f"{name}.grades.json",
+            self.submissions / f"{name}.uploads.json",
         )
+
+    def submission_names(self) -> tuple[str, ...]:
+        """Every submission that was written or uploaded, of all competitions, sorted."""
+        written = {path.stem for path in self.submissions.glob("*.csv")}
+        uploaded = {
+            path.name.removesuffix(".uploads.json")
+            for path in self.submissions.glob("*.uploads.json")
+        }
+        return tuple(sorted(written | uploaded))
+
+    def made_elsewhere(self, competition: str) -> Path:
+        """What Kaggle lists as submitted that did not come from this folder."""
+        return self.submissions / f"{competition}.elsewhere.json"
+
+
+def partial_of(target: Path) -> Path:
+    """Where a download lies until it is whole; unlike other leftovers it is gone on with."""
+    return target.with_name(f"{target.name}.partial")
+
+
+def partial_source(target: Path) -> Path:
+    """Which object of the server's the partial download is a part of."""
+    return target.with_name(f"{target.name}.partial.json")
 
 
 def provenance_of(table: Path) -> Path:

@@ -44,9 +44,10 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -
 class Bar:
     """One progress bar: how far, how fast, how long still; with `lines`, in lines as well."""
 
-    def __init__(self, progress: Progress, task: TaskID, lines: bool) -> None:
+    def __init__(self, progress: Progress, task: TaskID, done: int, lines: bool) -> None:
         self._progress = progress
         self._task = task
+        self._at = done
         self._lines = lines
         self._begun = self._last_line = monotonic()
         self._steps = 0
@@ -54,14 +55,20 @@ class Bar:
     def advance(self, steps: int = 1) -> None:
         """Move on by that many of the bar's units."""
         self._progress.advance(self._task, steps)
+        self._at += steps
         self._steps += steps
         now = monotonic()
-        if self._lines and now - self._last_line >= SECONDS_BETWEEN_LINES:
+        due = now - self._last_line >= SECONDS_BETWEEN_LINES
+        if self._lines and due and self._steps > 0:  # it may have begun anew
             task = self._progress.tasks[0]
             left = (now - self._begun) / self._steps * (task.remaining or 0)
             so_far = f"{task.completed:.0f} of {task.total:.0f}"
             say(f"{task.description}: {so_far}, about {duration(left)} left")
             self._last_line = now
+
+    def move_to(self, done: int) -> None:
+        """Move to where so many of the bar's units are done, also backwards."""
+        self.advance(done - self._at)
 
     def describe(self, text: str) -> None:
         """Change the words before the bar."""
@@ -84,7 +91,7 @@ def bar(description: str, total: int, done: int = 0, lines: bool = False) -> Ite
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=total, completed=done)
-        yield Bar(progress, task, lines and not console.is_terminal)
+        yield Bar(progress, task, done, lines and not console.is_terminal)
 
 
 def duration(seconds: float) -> str:

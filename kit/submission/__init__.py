@@ -1,1 +1,1 @@
-"""Writing, checking and grading the submission CSV."""
+"""The submission CSV: written, checked, uploaded, graded and remembered."""

@@ -5,20 +5,46 @@ from pathlib import Path
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
+from kit.core.disk import read_csv
 from kit.core.errors import UserError, some
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def check_submission(competition: Competition, csv: Path, sample_ids: Sequence[str]) -> LabelTable:
     """Read a submission back as a grader would; UserError names what a grader would refuse.
 
-    Checked are the header, every cell's labels, duplicate ids, and that the ids are the sample's
-    in the sample's order.
+    Checked are the encoding, the header, every cell's labels, duplicate ids, and that the ids are
+    the sample's in the sample's order. What is wrong is reported together, a line each.
     """
-    answer = competition.answer_format.read(csv, competition.class_keys)
-    if missing := sorted(set(sample_ids) - set(answer.ids)):
-        raise UserError(f"{csv} lacks ids of {competition.sample_table}: {some(missing)}.")
-    if extra := sorted(set(answer.ids) - set(sample_ids)):
-        raise UserError(f"{csv} has ids that {competition.sample_table} lacks: {some(extra)}.")
-    if answer.ids != tuple(sample_ids):
-        raise UserError(f"{csv} has the ids of {competition.sample_table} in another order.")
-    return answer
+    if problems := find_problems(competition, csv, sample_ids):
+        raise UserError("\n".join(problems))
+    return competition.answer_format.read(csv, competition.class_keys)
+
+
+def find_problems(
+    competition: Competition, csv: Path, sample_ids: Sequence[str]
+) -> tuple[str, ...]:
+    """Everything that a grader would refuse in a submission, a line each, the file named in all.
+
+    Of bad cells only the first is named, as a file with one mostly has them in every row.
+    """
+    try:
+        rows = read_csv(csv)
+    except UserError as error:
+        return (str(error),)
+    problems = []
+    if csv.read_bytes().startswith(BYTE_ORDER_MARK):
+        problems.append(f"{csv} begins with a byte order mark: save it as UTF-8 without one.")
+    try:
+        competition.answer_format.read(csv, competition.class_keys)
+    except UserError as error:
+        problems.append(str(error))
+    ids = [row[0] for _, row in rows[1:]]
+    if missing := sorted(set(sample_ids) - set(ids)):
+        problems.append(f"{csv} lacks ids of {competition.sample_table}: {some(missing)}.")
+    if extra := sorted(set(ids) - set(sample_ids)):
+        problems.append(f"{csv} has ids that {competition.sample_table} lacks: {some(extra)}.")
+    if sorted(ids) == sorted(sample_ids) and ids != list(sample_ids):
+        problems.append(f"{csv} has the ids of {competition.sample_table} in another order.")
+    return tuple(problems)

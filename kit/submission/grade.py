@@ -20,7 +20,7 @@ def grade(competition: Competition, workspace: Workspace, files: SubmissionFiles
     if known := read_grades(files):
         return known
     grades = competition.grade(workspace.source, files.csv)
-    write_json(files.grades, {"csv_digest": digest_file(files.csv), **asdict(grades)})
+    keep_grades(files, digest_file(files.csv), grades)
     return grades
 
 
@@ -34,10 +34,7 @@ def read_grades(files: SubmissionFiles) -> Grades | None:
     return Grades(saved["public"], saved["private"])
 
 
-def how_to_upload(competition: Competition, files: SubmissionFiles) -> str:
-    """What to type to upload a checked file with Kaggle's own client."""
-    checked = f"{files.csv} is checked and ready. The kit does not upload it"
-    if competition.how_to_submit is None:
-        return f"{checked}: do it on the competition's page."
-    command = competition.how_to_submit.format(csv=files.csv, name=files.csv.stem)
-    return f"{checked}; type: {command}"
+def keep_grades(files: SubmissionFiles, csv_digest: str, grades: Grades) -> None:
+    """Keep what came back for the CSV of this digest, unless another has taken its place."""
+    if files.csv.exists() and digest_file(files.csv) == csv_digest:
+        write_json(files.grades, {"csv_digest": csv_digest, **asdict(grades)})

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.core.disk import digest_file, read_json, write_json, write_text
@@ -56,28 +57,39 @@ def _provenance(
     workspace: Workspace,
     blend: BlendFiles,
     files: SubmissionFiles,
-    decisions: np.ndarray,
+    decisions: NDArray[np.uint8],
 ) -> dict[str, Any]:
     thresholds = read_json(blend.thresholds)
-    mixed = read_json(blend.weights)
     runs = {}
     for name, made in thresholds["inputs"].items():
         run = workspace.run(name)
         inputs = read_json(run.inputs)
         runs[name] = {"predictions": made, "recipe": read_json(run.recipe), "inputs": inputs}
-    rates = decisions.mean(axis=0).round(6).tolist()
     return {
         "competition": competition.name,
         "csv_digest": digest_file(files.csv),
-        "blend": {
-            "name": blend.name,
-            "method": mixed["method"],
-            "combination": mixed["combination"],
-        },
+        "blend": _mixture(blend),
         "thresholds": {
             key: thresholds[key]
             for key in ("policy", "transfer", "thresholds", "finish", "copies", "scores")
         },
-        "positive_rates": dict(zip(competition.class_keys, rates, strict=True)),
+        "test": _counts(competition, decisions),
+        "oof": read_json(blend.weights)["out_of_fold"],
         "runs": runs,
+    }
+
+
+def _mixture(blend: BlendFiles) -> dict[str, Any]:
+    """How the runs were mixed, as far as it belongs to a submission's ancestry."""
+    saved = read_json(blend.weights)
+    return {"name": blend.name, "method": saved["method"], "combination": saved["combination"]}
+
+
+def _counts(competition: Competition, decisions: NDArray[np.uint8]) -> dict[str, Any]:
+    """How many rows there are, how many without a label, how many with each."""
+    positives = decisions.sum(axis=0, dtype=np.int64).tolist()
+    return {
+        "rows": len(decisions),
+        "empty_rows": int((decisions.sum(axis=1) == 0).sum()),
+        "positives": dict(zip(competition.class_keys, positives, strict=True)),
     }

@@ -1,0 +1,58 @@
+"""The application that commands belong to, and the options that several of them take."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kit.core.errors import UserError
+
+if TYPE_CHECKING:
+    from kit.competitions.base import Competition
+    from kit.core.paths import Workspace
+
+app = typer.Typer(
+    help="Folds, training, blends, thresholds and submissions for multilabel image competitions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+CompetitionName = Annotated[
+    str,
+    typer.Option("--competition", "-c", help="A name, or a Python file that defines one."),
+]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder with the competition's files, if not KIT_DATA/<name>."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value: a recipe setting to change. May be repeated."),
+]
+PolicyName = Annotated[
+    str,
+    typer.Option(
+        help="calibrated, fold-mean, split-mean, exact, tuned, mixed, class-rate, constant, "
+        "fixed=0.5, scaled=0.7, floored=0.15, shrunk=20, or auto."
+    ),
+]
+TransferName = Annotated[
+    str, typer.Option(help="Thresholds for test scores: averaged, thresholds, rates, or auto.")
+]
+TestFiles = Annotated[
+    list[Path] | None,
+    typer.Option(help="Test probabilities: once, averaged, or once for each fold's model."),
+]
+
+
+def place(name: str, data: Path | None) -> "tuple[Competition, Workspace]":
+    """The competition of a name or file, and its folders; UserError for a folder that is none."""
+    from kit.competitions.registry import find_competition
+    from kit.core.paths import Workspace
+
+    competition = find_competition(name)
+    if data is not None and not data.is_dir():
+        raise UserError(f"--data {data} is not a folder. {competition.how_to_get(data)}")
+    return competition, Workspace.of(competition.name, data)

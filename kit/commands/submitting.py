@@ -1,0 +1,87 @@
+"""Commands from a blend to the leaderboard, and what tells of both."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kit.commands.app import CompetitionName, DataFolder, app, place
+
+
+@app.command()
+def submit(
+    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    message: Annotated[str | None, typer.Option(help="A line for Kaggle's list.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send a file that was sent before.")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Minutes to wait for the score.")] = 15.0,
+) -> None:
+    """Check the submission, upload it and wait for its score; or ask its own local grader."""
+    from kit.kaggle.clock import system_clock
+    from kit.submission.stage import submit_stage
+    from kit.submission.submit import Wish
+
+    facts, workspace = place(competition, data)
+    wish = Wish(message, dry_run, again, wait)
+    submit_stage(facts, workspace, name, wish, system_clock())
+
+
+@app.command()
+def ledger(
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    sync: Annotated[bool, typer.Option("--sync", help="Ask Kaggle for scores first.")] = False,
+) -> None:
+    """Every submission, how well the estimates matched, and which two to select as final."""
+    from kit.kaggle.clock import system_clock
+    from kit.submission.ledger import ledger_stage
+
+    facts, workspace = place(competition, data)
+    ledger_stage(facts, workspace, sync, system_clock())
+
+
+@app.command()
+def kernel(
+    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    title: Annotated[str | None, typer.Option(help="The notebook's title on Kaggle.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Run it here, off the network.")] = False,
+    push: Annotated[bool, typer.Option("--push", help="Send it to Kaggle.")] = False,
+) -> None:
+    """Write an offline notebook that repeats a blend, for competitions that take nothing else."""
+    from kit.kaggle.clock import system_clock
+    from kit.kernel.stage import Wish, kernel_stage
+
+    facts, workspace = place(competition, data)
+    own_file = Path(competition) if competition.endswith(".py") else None
+    wish = Wish(own_file, title, out, check, push)
+    kernel_stage(facts, workspace, name, wish, system_clock())
+
+
+@app.command()
+def status(competition: CompetitionName = "hpa", data: DataFolder = None) -> None:
+    """What exists, what it scored, and what to type next."""
+    from kit.report.status import print_status
+
+    facts, workspace = place(competition, data)
+    print_status(facts, workspace)
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+) -> None:
+    """One HTML file: scores, classes, learning curves, and pictures with predictions."""
+    from kit.core.progress import say
+    from kit.report.html import write_report
+
+    facts, workspace = place(competition, data)
+    say(f"Report: {write_report(facts, workspace, name)}")

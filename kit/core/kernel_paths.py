@@ -1,0 +1,116 @@
+"""Where an offline notebook and its dataset lie: file names, spelled here as in `paths.py`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class KernelDatasetFiles:
+    """What an offline notebook reads: runs and a blend as in `Workspace.runs`, and the kit.
+
+    `marker` is written last.
+    """
+
+    folder: Path
+
+    @property
+    def marker(self) -> Path:
+        return self.folder / "kernel.json"
+
+    @property
+    def metadata(self) -> Path:
+        return self.folder / "dataset-metadata.json"
+
+    @property
+    def competition(self) -> Path:
+        return self.folder / "competition.py"
+
+    def parts(self) -> tuple[Path, ...]:
+        """The files and folders that are sent, sorted: the client reads the metadata itself."""
+        return tuple(path for path in sorted(self.folder.iterdir()) if path != self.metadata)
+
+    def all_files(self) -> tuple[Path, ...]:
+        """Every file below, whatever is done with it."""
+        return tuple(path for path in sorted(self.folder.rglob("*")) if path.is_file())
+
+
+@dataclass(frozen=True)
+class KernelOutput:
+    """What an offline notebook writes into its working folder."""
+
+    folder: Path
+
+    @property
+    def csv(self) -> Path:
+        return self.folder / "submission.csv"
+
+    @property
+    def test(self) -> Path:
+        return self.folder / "test.parquet"
+
+
+@dataclass(frozen=True)
+class KernelCheckFiles:
+    """Kaggle's folders, emulated to run a notebook here."""
+
+    folder: Path
+
+    @property
+    def input(self) -> Path:
+        return self.folder / "input"
+
+    @property
+    def output(self) -> KernelOutput:
+        return KernelOutput(self.folder / "working")
+
+    @property
+    def scratch(self) -> Path:
+        return self.folder / "scratch"
+
+    @property
+    def script(self) -> Path:
+        return self.folder / "notebook.py"
+
+    @property
+    def guard(self) -> Path:
+        # Python imports a module of this name, from the path, before anything else.
+        return self.folder / "guard" / "sitecustomize.py"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "errors.log"
+
+
+@dataclass(frozen=True)
+class KernelFiles:
+    """An offline notebook: the folders `dataset` and `kernel` go to Kaggle, the rest stays."""
+
+    folder: Path
+
+    @property
+    def readme(self) -> Path:
+        return self.folder / "README.md"
+
+    @property
+    def dataset(self) -> KernelDatasetFiles:
+        return KernelDatasetFiles(self.folder / "dataset")
+
+    @property
+    def kernel(self) -> Path:
+        return self.folder / "kernel"
+
+    @property
+    def notebook(self) -> Path:
+        return self.kernel / "predict.ipynb"
+
+    @property
+    def metadata(self) -> Path:
+        return self.kernel / "kernel-metadata.json"
+
+    @property
+    def check(self) -> KernelCheckFiles:
+        return KernelCheckFiles(self.folder / "check")
+
+    @property
+    def pushed(self) -> Path:
+        return self.folder / "pushed.json"

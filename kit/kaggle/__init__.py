@@ -1,0 +1,1 @@
+"""Everything that talks to Kaggle: credentials, the official client, its answers, downloads."""

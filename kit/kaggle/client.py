@@ -1,0 +1,296 @@
+"""The official client, and the only place that imports it.
+
+`kaggle` is two layers: `KaggleApi`, which is its command line as a class, and the services of
+`kagglesdk` below it, one method a request. This stands on both. `KaggleApi` authenticates, as
+three kinds of credentials and their renewal are its business. The requests go to the services:
+`KaggleApi.competition_submit` is three requests in one call, between which nothing can be written
+down, prints an error where it should raise one, and returns a message instead. The bytes are put
+by `requests`, as the client does it, but without its ten retries, which can wait for minutes and
+cannot be told of.
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from kit.kaggle.answers import (
+    StorageError,
+    Unanswered,
+    explain,
+    is_passing,
+    refused_credentials,
+)
+from kit.kaggle.clock import Clock
+from kit.kaggle.credentials import Credentials, find_credentials
+from kit.kaggle.listed import Limits, Listed, read_page
+from kit.kaggle.retry import patiently
+
+T = TypeVar("T")
+
+# To connect, and then between two pieces of an answer. The client sets none, and then a
+# connection that died without a word is waited for without end.
+TIMEOUT = (20.0, 120.0)
+LIST_PAGE = 100
+
+SendStep = Literal["address", "bytes"]
+
+
+class Kaggle:
+    """An authenticated client. `api` is the official client's own `KaggleApi`.
+
+    Every method asks again while an error may pass, and then raises Refused when Kaggle said no,
+    Unanswered when it is not known what Kaggle did, KaggleFault for what nothing here expects.
+    """
+
+    def __init__(self, api: Any, credentials: Credentials, clock: Clock) -> None:
+        self.api = api
+        self.credentials = credentials
+        self._clock = clock
+
+    def limits(self, slug: str) -> Limits:
+        """What is left of the day's submissions."""
+        from kagglesdk.competitions.types.competition_api_service import (
+            ApiGetSubmissionLimitsRequest,
+        )
+
+        request = ApiGetSubmissionLimitsRequest()
+        request.competition_name = slug
+        doing = "asking for the submissions left"
+        answer = self._ask(doing, slug, lambda api: api.get_submission_limits(request))
+        if not answer.num_allowed_now and not answer.num_total:
+            return Limits(None, False)  # all zero: no team yet, as before the first submission
+        return Limits(answer.num_allowed_now, answer.limited_by_total)
+
+    def submissions(self, slug: str) -> tuple[Listed, ...]:
+        """Every submission of the account's team, as listed: the newest first."""
+        from kagglesdk.competitions.types.competition_api_service import (
+            ApiListSubmissionsRequest,
+        )
+
+        listed: list[Listed] = []
+        request = ApiListSubmissionsRequest()
+        request.competition_name = slug
+        request.page_size = LIST_PAGE
+        request.page = 1
+        while True:
+            doing = "asking for the list of submissions"
+            token, page = self._ask(
+                doing, slug, lambda api: read_page(api.list_submissions(request))
+            )
+            listed.extend(page)
+            if not token:
+                return tuple(listed)
+            request.page = None
+            request.page_token = token
+
+    def send_file(
+        self, slug: str, path: Path, step: Callable[[SendStep], object], sent: Callable[[int], None]
+    ) -> str:
+        """Upload a file, which submits nothing yet; returns the token to submit it by.
+
+        `step` is told before each of the two requests; `sent` how many bytes are gone. A file that
+        broke off is begun anew, at an address of its own.
+        """
+        from kagglesdk.competitions.types.competition_api_service import (
+            ApiStartSubmissionUploadRequest,
+        )
+
+        request = ApiStartSubmissionUploadRequest()
+        request.competition_name = slug
+        request.file_name = path.name
+        request.content_length = path.stat().st_size
+        request.last_modified_epoch_seconds = int(path.stat().st_mtime)
+
+        def once(api: Any) -> str:
+            step("address")
+            answer = api.start_submission_upload(request)
+            step("bytes")
+            put_file(answer.create_url, path, sent)
+            return str(answer.token)
+
+        return self._ask("sending the file", slug, once)
+
+    def create_submission(self, slug: str, token: str, description: str) -> int:
+        """Submit an uploaded file, and return the submission's number.
+
+        Asked once only, because a request without an answer may have been obeyed: then
+        Unanswered is raised. A 429 says that it was not, and is waited for.
+        """
+        from kagglesdk.competitions.types.competition_api_service import (
+            ApiCreateSubmissionRequest,
+        )
+
+        request = ApiCreateSubmissionRequest()
+        request.competition_name = slug
+        request.blob_file_tokens = token
+        request.submission_description = description
+        answer = self._ask(
+            "submitting", slug, lambda api: api.create_submission(request), _is_slow_down
+        )
+        if not answer.ref:
+            said = self.credentials.redact(answer.message)
+            raise Unanswered(f"Kaggle gave no number to the submission; it said: '{said}'.")
+        return int(answer.ref)
+
+    def open_file(self, slug: str, name: str) -> requests.Response:
+        """The answer to a request for a data file: its headers are read, its body is not."""
+        from kagglesdk.competitions.types.competition_api_service import (
+            ApiDownloadDataFileRequest,
+        )
+
+        request = ApiDownloadDataFileRequest()
+        request.competition_name = slug
+        request.file_name = name
+        doing = f"asking for {name}"
+        answer: requests.Response = self._ask(
+            doing, slug, lambda api: api.download_data_file(request)
+        )
+        return answer
+
+    def patiently(
+        self, doing: str, slug: str, call: Callable[[], T], progress: Callable[[], int]
+    ) -> T:
+        """Call until it succeeds, as the requests here are; `progress` as in `retry.patiently`."""
+        with _explained(doing, slug, self.credentials):
+            return patiently(call, self._clock, is_passing, progress)
+
+    def _ask(
+        self,
+        doing: str,
+        slug: str,
+        call: Callable[[Any], T],
+        passing: Callable[[Exception], bool] = is_passing,
+    ) -> T:
+        return self.ask(
+            doing, slug, lambda client: call(client.competitions.competition_api_client), passing
+        )
+
+    def ask(
+        self,
+        doing: str,
+        slug: str,
+        call: Callable[[Any], T],
+        passing: Callable[[Exception], bool] = is_passing,
+    ) -> T:
+        """What `call` gets from the services of `kagglesdk`, which it is handed as one client."""
+
+        def once() -> T:
+            with self.api.build_kaggle_client() as client:
+                session = client.http_client()._session  # there is no public way to it
+                for scheme in ("http://", "https://"):
+                    session.mount(scheme, _InTime())
+                # Else the size that is announced may be that of a body packed on the way.
+                session.headers["Accept-Encoding"] = "identity"
+                return call(client)
+
+        with _explained(doing, slug, self.credentials):
+            return patiently(once, self._clock, passing)
+
+
+def connect(clock: Clock) -> Kaggle:
+    """The client, authenticated with the credentials that this account has.
+
+    Raises NoCredentials when there are none, UserError when others can read them, Refused when
+    Kaggle does not know them.
+    """
+    found = find_credentials(os.environ, Path.home())
+    with _silently():
+        # Importing it authenticates an instance of its own, and prints a page of help if it
+        # cannot.
+        from kaggle.api.kaggle_api_extended import KaggleApi
+    api = KaggleApi()
+    if found.config is not None:
+        api.config = str(found.config)  # the client looks in one folder, chosen at its import
+
+    def authenticate() -> None:
+        with _silently():
+            try:
+                api.authenticate()
+            except SystemExit:  # none that Kaggle knows
+                raise refused_credentials(found.sources) from None
+
+    with _explained("authenticating", "", found):
+        patiently(authenticate, clock, is_passing)
+    renewed = api.config_values.get(api.CONFIG_NAME_TOKEN)
+    secrets = found.secrets | ({renewed} if renewed else set())
+    return Kaggle(api, replace(found, secrets=secrets), clock)
+
+
+def put_file(url: str, path: Path, sent: Callable[[int], None]) -> None:
+    """Send a file to the address that Kaggle gave for it; `sent` is told how many bytes are gone.
+
+    Raises StorageError when it is not taken.
+    """
+    with path.open("rb") as file:
+        body = _Counted(file, path.stat().st_size, sent)
+        stored = requests.put(url, data=body, timeout=TIMEOUT)
+    if not stored.ok:
+        raise StorageError(stored.status_code)
+
+
+@contextmanager
+def _silently() -> Iterator[None]:
+    """Hold back what the client prints while it is imported and while it authenticates.
+
+    With VERBOSE set it prints each request, header and body, and the token is in both.
+    """
+    names = ("VERBOSE", "VERBOSE_OUTPUT")
+    held = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        os.environ.update(held)
+
+
+@contextmanager
+def _explained(doing: str, slug: str, credentials: Credentials) -> Iterator[None]:
+    """Let no error of the client's out as it is: its words may hold a header or an address."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - every one of them is raised again, in clear words
+        raise explain(error, doing, slug, credentials) from None
+
+
+def _is_slow_down(error: Exception) -> bool:
+    response = error.response if isinstance(error, requests.HTTPError) else None
+    return response is not None and response.status_code == 429
+
+
+class _InTime(HTTPAdapter):
+    """Gives up on a server that says nothing for too long."""
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        return super().send(request, stream, timeout or TIMEOUT, verify, cert, proxies)
+
+
+class _Counted:
+    """A file of known length that tells how much of it has been read."""
+
+    def __init__(self, file: BinaryIO, size: int, read: Callable[[int], None]) -> None:
+        self._file = file
+        self._size = size
+        self._told = read
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        self._told(self._file.tell())
+        return piece

@@ -1,0 +1,133 @@
+"""Kaggle credentials: found before the client looks for them, and never shown.
+
+The client prints a page of help and ends the process when it finds none, and reads files that
+everybody else on the machine can read. So the places are searched here first, in its order.
+"""
+
+import base64
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kit.core.errors import UserError
+
+SETTINGS = "https://www.kaggle.com/settings/api"
+
+
+class NoCredentials(UserError):
+    """Nothing in any of the places where Kaggle credentials are looked for."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What was found: where, for messages, and which strings must never be shown.
+
+    `config` is the kaggle.json among them, if there is one. The secrets are no part of the
+    `repr`, so that no log or traceback that prints this object has them.
+    """
+
+    sources: tuple[str, ...]
+    config: Path | None
+    secrets: frozenset[str] = field(repr=False)
+
+    def redact(self, text: str) -> str:
+        """The text with every secret in it replaced by `***`."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+
+def find_credentials(environment: Mapping[str, str], home: Path) -> Credentials:
+    """The credentials in the places that the client knows, in its order.
+
+    Raises NoCredentials naming the places, and UserError for a file that others can read (with
+    the command that ends it) or that is not what Kaggle gives out.
+    """
+    found: list[tuple[str, set[str]]] = []
+    folder = home / ".kaggle"
+    if token := environment.get("KAGGLE_API_TOKEN"):
+        found.append(("KAGGLE_API_TOKEN", {_token_of(token)}))
+    for path in (folder / "access_token", folder / "access_token.txt"):
+        if path.is_file() and (token := _private_text(path).strip()):
+            found.append((str(path), {token}))
+    if (key := _key_in(environment)) is not None:
+        found.append(("KAGGLE_USERNAME and KAGGLE_KEY", _secrets_of(*key)))
+    config = _config_file(environment, home)
+    if config is not None:
+        saved = _fields(config, "username", "key")
+        found.append((str(config), _secrets_of(saved["username"], saved["key"])))
+    if (oauth := folder / "credentials.json").is_file():
+        saved = _fields(oauth, "refresh_token")
+        tokens = (saved["refresh_token"], saved.get("access_token"))
+        found.append((str(oauth), {token for token in tokens if token}))
+    if not found:
+        raise NoCredentials(
+            f"No Kaggle credentials. Make a token at {SETTINGS} and put it into KAGGLE_API_TOKEN, "
+            f"or into {folder / 'access_token'} with chmod 600; or put a key into KAGGLE_USERNAME "
+            f"and KAGGLE_KEY; or its kaggle.json into {folder} with chmod 600, so that no one "
+            "else on this machine can read it."
+        )
+    secrets = frozenset(secret for _, those in found for secret in those if secret)
+    return Credentials(tuple(source for source, _ in found), config, secrets)
+
+
+def _token_of(value: str) -> str:
+    """The token, which the client also takes from a file of that name."""
+    try:
+        is_file = Path(value).is_file()
+    except OSError:  # its words would hold the token
+        raise UserError(
+            "KAGGLE_API_TOKEN is too long: the client looks whether there is a file of that name, "
+            "and fails. Put the token into ~/.kaggle/access_token, with chmod 600."
+        ) from None
+    return _private_text(Path(value)).strip() if is_file else value
+
+
+def _key_in(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    username, key = environment.get("KAGGLE_USERNAME"), environment.get("KAGGLE_KEY")
+    if username and key:
+        return username, key
+    if username or key:
+        there, lacking = ("USERNAME", "KEY") if username else ("KEY", "USERNAME")
+        raise UserError(f"KAGGLE_{there} is set and KAGGLE_{lacking} is not: set both, or neither.")
+    return None
+
+
+def _secrets_of(username: str, key: str) -> set[str]:
+    """The key, and the header that it is sent in."""
+    return {key, base64.b64encode(f"{username}:{key}".encode()).decode()}
+
+
+def _config_file(environment: Mapping[str, str], home: Path) -> Path | None:
+    if chosen := environment.get("KAGGLE_CONFIG_DIR"):
+        folders = [Path(chosen)]
+    else:
+        settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+        folders = [home / ".kaggle", settings / "kaggle"]
+    paths = (folder / "kaggle.json" for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _fields(path: Path, *wanted: str) -> dict[str, Any]:
+    try:
+        saved = json.loads(_private_text(path))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        saved = None  # the parser's words may quote the file
+    if not isinstance(saved, dict) or not all(saved.get(name) for name in wanted):
+        raise UserError(
+            f"{path} is not what Kaggle gives out: JSON with {' and '.join(wanted)} is expected. "
+            f"Make a new one at {SETTINGS}."
+        )
+    return saved
+
+
+def _private_text(path: Path) -> str:
+    if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise UserError(
+            f"{path} holds a secret, and others on this machine can read it. Type: chmod 600 {path}"
+        )
+    return path.read_text(encoding="utf-8")

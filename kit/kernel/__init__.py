@@ -1,0 +1,1 @@
+"""The offline notebook: its folder, its dataset, the check that it repeats the blend, the push."""

@@ -1,0 +1,151 @@
+"""Runs the notebook here, off the network, and compares what it makes with the blend."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kit.core.disk import write_text
+from kit.core.errors import UserError
+from kit.core.kernel_paths import KernelCheckFiles, KernelFiles, KernelOutput
+from kit.data.predictions import read_predictions
+from kit.kernel import no_network
+from kit.kernel.folder import Plan
+from kit.kernel.notebook import script_of
+from kit.submission.write import submission_name
+
+# How far a probability may be from the blend's. On one machine the same weights give the same
+# bits; a GPU, or another backend, rounds differently in the last digits of a float32.
+TOLERANCE = 1e-5
+
+# A network of its own for the process, with nothing in it: stronger than the guard, which only
+# Python obeys, but not every system lets users have one.
+ISOLATED = ("unshare", "--user", "--map-root-user", "--net")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How the notebook's answers compare with the blend's.
+
+    `difference` is the largest between two probabilities; `rows_differing` counts the lines of
+    the submissions that are not the same. `isolated` tells whether the system blocked the
+    network, or Python alone.
+    """
+
+    difference: float
+    rows_differing: int
+    isolated: bool
+
+
+def check_kernel(plan: Plan, files: KernelFiles) -> Agreement:
+    """Run the notebook's cells on emulated Kaggle folders and compare; shows what it prints.
+
+    The cells run in order in a fresh Python: that needs nothing installed, where Jupyter's
+    machinery would be two dozen packages, and opens local ports, which are blocked here. Raises
+    UserError when a cell fails, or there is no submission to compare with.
+    """
+    submission = plan.workspace.submission(submission_name(plan.competition, plan.blend)).csv
+    if not submission.exists():
+        raise UserError(f"{submission} does not exist. Write it: kit blend")
+    here = files.check
+    if here.folder.exists():
+        shutil.rmtree(here.folder)
+    _lay_out(plan, files)
+    write_text(here.script, script_of(files.notebook.read_text(encoding="utf-8")))
+    isolated = _can_be_isolated()
+    _run(here, isolated)
+    for folder in (here.input, here.scratch):
+        shutil.rmtree(folder)
+    return Agreement(
+        largest_difference(plan, here.output),
+        _rows_differing(here.output.csv, submission),
+        isolated,
+    )
+
+
+def largest_difference(plan: Plan, made: KernelOutput) -> float:
+    """How far the notebook's test probabilities are from the blend's, at most."""
+    keys = plan.competition.class_keys
+    expected = read_predictions(plan.blend.test, keys)
+    found = read_predictions(made.test, keys).take(expected.ids)
+    return float(np.abs(found.probs - expected.probs).max())
+
+
+def require_agreement(agreement: Agreement, files: KernelFiles) -> None:
+    """Raise UserError unless the notebook made the blend's predictions and its submission."""
+    if agreement.difference > TOLERANCE:
+        raise UserError(
+            f"The notebook's test predictions differ from the blend's by up to "
+            f"{agreement.difference:.1e}, allowed are {TOLERANCE:.0e}: the weights in "
+            f"{files.dataset.folder} are not those that made the blend, or were trained on "
+            "other hardware or another backend. To copy them anew, delete the folder."
+        )
+    if agreement.rows_differing:
+        raise UserError(
+            f"The predictions agree to {agreement.difference:.1e}, but {agreement.rows_differing} "
+            f"rows of {files.check.output.csv} are not the submission's: a threshold, or the "
+            "submission, has been changed. Write the submission again: kit blend"
+        )
+
+
+def _lay_out(plan: Plan, files: KernelFiles) -> None:
+    """Link the dataset and the test half of the competition's files as Kaggle mounts them."""
+    competition, source, here = plan.competition, plan.workspace.source, files.check
+    names = [competition.sample_table, competition.test_images, f"{competition.test_images}.zip"]
+    mounted = here.input / plan.source
+    for name in names:
+        if (source / name).exists():
+            (mounted / name).parent.mkdir(parents=True, exist_ok=True)
+            (mounted / name).symlink_to((source / name).resolve())
+    (here.input / plan.dataset).symlink_to(files.dataset.folder.resolve())
+    here.output.folder.mkdir(parents=True)
+    here.scratch.mkdir()
+    guard = Path(no_network.__file__).read_text(encoding="utf-8")
+    write_text(here.guard, f"{guard}\n\nrefuse_network()\n")
+
+
+def _run(here: KernelCheckFiles, isolated: bool) -> None:
+    # -P: the script's folder is not searched for modules. What it prints is shown as it comes.
+    words = [*(ISOLATED if isolated else ()), sys.executable, "-P", str(here.script.resolve())]
+    with here.log.open("w", encoding="utf-8") as errors:
+        done = subprocess.run(
+            words, cwd=here.output.folder, env=_environment(here), stderr=errors, check=False
+        )
+    if done.returncode:
+        said = here.log.read_text(encoding="utf-8").strip().splitlines()
+        last = said[-1] if said else f"exit status {done.returncode}"
+        raise UserError(f"The notebook failed: {last} (all of it: {here.log})")
+
+
+def _environment(here: KernelCheckFiles) -> Mapping[str, str]:
+    """This process's without proxies and credentials, with the notebook's folders and guard."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if "proxy" not in name.lower() and not name.startswith("KAGGLE_")
+    }
+    return {
+        **kept,
+        "PYTHONPATH": str(here.guard.parent.resolve()),
+        "PYTHONUNBUFFERED": "1",
+        "KIT_KERNEL_INPUT": str(here.input.resolve()),
+        "KIT_KERNEL_WORKING": str(here.output.folder.resolve()),
+        "KIT_KERNEL_SCRATCH": str(here.scratch.resolve()),
+    }
+
+
+def _can_be_isolated() -> bool:
+    if shutil.which(ISOLATED[0]) is None:
+        return False
+    return subprocess.run([*ISOLATED, "true"], capture_output=True, check=False).returncode == 0
+
+
+def _rows_differing(one: Path, other: Path) -> int:
+    lines = [path.read_text(encoding="utf-8").splitlines() for path in (one, other)]
+    common = sum(a != b for a, b in zip(*lines, strict=False))
+    return common + abs(len(lines[0]) - len(lines[1]))

@@ -1,0 +1,53 @@
+"""Kaggle's notebook image: what it is taken to hold, and whether that is enough."""
+
+import re
+import sys
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+from kit.core.disk import read_json
+from kit.core.errors import UserError
+from kit.core.kernel_paths import KernelDatasetFiles
+from kit.core.progress import table
+
+# What predicting imports beyond the standard library. The image is Colab's with
+# kaggle_requirements.txt of github.com/Kaggle/docker-python on top, and Colab's has all of these,
+# from memory and not tried on Kaggle: so no wheel but the kit's own is in the dataset.
+NEEDED = ("tensorflow", "keras", "h5py", "numpy", "cv2", "pyarrow", "pydantic", "rich")
+
+# The oldest Keras in which weights saved by 3.15 gave the same predictions, to the last bit, on two
+# cores. 3.10 was tried with the rest of such an image as well: Python 3.12, TensorFlow 2.19,
+# NumPy 1.26.
+OLDEST_KERAS = (3, 8)
+
+
+def versions() -> dict[str, str]:
+    """The version of Python and of each package that predicting needs; "none" where it lacks."""
+    # By module, because TensorFlow and OpenCV are distributed under several names.
+    names = packages_distributions()
+    found = {module: version(names[module][0]) if module in names else "none" for module in NEEDED}
+    return {"python": ".".join(str(part) for part in sys.version_info[:3]), **found}
+
+
+def check_dataset(dataset: Path, inputs: str) -> None:
+    """Print the versions here beside those with which the dataset was made.
+
+    `inputs` is the digest of what the notebook was written for. Raises UserError when the dataset
+    was made from something else, or Keras is too old to read the weights; other versions that
+    differ are no error.
+    """
+    marker = read_json(KernelDatasetFiles(dataset).marker)
+    if marker["inputs"] != inputs:
+        raise UserError(
+            f"{dataset} is not the version of the dataset that this notebook was written for. "
+            "Choose the newest under Input, or push both anew: kit kernel --push"
+        )
+    here, made_with = versions(), marker["versions"]
+    rows = [[name, there, here.get(name, "none")] for name, there in made_with.items()]
+    table("Versions", ["", "dataset", "here"], rows)
+    if tuple(map(int, re.findall(r"\d+", here["keras"])[:2])) < OLDEST_KERAS:
+        oldest = ".".join(str(part) for part in OLDEST_KERAS)
+        raise UserError(
+            f"Keras {here['keras']} is too old for these weights, they need {oldest} or newer: "
+            "choose the latest environment in the notebook's settings."
+        )

@@ -1,0 +1,134 @@
+"""The notebook: a few readable cells that install the kit, call it, and show what it wrote."""
+
+import json
+from dataclasses import dataclass
+
+from kit.ensemble.honest import HonestScore
+
+
+@dataclass(frozen=True)
+class NotebookFacts:
+    """What the cells have to know.
+
+    `dataset` and `competition` are the last parts of their addresses on Kaggle; `inputs` is the
+    digest of what the dataset was made from.
+    """
+
+    title: str
+    competition_title: str
+    blend: str
+    runs: tuple[str, ...]
+    score: HonestScore
+    dataset: str
+    competition: str
+    inputs: str
+
+
+INTRODUCTION = """\
+# {title}
+
+Predicts the test images of *{competition_title}* and writes `submission.csv`. It trains nothing
+and needs no internet: the weights, and a wheel of the code, are in the dataset `{dataset}`.
+
+Expected macro-F1: **{expected:.3f}**, between {low:.3f} and {high:.3f} in 95 of 100 test sets of
+{rows} rows. Out of fold, with all that was chosen and fitted on other folds, it is
+{cross_fitted:.3f}; test predictions are means over the models of all folds.
+
+The blend `{blend}` is of {count}: {runs}."""
+
+PLACES = """\
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Elsewhere than on Kaggle, these variables say where things are.
+INPUT = Path(os.environ.get("KIT_KERNEL_INPUT", "/kaggle/input"))
+WORKING = Path(os.environ.get("KIT_KERNEL_WORKING", "/kaggle/working"))
+# Packed images and the code: not in WORKING, which Kaggle keeps and limits to 20 GB.
+SCRATCH = Path(os.environ.get("KIT_KERNEL_SCRATCH", "/tmp/kit"))
+
+
+def mounted(*patterns):
+    found = [folder for pattern in patterns for folder in INPUT.glob(pattern)]
+    if not found:
+        raise FileNotFoundError(f"{{INPUT}} has no {{patterns[0]}}: add it under Input.")
+    return found[0]
+
+
+# Kaggle has mounted its sources in either way.
+DATASET = mounted({dataset!r}, {dataset_deep!r})
+COMPETITION = mounted({competition!r}, {competition_deep!r})"""
+
+INSTALL = """\
+# Into a folder of its own, before all others, so that nothing of the image is changed.
+pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+wheels = sorted(map(str, DATASET.glob("*.whl")))
+offline = ["--no-index", "--no-deps", "--upgrade", "--target", str(SCRATCH / "code")]
+subprocess.run([*pip, *offline, *wheels], check=True)
+sys.path.insert(0, str(SCRATCH / "code"))
+importlib.invalidate_caches()"""
+
+VERSIONS = """\
+from kit.kernel.image import check_dataset
+
+check_dataset(DATASET, {inputs!r})"""
+
+PREDICT = """\
+from kit.kernel.predict import predict
+
+csv = predict(DATASET, COMPETITION, WORKING, SCRATCH / "packed")"""
+
+SHOW = """\
+print("".join(csv.open(encoding="utf-8").readlines()[:6]))"""
+
+
+def notebook_text(facts: NotebookFacts) -> str:
+    """The notebook as the text of an `.ipynb` file (nbformat 4.5)."""
+    low, high = facts.score.interval
+    introduction = INTRODUCTION.format(
+        title=facts.title,
+        competition_title=facts.competition_title,
+        dataset=facts.dataset,
+        expected=facts.score.expected,
+        cross_fitted=facts.score.cross_fitted,
+        low=low,
+        high=high,
+        rows=facts.score.test_rows,
+        blend=facts.blend,
+        count="one run" if len(facts.runs) == 1 else f"{len(facts.runs)} runs",
+        runs=", ".join(f"`{run}`" for run in facts.runs),
+    )
+    places = PLACES.format(
+        dataset=facts.dataset,
+        dataset_deep=f"datasets/*/{facts.dataset}",
+        competition=facts.competition,
+        competition_deep=f"competitions/{facts.competition}",
+    )
+    code = [places, INSTALL, VERSIONS.format(inputs=facts.inputs), PREDICT, SHOW]
+    cells = [_cell(0, "markdown", introduction)]
+    cells += [_cell(number, "code", source) for number, source in enumerate(code, start=1)]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def _cell(number: int, kind: str, source: str) -> dict[str, object]:
+    cell: dict[str, object] = {"cell_type": kind, "id": f"cell-{number}", "metadata": {}}
+    if kind == "code":
+        cell |= {"execution_count": None, "outputs": []}
+    return {**cell, "source": source.splitlines(keepends=True)}
+
+
+def script_of(notebook: str) -> str:
+    """The code cells of an `.ipynb` text as one script, in order."""
+    cells = [cell for cell in json.loads(notebook)["cells"] if cell["cell_type"] == "code"]
+    return "\n\n".join(f"# %% {cell['id']}\n{''.join(cell['source'])}" for cell in cells) + "\n"

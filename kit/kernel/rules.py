@@ -1,0 +1,101 @@
+"""Kaggle's rules for datasets and notebooks, checked before a server refuses half of a push.
+
+The client (2.2.4) enforces some in `dataset_create_new` and `kernels_push` of its
+`kaggle_api_extended.py`; the rest is from docs/datasets_metadata.md and docs/kernels_metadata.md
+of github.com/Kaggle/kaggle-api and from kaggle.com/docs/datasets.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from kit.core.errors import some
+from kit.core.kernel_paths import KernelFiles
+from kit.core.progress import volume
+
+# Stands for the account until it is known; no account is called so.
+NO_OWNER = "INSERT_OWNER_HERE"
+
+KERNEL_TITLE = (5, 50)
+DATASET_TITLE = (6, 50)
+DATASET_SLUG = (6, 50)  # the documentation says from 3, the client refuses less than 6
+
+LICENSES = (
+    *("CC0-1.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-NC-SA-4.0", "GPL-2.0", "ODbL-1.0"),
+    *("DbCL-1.0", "copyright-authors", "other", "unknown", "CC-BY-4.0", "CC-BY-NC-4.0", "PDDL"),
+    *("CC-BY-3.0", "CC-BY-3.0-IGO", "US-Government-Works", "CC-BY-NC-SA-3.0-IGO"),
+    *("CDLA-Permissive-1.0", "CDLA-Sharing-1.0", "CC-BY-ND-4.0", "CC-BY-NC-ND-4.0"),
+    *("ODC-BY-1.0", "LGPL-3.0", "AGPL-3.0", "FDL-1.3", "EU-ODP-Legal-Notice", "apache-2.0"),
+    "GPL-3.0",
+)
+
+MOST_BYTES = 200_000_000_000  # of a dataset, and of all private ones together
+MOST_ENTRIES = 50  # files and folders at the top of a dataset
+
+
+def words_of(text: str) -> str:
+    """A text as words of ASCII letters and digits with single spaces between."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return " ".join(re.findall(r"[A-Za-z0-9]+", plain))
+
+
+def slug_of(title: str) -> str:
+    """A title as it stands in an address: lower case, dashes between the words."""
+    return words_of(title).lower().replace(" ", "-")
+
+
+def metadata_problems(dataset: Mapping[str, Any], kernel: Mapping[str, Any]) -> list[str]:
+    """What Kaggle would refuse in the two metadata files, all of it; a missing account is none."""
+    title, dataset_title = str(kernel.get("title", "")), str(dataset.get("title", ""))
+    _, _, slug = str(kernel.get("id", "")).partition("/")
+    _, _, dataset_slug = str(dataset.get("id", "")).partition("/")
+    licenses = [one.get("name") for one in dataset.get("licenses", [])]
+    wanted = {
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_internet": False,
+    }
+    found = [
+        *_length("the notebook's title", title, KERNEL_TITLE),
+        *_length("the dataset's title", dataset_title, DATASET_TITLE),
+        *_length("the dataset's name", dataset_slug, DATASET_SLUG),
+        *(
+            f"{key} is {kernel.get(key)!r}, not {value!r}"
+            for key, value in wanted.items()
+            if kernel.get(key) != value
+        ),
+    ]
+    if slug != slug_of(title):
+        found.append(f"the notebook's id ends in '{slug}', its title gives '{slug_of(title)}'")
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", dataset_slug):
+        found.append(f"the dataset's name '{dataset_slug}' is not of a-z, 0-9 and single dashes")
+    if len(licenses) != 1 or licenses[0] not in LICENSES:
+        found.append(f"licenses are {licenses}, wanted is one of {some(LICENSES, 8)}")
+    if dataset.get("id") not in kernel.get("dataset_sources", []):
+        found.append(f"dataset_sources lacks the dataset, {dataset.get('id')}")
+    return found
+
+
+def _length(what: str, text: str, limits: tuple[int, int]) -> list[str]:
+    least, most = limits
+    if least <= len(text) <= most:
+        return []
+    return [f"{what} '{text}' has {len(text)} characters, {least} to {most} are allowed (--title)"]
+
+
+def folder_problems(files: KernelFiles) -> list[str]:
+    """What Kaggle would refuse in the folders: size and number of files, and the notebook's."""
+    every, parts = files.dataset.all_files(), files.dataset.parts()
+    size = sum(path.stat().st_size for path in every)
+    found = []
+    if size > MOST_BYTES:
+        found.append(f"the dataset has {volume(size)}, allowed are {volume(MOST_BYTES)}")
+    if len(parts) > MOST_ENTRIES:
+        found.append(f"the dataset has {len(parts)} runs and files, allowed are {MOST_ENTRIES}")
+    if empty := [path.name for path in every if path.stat().st_size == 0]:
+        found.append(f"empty files: {some(empty)}")
+    if not files.notebook.is_file():
+        found.append(f"{files.notebook} is missing")
+    return found

@@ -1,0 +1,101 @@
+"""The lines of the ledger: every submission that this folder knows of."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import TypeAdapter
+
+from kit.competitions.base import Competition
+from kit.core.disk import digest_file, read_json
+from kit.core.paths import SubmissionFiles, Workspace
+from kit.submission.grade import read_grades
+from kit.submission.record import Elsewhere, Estimate, read_ancestry, read_uploads
+
+# The steps of an upload, and the words of Kaggle's list, as the ledger says them.
+STATES = {
+    "create": "perhaps sent",
+    "waiting": "no score yet",
+    "complete": "scored",
+    "rejected": "rejected",
+    "PENDING": "no score yet",
+    "COMPLETE": "scored",
+    "ERROR": "rejected",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One submission. `made_of` names its runs; it is empty where they are not known."""
+
+    name: str
+    when: datetime | None
+    state: str
+    csv_digest: str | None
+    made_of: tuple[str, ...]
+    estimate: Estimate | None
+    public: float | None
+    private: float | None
+
+
+def read_entries(competition: Competition, workspace: Workspace) -> tuple[Entry, ...]:
+    """Every submission: uploaded, graded here, or only written; the oldest first, unsent last."""
+    entries = []
+    for name in workspace.submission_names():
+        entries.extend(_of_submission(competition, name, workspace.submission(name)))
+    elsewhere = workspace.made_elsewhere(competition.name)
+    if elsewhere.exists():
+        listed = TypeAdapter(tuple[Elsewhere, ...]).validate_python(read_json(elsewhere))
+        entries.extend(_of_elsewhere(one) for one in listed)
+    never = datetime.max.replace(tzinfo=UTC)
+    return tuple(sorted(entries, key=lambda one: (one.when or never, one.name)))
+
+
+def _of_submission(competition: Competition, name: str, files: SubmissionFiles) -> list[Entry]:
+    """The uploads of one submission, and its present file if that is none of them."""
+    uploads = [one for one in read_uploads(files) if one.competition == competition.name]
+    uploads = [one for one in uploads if one.is_open or one.is_sent]
+    entries = [
+        Entry(
+            name=name,
+            when=one.begun,
+            state=STATES[one.step],
+            csv_digest=one.csv_digest,
+            made_of=one.made_of,
+            estimate=one.estimate,
+            public=one.public,
+            private=one.private,
+        )
+        for one in uploads
+    ]
+    if not files.csv.exists() or not files.provenance.exists():
+        return entries
+    csv_digest = digest_file(files.csv)
+    known = csv_digest in [one.csv_digest for one in uploads]
+    if known or read_json(files.provenance)["competition"] != competition.name:
+        return entries
+    made_of, estimate = read_ancestry(files, csv_digest)
+    grades = read_grades(files)
+    unsent = Entry(
+        name=name,
+        when=None,
+        state="not sent" if grades is None else "graded here",
+        csv_digest=csv_digest,
+        made_of=made_of,
+        estimate=estimate,
+        public=None if grades is None else grades.public,
+        private=None if grades is None else grades.private,
+    )
+    return [*entries, unsent]
+
+
+def _of_elsewhere(listed: Elsewhere) -> Entry:
+    return Entry(
+        name=f"{listed.file_name} ({listed.ref})",
+        when=None if listed.date is None else listed.date.replace(tzinfo=UTC),
+        state=STATES.get(listed.status, listed.status.lower()),
+        csv_digest=None,
+        made_of=(),
+        estimate=None,
+        public=listed.public,
+        private=listed.private,
+    )

@@ -1,0 +1,139 @@
+"""What is remembered of every upload, beside its submission: how far it is, and what came back.
+
+A file of its own, because `kit blend` writes the ancestry anew each time, and one that holds
+several uploads, because a blend made anew under the same name gives another file to submit.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from kit.core.disk import read_json, write_json
+from kit.core.errors import UserError
+from kit.core.paths import SubmissionFiles, Workspace
+
+# Written before each step is begun, so that the record of a process that was killed is never
+# behind what it did. Up to "bytes" nothing is submitted. From "create" on it may be.
+Step = Literal["checked", "address", "bytes", "create", "waiting", "complete", "rejected"]
+
+
+class Record(BaseModel):
+    """What all records have in common: they never change, and have no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(Record):
+    """The score that was promised, which is cross-fitted, and its interval."""
+
+    expected: float
+    interval: tuple[float, float]
+
+
+class Upload(Record):
+    """One submission that was meant: `mark` is what it is recognised by in Kaggle's list.
+
+    `made_of`, the runs, and `estimate` are kept here because the blend may change after it. `begun`
+    is UTC.
+    """
+
+    competition: str
+    mark: str
+    csv_digest: str
+    file_name: str
+    description: str
+    begun: datetime
+    step: Step
+    made_of: tuple[str, ...]
+    estimate: Estimate | None
+    ref: int | None = None
+    public: float | None = None
+    private: float | None = None
+    error: str | None = None
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether Kaggle is known to have it."""
+        return self.step in ("waiting", "complete", "rejected")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Kaggle has it, or may have it, and its score is not known yet."""
+        return self.step in ("create", "waiting")
+
+    @property
+    def outcome(self) -> str:
+        """What came of it, in a few words."""
+        if self.step != "complete":
+            return "rejected" if self.step == "rejected" else "no score yet"
+        public = "none" if self.public is None else f"{self.public:.4f}"
+        private = "not shown yet" if self.private is None else f"{self.private:.4f}"
+        return f"public {public}, private {private}"
+
+
+class Elsewhere(Record):
+    """A submission in Kaggle's list that did not come from this folder."""
+
+    ref: int
+    file_name: str
+    description: str
+    date: datetime | None
+    status: str
+    public: float | None
+    private: float | None
+
+
+def read_ancestry(
+    files: SubmissionFiles, csv_digest: str
+) -> tuple[tuple[str, ...], Estimate | None]:
+    """The runs that a CSV was made of, and its estimate, as `kit blend` wrote them beside it.
+
+    Nothing and None where the bytes are of other origin.
+    """
+    provenance = read_json(files.provenance)
+    if provenance["csv_digest"] != csv_digest:
+        return (), None
+    scores = provenance["thresholds"]["scores"]
+    estimate = Estimate(expected=scores["expected"], interval=scores["interval"])
+    return tuple(provenance["runs"]), estimate
+
+
+def read_uploads(files: SubmissionFiles) -> tuple[Upload, ...]:
+    """Every upload of a submission, the oldest first."""
+    if not files.uploads.exists():
+        return ()
+    try:
+        return TypeAdapter(tuple[Upload, ...]).validate_python(read_json(files.uploads))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{files.uploads} is not as the kit writes it: {place}: {first['msg']}."
+        ) from None
+
+
+def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
+    """Write an upload in the place of the one with its mark, or behind all; returns it.
+
+    Uploads that stopped before they submitted anything give way.
+    """
+    kept = [one for one in read_uploads(files) if one.is_open or one.is_sent]
+    marks = [one.mark for one in kept]
+    if upload.mark in marks:
+        kept[marks.index(upload.mark)] = upload
+    else:
+        kept.append(upload)
+    write_json(files.uploads, [one.model_dump(mode="json") for one in kept])
+    return upload
+
+
+def all_uploads(workspace: Workspace, competition: str) -> tuple[tuple[str, Upload], ...]:
+    """Every upload to a competition with its submission's name, the oldest first."""
+    found = [
+        (name, upload)
+        for name in workspace.submission_names()
+        for upload in read_uploads(workspace.submission(name))
+        if upload.competition == competition
+    ]
+    return tuple(sorted(found, key=lambda one: one[1].begun))

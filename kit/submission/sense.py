@@ -1,0 +1,121 @@
+"""Whether a submission that a grader would take makes sense: against out-of-fold, and the past."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+
+from kit.competitions.base import Competition
+from kit.competitions.tables import LabelTable
+from kit.core.disk import digest_file
+from kit.core.errors import some
+from kit.core.paths import Workspace
+from kit.submission.record import Upload
+
+# How sure a warning is that a rate differs by more than chance, all classes together.
+CHANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many rows, how many of them without a label, and how many with each class."""
+
+    rows: int
+    empty_rows: int
+    positives: Mapping[str, int]
+
+    @property
+    def labels_per_row(self) -> float:
+        return sum(self.positives.values()) / self.rows
+
+    @classmethod
+    def of(cls, competition: Competition, table: LabelTable) -> "Counts":
+        positives = table.labels.sum(axis=0, dtype=int).tolist()
+        empty = int((table.labels.sum(axis=1) == 0).sum())
+        keyed = dict(zip(competition.class_keys, positives, strict=True))
+        return cls(len(table.ids), empty, keyed)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far a submission is from an earlier one: rows with another answer, labels changed."""
+
+    name: str
+    upload: Upload
+    rows: int
+    labels: int
+
+
+def describe(test: Counts, oof: Counts) -> str:
+    """How many labels the submission sets, beside what the same cuts set out of fold."""
+    return (
+        f"{test.rows} rows, {test.labels_per_row:.2f} labels a row (out of fold "
+        f"{oof.labels_per_row:.2f}), {test.empty_rows} rows empty (out of fold {oof.empty_rows} "
+        f"of {oof.rows})"
+    )
+
+
+def warn(competition: Competition, test: Counts, oof: Counts) -> list[str]:
+    """What differs from out of fold by more than chance would have it; a line each.
+
+    Two proportions a class, with the continuity correction and Bonferroni's bound over the
+    classes (Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, 2003). Rows
+    are taken to be independent, which images of one cell culture are not, so that it warns
+    rather too often.
+    """
+    cut = NormalDist().inv_cdf(1 - CHANCE / 2 / len(competition.class_keys))
+    found = []
+    for key, name in zip(competition.class_keys, competition.class_names, strict=True):
+        here, there = test.positives[key], oof.positives[key]
+        if (z := _z(here, test.rows, there, oof.rows)) > cut:
+            rates = f"{here / test.rows:.2%}, out of fold {there / oof.rows:.2%}"
+            found.append((z, f"{name} ({rates})"))
+    lines = []
+    if found:
+        named = some((text for _, text in sorted(found, reverse=True)), 6)
+        lines.append(
+            f"{len(found)} classes are predicted at another rate than out of fold: {named}."
+        )
+    empty = _z(test.empty_rows, test.rows, oof.empty_rows, oof.rows)
+    if empty > NormalDist().inv_cdf(1 - CHANCE / 2):
+        rates = f"{test.empty_rows / test.rows:.2%}, out of fold {oof.empty_rows / oof.rows:.2%}"
+        lines.append(f"rows without a label are of another number than out of fold: {rates}.")
+    return lines
+
+
+def _z(count: int, rows: int, other_count: int, other_rows: int) -> float:
+    """How many standard errors two rates are apart, 0 where neither has any."""
+    pooled = (count + other_count) / (rows + other_rows)
+    share = 1 / rows + 1 / other_rows
+    spread = sqrt(pooled * (1 - pooled) * share)
+    gap = abs(count / rows - other_count / other_rows) - share / 2
+    return gap / spread if spread > 0 else 0.0
+
+
+def compare(
+    competition: Competition,
+    workspace: Workspace,
+    table: LabelTable,
+    csv_digest: str,
+    earlier: Sequence[tuple[str, Upload]],
+) -> list[Difference]:
+    """How far a submission is from each that was sent before, the nearest first.
+
+    `table` and `csv_digest` are the submission's. An earlier one whose file has been overwritten
+    since can only be told to be the same, by its digest, and is left out if it is not.
+    """
+    found = []
+    for name, upload in earlier:
+        csv = workspace.submission(name).csv
+        if upload.csv_digest == csv_digest:
+            found.append(Difference(name, upload, 0, 0))
+            continue
+        if not csv.exists() or digest_file(csv) != upload.csv_digest:
+            continue
+        other = competition.answer_format.read(csv, competition.class_keys)
+        if set(other.ids) != set(table.ids):
+            continue  # of another sample
+        changed = other.of(table.ids) != table.labels
+        rows = int(changed.any(axis=1).sum())
+        found.append(Difference(name, upload, rows, int(changed.sum())))
+    return sorted(found, key=lambda one: (one.rows, one.labels))

@@ -1,0 +1,197 @@
+"""One upload from the first request to the score, so that no kill and no lost answer repeats it.
+
+Only one request submits: CreateSubmission. Its step is on disk before it is sent, and whoever
+finds that step there, with no number of the submission beside it, looks for the submission in
+Kaggle's list before sending another. It is recognised by its file's name and by a mark in its
+description, which is made from the digest of the file.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import chain, repeat
+from pathlib import Path
+
+from kit.competitions.base import Grades
+from kit.core.disk import digest_file
+from kit.core.errors import UserError
+from kit.core.paths import SubmissionFiles
+from kit.core.progress import bar, say
+from kit.kaggle.answers import Refused, Unanswered, daily_limit
+from kit.kaggle.client import Kaggle
+from kit.kaggle.clock import Clock
+from kit.kaggle.listed import Listed
+from kit.submission.grade import keep_grades
+from kit.submission.record import Step, Upload, save_upload
+
+# When to look for a submission whose answer was lost: at once, and for a minute after it, however
+# long ago it was sent, as no clock that was set meanwhile is to be trusted.
+LOOKS = (0.0, 5.0, 10.0, 20.0, 30.0)
+CREATE_TRIES = 3
+# Between two looks at whether the score is there; the last one is repeated.
+POLLS = (5.0, 5.0, 10.0, 15.0, 30.0)
+
+
+@contextmanager
+def one_at_a_time(submissions: Path, patient: bool = False) -> Iterator[None]:
+    """Let no second process submit from, or write records in, the same folder.
+
+    UserError when one does, unless `patient`: then its end is waited for. The lock is on the
+    folder itself and ends with the process, also with a killed one.
+    """
+    submissions.mkdir(parents=True, exist_ok=True)
+    folder = os.open(submissions, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise UserError(
+                f"Another kit submit is at work in {submissions}. Wait until it ends."
+            ) from None
+        yield
+    finally:
+        os.close(folder)
+
+
+def mark_for(csv_digest: str, taken: Sequence[str]) -> str:
+    """What a new submission of a file is recognised by: its digest, numbered from the second on.
+
+    `taken` are marks and descriptions of the submissions there are.
+    """
+    number = 1
+    while any(_mark(csv_digest, number) in text for text in taken):
+        number += 1
+    return _mark(csv_digest, number)
+
+
+def is_file_of(csv_digest: str, description: str) -> bool:
+    """Whether a submission with this description was made of a file with this digest."""
+    return f"[kit {csv_digest[:12]}" in description
+
+
+def _mark(csv_digest: str, number: int) -> str:
+    return f"[kit {csv_digest[:12]}]" if number == 1 else f"[kit {csv_digest[:12]}/{number}]"
+
+
+def send(kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, clock: Clock) -> Upload:
+    """Upload and submit a file whose checks are done; returns the upload with its number.
+
+    Raises Refused when Kaggle takes none, Unanswered when it is not known whether it did: then
+    the record says so, and the next run finds out.
+    """
+
+    def at(step: Step) -> Upload:
+        return _move(files, upload, step)
+
+    at("checked")
+    try:
+        size = files.csv.stat().st_size
+        with bar(f"uploading {files.csv.name} (bytes)", size) as progress:
+            token = kaggle.send_file(slug, files.csv, at, progress.move_to)
+    except Refused as refusal:
+        raise _with_the_limit(kaggle, slug, refusal, clock) from None
+    if digest_file(files.csv) != upload.csv_digest:
+        raise UserError(f"{files.csv} was changed while it was uploaded. Nothing was submitted.")
+    for _ in range(CREATE_TRIES):
+        asked = at("create")
+        try:
+            number = kaggle.create_submission(slug, token, upload.description)
+            return _move(files, upload, "waiting", number)
+        except Refused as refusal:
+            at("checked")
+            raise _with_the_limit(kaggle, slug, refusal, clock) from None
+        except Unanswered as error:
+            say(f"{error.reason} Looking in the list of submissions whether it arrived.")
+        if found := look_for(kaggle, slug, asked, clock):
+            return _move(files, upload, "waiting", found.ref)
+    # The step stays "create": should the last one arrive yet, the next run finds it.
+    raise UserError(
+        f"Kaggle did not take {files.csv} in {CREATE_TRIES} tries, and does not list it. Try again "
+        "later: kit submit looks in the list once more before it sends the file."
+    )
+
+
+def settle(
+    kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, clock: Clock
+) -> Upload:
+    """Find out what became of an upload whose process ended while it was submitting.
+
+    Returns it with its number, or, when it is not in Kaggle's list, as one that was never sent.
+    """
+    if upload.step != "create":
+        return upload
+    say(f"{upload.file_name} may have been submitted already: looking in Kaggle's list.")
+    if found := look_for(kaggle, slug, upload, clock):
+        return _move(files, upload, "waiting", found.ref)
+    say("It is not there: it never arrived.")
+    return _move(files, upload, "checked")
+
+
+def look_for(kaggle: Kaggle, slug: str, upload: Upload, clock: Clock) -> Listed | None:
+    """The upload in Kaggle's list, None when it does not appear there for a while."""
+    for wait in LOOKS:
+        if wait:
+            clock.sleep(wait)
+        for listed in kaggle.submissions(slug):
+            if is_listing_of(upload, listed):
+                return listed
+    return None
+
+
+def is_listing_of(upload: Upload, listed: Listed) -> bool:
+    """Whether this line of Kaggle's list is the upload."""
+    if upload.ref is not None:
+        return listed.ref == upload.ref
+    return listed.file_name == upload.file_name and upload.mark in listed.description
+
+
+def wait_for_score(
+    kaggle: Kaggle,
+    slug: str,
+    files: SubmissionFiles,
+    upload: Upload,
+    minutes: float,
+    clock: Clock,
+) -> Upload:
+    """Ask for the score until it is there or the time is up; returns the upload as it is then."""
+    end = clock.now() + timedelta(minutes=minutes)
+    waits = chain(POLLS, repeat(POLLS[-1]))
+    while True:
+        listed = next((one for one in kaggle.submissions(slug) if is_listing_of(upload, one)), None)
+        if listed is not None:
+            # Another file may be on its way by now: its record is in the same JSON.
+            with one_at_a_time(files.uploads.parent, patient=True):
+                upload = take_result(files, upload, listed)
+        if not upload.is_open or clock.now() >= end:
+            return upload
+        clock.sleep(next(waits))
+
+
+def take_result(files: SubmissionFiles, upload: Upload, listed: Listed) -> Upload:
+    """Write down what Kaggle's list says of an upload, if that is more than was known."""
+    scores = {"ref": listed.ref, "public": listed.public, "private": listed.private}
+    if listed.status == "COMPLETE":
+        known = {"step": "complete", **scores}
+    elif listed.status == "ERROR":
+        known = {"step": "rejected", **scores, "error": " ".join(listed.error.split())}
+    else:
+        known = {"step": "waiting", "ref": listed.ref}
+    if all(getattr(upload, name) == value for name, value in known.items()):
+        return upload
+    if listed.public is not None and listed.private is not None:
+        keep_grades(files, upload.csv_digest, Grades(listed.public, listed.private))
+    return save_upload(files, upload.model_copy(update=known))
+
+
+def _move(files: SubmissionFiles, upload: Upload, step: Step, ref: int | None = None) -> Upload:
+    return save_upload(files, upload.model_copy(update={"step": step, "ref": ref}))
+
+
+def _with_the_limit(kaggle: Kaggle, slug: str, refusal: Refused, clock: Clock) -> UserError:
+    """A refusal in Kaggle's words, or in clearer ones if it was for the daily limit."""
+    if refusal.status != 400:
+        return refusal
+    limits = kaggle.limits(slug)
+    return UserError(daily_limit(clock.now(), limits.for_good)) if limits.left == 0 else refusal
