@@ -84,7 +84,7 @@ def module_name(path: Path) -> str:
 def test_no_import_points_back(path: Path) -> None:
     room = path.relative_to(KIT).parts[0]
     if room not in MAY_IMPORT:
-        return  # commands, cli.py and demo.py see everything, __init__ and __main__ import at most the cli
+        return  # commands, cli and demo see everything, __init__ and __main__ at most the cli
     rooms = {name.split(".")[1] for name in imported(path)} - {room}
     assert rooms <= MAY_IMPORT[room]
 

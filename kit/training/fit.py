@@ -142,12 +142,14 @@ def _validate(task: FoldTask, model: keras.Model, epoch: int, train_loss: float)
     loss = build_loss(task.recipe.loss)(labels.astype(np.float32), logits)
     probs = to_probs(logits.astype(np.float64))
     half = decide(probs, np.full(probs.shape[1], 0.5))
+    # A loss that is no number stops the training right after this, with a line that says so.
+    best_cut = np.nan if np.isnan(probs).any() else exact_thresholds(labels, probs).f1.mean()
     return EpochLog(
         epoch=epoch,
         loss=train_loss,
         val_loss=float(keras.ops.convert_to_numpy(loss)),
         val_macro_f1_at_half=macro_f1(labels, half),
-        val_macro_f1_best_cut=float(exact_thresholds(labels, probs).f1.mean()),
+        val_macro_f1_best_cut=float(best_cut),
         learning_rate=0.0,
         samples_per_second=0.0,
         seconds=0.0,
