@@ -151,7 +151,7 @@ def test_its_notebook_repeats_the_blend_with_the_network_blocked(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The notebook ran here with the network blocked" in done.stdout
-    (blend,) = (folder / "runs/cells/blends").glob("mean-*")
+    (blend,) = (folder / "runs/cells/blends").glob("auto-*")
     made = read_predictions(folder / "notebook/check/working/test.parquet", CLASS_KEYS)
     expected = read_predictions(blend / "test.parquet", CLASS_KEYS).take(made.ids)
     assert np.abs(made.probs - expected.probs).max() <= 1e-5

@@ -308,7 +308,7 @@ def test_the_notebook_says_what_to_expect_and_is_nbformat_4(
     assert len({cell["id"] for cell in notebook["cells"]}) == len(kinds)
     score = read_score(meadow.blend("both").thresholds)
     told = "".join(notebook["cells"][0]["source"])
-    assert f"**{score.cross_fitted:.3f}**, between {score.interval[0]:.3f} and" in told
+    assert f"**{score.expected:.3f}**, between {score.interval[0]:.3f} and" in told
     compile(script_of(json.dumps(notebook)), "notebook", "exec")
 
 

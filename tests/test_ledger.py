@@ -35,7 +35,7 @@ def test_every_submission_is_listed_with_its_scores_and_ranks(place: Place) -> N
     assert best[4:] == [f"{grades['public']:.4f} #1", f"{grades['private']:.4f} #1"]
     assert [cell[-2:] for cell in other[4:]] == ["#2", "#2"]
     scores = read_json(Path("runs/cells/blends/best/thresholds.json"))["scores"]
-    assert best[2] == f"{scores['cross_fitted']:.4f}"
+    assert best[2] == f"{scores['expected']:.4f}"
     assert re.search(r"cells-best: made of run1-16-\w+, run2-16-\w+\n", out)
     assert "of 2 inside the 95 % interval; public minus estimate is" in out
     assert "2 are too few to tell whether the estimates are off" in out

@@ -188,6 +188,6 @@ def test_facts_that_contradict_each_other_are_refused(
         Competition(**{**vars(find_competition("hpa")), **facts})
 
 
-def test_the_way_to_get_the_data_names_the_folder_they_are_missed_in(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"Once you have acc.* -p {tmp_path} -f FILE"):
+def test_missing_data_come_with_the_way_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"{tmp_path}/train.csv does not .*kit data --comp.* hpa"):
         find_competition("hpa").read_labels(tmp_path)

@@ -52,7 +52,7 @@ def test_what_is_worth_knowing_is_said_before_anything_is_sent(place: Place) -> 
     status, out, _ = place.kit("submit", "--dry-run")
     assert status == 0
     scores = read_json(Path("runs/cells/blends/best/thresholds.json"))["scores"]
-    assert f"expected score {scores['cross_fitted']:.3f}, 95 % from" in out
+    assert f"expected score {scores['expected']:.3f}, 95 % from" in out
     assert re.search(r"80 rows, \d\.\d\d labels a row \(out of fold \d", out)
     assert "differs from cells-other (2018-11-21, public 0." in out
     assert "submissions left today: 4; the count starts anew at midnight UTC, in 3.5 h" in out
