@@ -20,7 +20,7 @@ setup: .venv/.ready  ## make .venv from the lock, when it is missing or older th
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup  ## the whole way on synthetic cells, in about seven minutes on two cores
+demo: setup  ## the whole way on synthetic cells, in about eight minutes on two cores
 	$(KIT) demo
 
 data: setup  ## download the competition's files, or make those of COMPETITION=cells
