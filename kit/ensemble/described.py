@@ -18,10 +18,8 @@ def described(solved: Solved, runs: Sequence[str], class_keys: Sequence[str]) ->
     score = solved.estimate.score
     rows, size = solved.averaged, score.test_rows
     ratio = size / len(rows.labels)
-    disagree = classes_that_disagree(
-        solved.policy.fit(solved.averaged), solved.averaged, solved.cuts, solved.test
-    )
-    decided = solved.finish.decide(rows.probs, solved.policy.fit(rows))
+    disagree = classes_that_disagree(solved.oof_cuts, solved.averaged, solved.cuts, solved.test)
+    decided = solved.finish.decide(rows.probs, solved.oof_cuts)
     return {
         "method": solved.method,
         "runs": list(runs),

@@ -25,9 +25,10 @@ class Solved:
     """A blend with everything that was chosen, fitted and found out about it.
 
     `sample` are the out-of-fold rows under the blend, `averaged` the same as test predictions
-    would be; `test` the blend's test probabilities, (rows, classes), and `cuts` the thresholds for
-    them. `methods` and `policies` are what was chosen from, the blend's own among them; `alone` is
-    what each model is worth by itself under the same policy.
+    would be, and `oof_cuts` the thresholds found on those; `test` the blend's test probabilities,
+    (rows, classes), and `cuts` the thresholds for them. `methods` and `policies` are what was
+    chosen from, the blend's own among them; `alone` is what each model is worth by itself under the
+    same policy.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Solved:
     sample: Sample
     averaged: Sample
     test: NDArray[np.float32]
+    oof_cuts: Thresholds
     cuts: Thresholds
     estimate: Estimate
     methods: tuple[tuple[str, Judged], ...]
@@ -110,13 +112,14 @@ def solve(
         sample=sample,
         averaged=averaged,
         test=test,
+        oof_cuts=cuts,
         cuts=carry(blends.transfers[method], cuts, averaged, test),
         estimate=estimate(
             members.labels,
             members.group,
             folds,
             policies,
-            fitted_score(sample, policy.fit(sample)),
+            fitted_score(sample, cuts if averaged is sample else policy.fit(sample)),
             test_rows,
             taken,
             copies if "copies" in taken else None,

@@ -98,7 +98,7 @@ def tune_stage(
         sample.group,
         leave_each_out(sample, averaged),
         policies,
-        fitted_score(sample, chosen.fit(sample)),
+        fitted_score(sample, cuts if averaged is sample else chosen.fit(sample)),
         test_rows,
     )
     names = dict(zip(competition.class_keys, competition.class_names, strict=True))

@@ -69,10 +69,7 @@ def _provenance(
         "competition": competition.name,
         "csv_digest": digest_file(files.csv),
         "blend": _mixture(blend),
-        "thresholds": {
-            key: thresholds[key]
-            for key in ("policy", "transfer", "thresholds", "finish", "copies", "scores")
-        },
+        "thresholds": {key: thresholds[key] for key in _OF_THRESHOLDS},
         "test": _counts(competition, decisions),
         "oof": read_json(blend.weights)["out_of_fold"],
         "runs": runs,
