@@ -39,8 +39,13 @@ class Recipe(BaseModel):
     weights: str = Field(default="none", description="what the backbone starts from")
 
     # What it is shown.
-    sampling: Literal["repeat", "none"] = Field(
-        default="none", description="with repeat, rows of rare classes come several times an epoch"
+    sampling: Literal["repeat", "table", "inverse", "balanced", "none"] = Field(
+        default="none",
+        description=(
+            "which rows an epoch shows. repeat: rows of rare classes several times; table: as "
+            "often as `repeats` says; inverse: drawn by one over the frequency of the rarest "
+            "class; balanced: every class in turn; none: each row once"
+        ),
     )
     repeat_threshold: float = Field(
         default=0.1,
@@ -51,38 +56,85 @@ class Recipe(BaseModel):
     repeat_cap: float = Field(
         default=8.0,
         ge=1,
-        description="how often a row comes in an epoch at most, on average; with sampling=repeat",
+        description=(
+            "how often a row comes in an epoch at most, on average; with sampling=repeat or inverse"
+        ),
     )
-    augment: Literal["symmetries", "none"] = Field(
+    repeats: str = Field(
+        default="",
+        description="class:times with commas between, as 27:10,15:8; with sampling=table",
+    )
+    augment: str = Field(
         default="symmetries",
-        description="with symmetries, each image under one of the square's eight, drawn by epoch",
+        description="how images are varied, several with + between; kit look MODEL shows it",
+    )
+    mix: str = Field(
+        default="none",
+        description="mixup(0.2) or cutmix(1): images of a batch are mixed, and their labels",
     )
     batch: int = Field(default=32, ge=1, description="images an optimizer step")
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="in how many parts a batch goes through the network, to save memory",
+    )
     steps: int | None = Field(
         default=None, ge=1, description="optimizer steps an epoch; none: as many as the rows make"
     )
 
     # How it learns.
-    loss: Literal["bce", "focal"] = Field(
-        default="bce", description="binary cross-entropy, or focal loss with gamma 2"
+    loss: str = Field(
+        default="bce", description="a loss, or a weighted sum as 0.5*focal(gamma=2)+0.5*lovasz"
     )
-    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="moves labels from 0 and 1 towards a half"
+    )
+    optimizer: Literal["adam", "adamw", "sgd", "lion"] = Field(
         default="adam", description="how gradients become steps; sgd has a momentum of 0.9"
     )
     learning_rate: float = Field(
         default=1e-3, gt=0, description="at its highest, with everything learning"
     )
     weight_decay: float = Field(
-        default=0.0, ge=0, description="pull of the weights towards zero; with optimizer=adamw"
+        default=0.0,
+        ge=0,
+        description="pull of the weights towards zero; with optimizer=adamw or lion",
     )
-    schedule: Literal["constant", "cosine"] = Field(
-        default="constant", description="after the warm-up: the learning rate stays, or falls to 0"
+    clip: float = Field(
+        default=0.0, ge=0, description="longest gradient, all weights together; 0: any length"
+    )
+    ema: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="predict with a moving average of the weights that keeps this share a step",
+    )
+    schedule: Literal["constant", "cosine", "onecycle", "plateau"] = Field(
+        default="constant",
+        description=(
+            "of the learning rate. constant: stays; cosine: falls to 0; onecycle: rises from a "
+            "25th along the warm-up, or 0.3 without one, then falls; plateau: cut when the "
+            "validation loss stays"
+        ),
     )
     warmup: float = Field(
         default=0.0,
         ge=0,
         lt=1,
         description="share of the steps, after the frozen epochs, in which the learning rate rises",
+    )
+    plateau_epochs: int = Field(
+        default=5, ge=1, description="epochs without a better loss before a cut; schedule=plateau"
+    )
+    plateau_factor: float = Field(
+        default=0.5, gt=0, lt=1, description="the learning rate's part after it; schedule=plateau"
+    )
+    precision: Literal["float32", "mixed", "mixed_bfloat16", "mixed_float16"] = Field(
+        default="float32",
+        description=(
+            "of the sums inside. mixed: bfloat16 on a GPU that has it, float16 on another, "
+            "float32 on a CPU; weights stay float32"
+        ),
     )
     frozen_epochs: int = Field(
         default=0, ge=0, description="epochs at the beginning with the backbone frozen"
@@ -94,6 +146,22 @@ class Recipe(BaseModel):
     keep: Literal["val_loss", "val_macro_f1", "last"] = Field(
         default="val_loss",
         description="which epoch predicts: the best on the fold left out, or simply the last",
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description="stop after so many epochs without a better one by `keep`; none: never",
+    )
+
+    # How it predicts.
+    tta: int = Field(
+        default=1,
+        ge=1,
+        le=48,
+        description=(
+            "views of an image whose logits are averaged: up to eight symmetries, then those of "
+            "the centre and of four corners"
+        ),
     )
     # Fold k trains with 1000 * seed + k, and the backends' seeds have 32 bits.
     seed: int = Field(
@@ -109,8 +177,13 @@ class Recipe(BaseModel):
 # A setting, the values of another with which it changes nothing, and one with which it does.
 _IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
     "weight_decay": ("optimizer", ("adam", "sgd"), "adamw"),
-    "repeat_threshold": ("sampling", ("none",), "repeat"),
-    "repeat_cap": ("sampling", ("none",), "repeat"),
+    "repeat_threshold": ("sampling", ("none", "table", "inverse", "balanced"), "repeat"),
+    "repeat_cap": ("sampling", ("none", "table", "balanced"), "repeat"),
+    "repeats": ("sampling", ("none", "repeat", "inverse", "balanced"), "table"),
+    "warmup": ("schedule", ("plateau",), "cosine"),
+    "plateau_epochs": ("schedule", ("constant", "cosine", "onecycle"), "plateau"),
+    "plateau_factor": ("schedule", ("constant", "cosine", "onecycle"), "plateau"),
+    "patience": ("keep", ("last",), "val_loss"),
     "frozen_learning_rate": ("frozen_epochs", (0,), 1),
 }
 
@@ -129,7 +202,7 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             raise UserError(f"--set wants key=value, got '{setting}'. Example: --set epochs=3")
         if key == "name" or key not in Recipe.model_fields:
             raise unknown("recipe setting", key, set(Recipe.model_fields) - {"name"})
-        given[key] = None if value == "none" and key == "steps" else value
+        given[key] = None if value == "none" and key in ("steps", "patience") else value
     try:
         changed = Recipe.model_validate({**recipe.model_dump(), **given})
     except ValidationError as error:

@@ -1,0 +1,81 @@
+"""The small grammar in which recipes name several things at once: `0.5*focal(gamma=2)+0.5*lovasz`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kit.core.errors import UserError, unknown
+
+# For each name that may stand in a text, its numbers in order, with their usual values.
+Known = Mapping[str, Mapping[str, float]]
+
+_TERM = re.compile(r"(?:(?P<weight>[^*()]+)\*)?(?P<name>\w+)(?:\((?P<inside>[^()]*)\))?")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One name of such a text with its weight and all its numbers, the usual ones included."""
+
+    name: str
+    numbers: Mapping[str, float]
+    weight: float = 1.0
+
+
+def parse_terms(kind: str, text: str, known: Known) -> tuple[Term, ...]:
+    """The terms of a text such as `symmetries+crop(0.6)` or `0.5*focal(gamma=2)+0.5*lovasz`.
+
+    Numbers in brackets are given in order or by name; those left out have their usual values.
+    `kind` is what the names are, for messages. Raises UserError in one line for a text that does
+    not read so, for a name or number that is not known, and for a name that comes twice.
+    """
+    terms = tuple(_parse(kind, part, known) for part in _split(text))
+    names = [term.name for term in terms]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{kind} '{text}' names {twice[0]} twice.")
+    return terms
+
+
+def _split(text: str) -> list[str]:
+    """The parts between plus signs that are not in brackets and not those of an exponent."""
+    return re.split(r"(?<![\d.][eE])\+(?![^(]*\))", text.replace(" ", ""))
+
+
+def _parse(kind: str, text: str, known: Known) -> Term:
+    match = _TERM.fullmatch(text)
+    if match is None:
+        raise UserError(f"{kind} '{text}' does not read as name, name(number) or number*name.")
+    name = match["name"]
+    if name not in known:
+        raise unknown(kind, name, known)
+    weight = 1.0 if match["weight"] is None else _number(kind, text, match["weight"])
+    return Term(name, _numbers(kind, text, match["inside"] or "", known[name]), weight)
+
+
+def _numbers(kind: str, text: str, inside: str, usual: Mapping[str, float]) -> dict[str, float]:
+    found = dict(usual)
+    given = inside.split(",") if inside else []
+    if len(given) > len(usual):
+        raise UserError(f"{kind} '{text}' is given too many numbers; {_takes(usual)}.")
+    for position, part in enumerate(given):
+        key, equals, value = part.rpartition("=")
+        if not equals:
+            key = list(usual)[position]
+        if key not in usual:
+            raise UserError(f"{kind} '{text}': no number '{key}'; {_takes(usual)}.")
+        found[key] = _number(kind, text, value)
+    return found
+
+
+def _takes(usual: Mapping[str, float]) -> str:
+    listed = ", ".join(f"{key}={value:g}" for key, value in usual.items())
+    return f"it takes {listed}" if usual else "it takes none"
+
+
+def _number(kind: str, text: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not abs(number) < float("inf"):
+        raise UserError(f"{kind} '{text}': '{value}' is not a number.")
+    return number
