@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from kit.competitions.metrics import f1_from_counts, f1_per_class, macro_f1
+from kit.competitions.metrics import batch_f1, f1_from_counts, f1_per_class, macro_f1
 
 TABLES = st.tuples(st.integers(1, 8), st.integers(1, 5)).flatmap(
     lambda shape: st.tuples(*[arrays(np.uint8, shape, elements=st.integers(0, 1))] * 2)
@@ -69,3 +69,44 @@ def test_tables_of_other_shapes_are_refused(
 def test_counts_of_any_shape() -> None:
     f1 = f1_from_counts([[2, 0], [1, 0]], [[3, 1], [1, 0]], [[2, 0], [2, 0]])
     np.testing.assert_allclose(f1, [[0.8, 0.0], [2 / 3, 0.0]])
+
+
+def test_batch_f1_worked_out_by_hand() -> None:
+    labels = [[1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1], [1, 0, 0]]
+    decisions = [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0], [1, 1, 1]]
+    # Two of three said, of three true; nothing right of one true; one right of three said.
+    expected = [4 / 6, 0, 2 / 4]
+    assert batch_f1(labels, decisions, 2) == pytest.approx(np.mean(expected))
+
+
+@given(TABLES)
+def test_batch_f1_of_all_rows_is_micro_f1(
+    tables: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+) -> None:
+    labels, decisions = tables
+    micro = f1_score(labels.ravel(), decisions.ravel(), zero_division=0)
+    assert batch_f1(labels, decisions, len(labels)) == pytest.approx(micro)
+    assert batch_f1(labels, decisions, 100) == pytest.approx(micro)
+
+
+def test_batch_f1_depends_on_the_batches() -> None:
+    labels = np.array([[1], [0], [1], [0]])
+    decisions = np.array([[1], [1], [0], [0]])
+    assert batch_f1(labels, decisions, 4) == 0.5
+    assert batch_f1(labels, decisions, 1) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("labels", "decisions", "batch", "message"),
+    [
+        ((3, 2), (3, 1), 2, "must be one shape"),
+        ((3,), (3,), 2, "must be one shape"),
+        ((0, 2), (0, 2), 2, "0 rows in batches of 2; both must be at least 1"),
+        ((3, 2), (3, 2), 0, "3 rows in batches of 0; both must be at least 1"),
+    ],
+)
+def test_batch_f1_refuses_what_has_no_batches(
+    labels: tuple[int, ...], decisions: tuple[int, ...], batch: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        batch_f1(np.zeros(labels), np.zeros(decisions), batch)

@@ -33,3 +33,28 @@ def macro_f1(labels: ArrayLike, decisions: ArrayLike) -> float:
     so does a class with neither, as the competition's grader has it.
     """
     return float(f1_per_class(labels, decisions).mean())
+
+
+def batch_f1(labels: ArrayLike, decisions: ArrayLike, batch: int) -> float:
+    """Micro-F1 of each `batch` consecutive rows, the mean over these batches.
+
+    Precision and recall are taken over all entries of a batch, whatever their class; F1 is 0
+    where they are undefined. The last batch may be smaller, and counts as much as the others.
+    `labels` and `decisions` are (rows, classes), 0 or 1. Raises ValueError when their shapes
+    differ, without rows, and for batches of less than one row.
+
+    This is what two published systems of students report (InceptionResNetV2 0.638 in training
+    and 0.686 in validation, VGG16 0.504), and it is not the competition's macro-F1: frequent
+    classes make nearly all of it, and it depends on the size of the batches.
+    """
+    true = np.asarray(labels, dtype=bool)
+    predicted = np.asarray(decisions, dtype=bool)
+    if true.shape != predicted.shape or true.ndim != 2:
+        raise ValueError(f"labels {true.shape} and decisions {predicted.shape} must be one shape")
+    if batch < 1 or not len(true):
+        raise ValueError(f"{len(true)} rows in batches of {batch}; both must be at least 1")
+    starts = np.arange(0, len(true), batch)
+    hits, said, positives = (
+        np.add.reduceat(table.sum(axis=1), starts) for table in (true & predicted, predicted, true)
+    )
+    return float(f1_from_counts(hits, said, positives).mean())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 import keras
+from keras import ops
 
 from kit.core.errors import UserError, unknown
 
@@ -62,6 +63,59 @@ def _average_max(
     return _logits(_drop(pooled, dropout, draw), classes, draw)
 
 
+@keras.saving.register_keras_serializable("kit")
+class GeneralizedMean(keras.layers.Layer):
+    """Pooling by `mean(x**p)**(1/p)` over height and width.
+
+    That is the average at p = 1, and nears the maximum with growing p. Takes (batch, height,
+    width, channels) and gives (batch, channels) in float32, whatever the precision of the rest.
+    The one exponent p starts at 3 and is trained (Radenovic et al. 2018, arXiv:1711.02512).
+    Values below 1e-6, negative ones included, count as 1e-6, as in the authors' code. A saved
+    model with this layer is loaded by whoever has imported this module.
+    """
+
+    def __init__(
+        self, name: str | None = None, dtype: str = "float32", trainable: bool = True
+    ) -> None:
+        super().__init__(name=name, dtype=dtype, trainable=trainable)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the exponent."""
+        # Below 1 the mean favours the smallest values, and at 0 it is undefined.
+        self._p = self.add_weight(
+            name="p",
+            shape=(),
+            initializer=keras.initializers.Constant(3.0),
+            constraint=lambda p: ops.maximum(p, 1.0),
+        )
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The generalized means."""
+        # By logarithms: the power of an activation of 1e4 overflows float32 from p = 10.
+        logs = ops.log(ops.maximum(inputs, 1e-6))
+        count = ops.cast(ops.shape(logs)[1] * ops.shape(logs)[2], "float32")
+        mean = ops.logsumexp(self._p * logs, axis=(1, 2)) - ops.log(count)
+        return ops.exp(mean / self._p)
+
+
+def _gem(
+    maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
+) -> keras.KerasTensor:
+    return _logits(_drop(GeneralizedMean()(maps[0]), dropout, draw), classes, draw)
+
+
+def _blocks(
+    maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
+) -> keras.KerasTensor:
+    return _logits(_drop(_averages(maps), dropout, draw), classes, draw)
+
+
+def _averages(maps: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    """The global averages of every channel of every map, side by side."""
+    averages = [keras.layers.GlobalAveragePooling2D()(features) for features in maps]
+    return keras.layers.Concatenate()(averages) if len(maps) > 1 else averages[0]
+
+
 def _conv_dense(
     maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
 ) -> keras.KerasTensor:
@@ -80,8 +134,7 @@ def _gapnet(
 ) -> keras.KerasTensor:
     # As in ml-jku/gapnet-pl, where dropout was 0.3. Alpha dropout keeps the mean and the variance
     # that SELU relies on.
-    averages = [keras.layers.GlobalAveragePooling2D()(features) for features in maps]
-    features = keras.layers.Concatenate()(averages) if len(maps) > 1 else averages[0]
+    features = _averages(maps)
     for _ in range(2):
         features = keras.layers.Dense(
             256,
@@ -120,5 +173,7 @@ HEADS = {
     "average": Head(_average),
     "average_max": Head(_average_max),
     "conv_dense": Head(_conv_dense),
+    "gem": Head(_gem),
+    "blocks": Head(_blocks, takes_several=True),
     "gapnet": Head(_gapnet, takes_several=True),
 }

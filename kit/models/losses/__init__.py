@@ -1,0 +1,121 @@
+"""What training makes small: losses on logits, each class a yes-or-no question of its own.
+
+Texts are read and checked here without Keras; `kit/models/losses/functions.py` has the formulas.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.core.errors import UserError
+from kit.core.terms import Known, Term, parse_terms
+
+if TYPE_CHECKING:
+    import keras
+
+# The numbers of each loss with their usual values: those of its source, except that focal leaves
+# the balance of classes to the recipe's `sampling`. The square root and the cap are the kit's.
+LOSSES: Known = {
+    "bce": {},
+    "weighted_bce": {"power": 0.5, "cap": 10.0},
+    "focal": {"gamma": 2.0, "alpha": -1.0},
+    "asymmetric": {"gamma_pos": 0.0, "gamma_neg": 4.0, "clip": 0.05},
+    "soft_f1": {},
+    "lovasz": {},
+}
+
+_FROM_ZERO: tuple[Callable[[float], bool], str] = (lambda x: x >= 0, "from 0")
+_ALLOWED: Mapping[str, tuple[Callable[[float], bool], str]] = {
+    "power": _FROM_ZERO,
+    "cap": (lambda x: x >= 1, "from 1"),
+    "gamma": _FROM_ZERO,
+    "alpha": (lambda x: x == -1 or 0 < x < 1, "between 0 and 1, or -1 for no balance"),
+    "gamma_pos": _FROM_ZERO,
+    "gamma_neg": _FROM_ZERO,
+    "clip": (lambda x: 0 <= x < 1, "from 0 below 1"),
+}
+
+
+# F1 and Jaccard of a set count what is predicted against what is true. Where smoothed labels are
+# all that is true of a class, as in most batches of a rare one, predicting every row scores best.
+_OF_SETS = ("soft_f1", "lovasz")
+
+
+def check_loss(text: str, label_smoothing: float = 0.0) -> None:
+    """Raise UserError unless `text` names known losses with numbers that they can take.
+
+    Also for a `label_smoothing` that changes nothing, as none of the losses takes it. Builds
+    nothing and does not import Keras, so that a mistake shows at once.
+    """
+    _read(text, label_smoothing)
+
+
+def build_loss(
+    text: str, label_smoothing: float = 0.0, shares: NDArray[np.float64] | None = None
+) -> "keras.losses.Loss":
+    """The loss that `text` describes, as `bce` or `0.5*focal(gamma=2)+0.5*lovasz`.
+
+    It takes labels and logits, (rows, classes), and gives one float32: the mean over rows and
+    classes, of soft_f1 and lovasz the mean over classes of a value of all rows together. Labels
+    may lie between 0 and 1. `label_smoothing`, from 0 below 1, moves them so far of their way to
+    a half, except for soft_f1 and lovasz. `shares`, (classes,) in 0..1, is the share of positives
+    of each class among the training rows; only weighted_bce reads it. Raises UserError as
+    `check_loss` does, and ValueError for a smoothing out of range and for shares that are missing
+    or no shares.
+    """
+    terms = _read(text, label_smoothing)
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing is {label_smoothing}, not from 0 below 1")
+    from kit.models.losses.functions import FUNCTIONS, SumOfLosses, smoothed
+
+    parts = []
+    for term in terms:
+        numbers: dict[str, Any] = dict(term.numbers)
+        if term.name == "weighted_bce":
+            numbers = {"weights": _positive_weights(shares, numbers["power"], numbers["cap"])}
+        function = partial(FUNCTIONS[term.name], **numbers)
+        amount = 0.0 if term.name in _OF_SETS else label_smoothing
+        parts.append((term.weight, smoothed(function, amount)))
+    return SumOfLosses(parts)
+
+
+def _read(text: str, label_smoothing: float) -> tuple[Term, ...]:
+    terms = parse_terms("loss", text, LOSSES)
+    for term in terms:
+        if term.weight <= 0:
+            raise UserError(
+                f"loss '{text}': the weight of {term.name} is {term.weight:g}; it must be above 0."
+            )
+        for key, value in term.numbers.items():
+            fits, allowed = _ALLOWED[key]
+            if not fits(value):
+                raise UserError(
+                    f"loss '{text}': {key} of {term.name} is {value:g}; it must be {allowed}."
+                )
+    if label_smoothing and all(term.name in _OF_SETS for term in terms):
+        raise UserError(
+            f"label_smoothing={label_smoothing:g} changes nothing with loss '{text}': "
+            f"{' and '.join(_OF_SETS)} take labels as they are. Set it to 0, or add bce to the "
+            "loss."
+        )
+    return terms
+
+
+def _positive_weights(
+    shares: NDArray[np.float64] | None, power: float, cap: float
+) -> NDArray[np.float32]:
+    """How much a positive of each class counts beside a negative: between 1 / cap and cap.
+
+    With power 1 the positives of a class weigh as much as its negatives, as far as the cap
+    lets them. The bounds keep a class without positives, or without negatives, at a number.
+    """
+    if shares is None:
+        raise ValueError("weighted_bce needs the share of positives of each class")
+    if shares.ndim != 1 or not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError(f"shares must be numbers from 0 to 1, one a class, got {shares}")
+    with np.errstate(divide="ignore"):
+        odds = (1 - shares) / shares
+    return np.clip(odds**power, 1 / cap, cap).astype(np.float32)
