@@ -1,5 +1,6 @@
 """Folds: disjoint, covering, even in every label, groups whole; and refused when tampered with."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from kit.cli import main
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core.disk import read_json, write_text
@@ -23,7 +25,7 @@ from kit.data.folds import (
     read_groups,
     write_folds,
 )
-from kit.data.folds_stage import fold_stage
+from kit.data.folds_stage import fold_stage, missing_classes
 
 # Positives of each class among the 31,072 training rows of the Human Protein Atlas competition.
 HPA_COUNTS = (
@@ -157,6 +159,55 @@ def test_a_fold_is_looked_up_by_id() -> None:
     assert folds.of(("b", "a", "b")).tolist() == [0, 1, 0]
     with pytest.raises(UserError, match=r"Ids that are in no fold: c\."):
         folds.of(("a", "c"))
+
+
+# At random
+
+
+def test_a_random_split_covers_every_image_once_in_folds_of_one_size() -> None:
+    folds = make_folds(hpa_like(), 5, seed=0, how="random")
+    assert (folds.ids, folds.group) == (hpa_like().ids, hpa_like().ids)
+    sizes = np.bincount(folds.fold)
+    assert sizes.tolist() == [6215, 6215, 6214, 6214, 6214]  # a fifth: the usual 20 % split
+
+
+def test_a_random_split_does_not_even_out_the_classes() -> None:
+    random = make_folds(hpa_like(), 5, seed=0, how="random")
+    even = count_labels(hpa_like_folds(), hpa_like())
+    assert spread(count_labels(random, hpa_like())).sum() > 20 * spread(even).sum()
+
+
+def test_a_random_split_leaves_rare_classes_to_chance() -> None:
+    # All eight positives of a class in one of two folds: 2 of 256 ways; never in even folds.
+    labels = np.arange(64)[:, None] < 8
+    table = LabelTable(tuple(f"{row:02d}" for row in range(64)), labels.astype(np.uint8))
+    counts = [count_labels(make_folds(table, 2, s, how="random"), table) for s in range(400)]
+    assert min(int(count.min()) for count in counts) == 0
+    assert np.mean([count[0, 0] for count in counts]) == pytest.approx(4, abs=0.3)
+
+
+def test_the_labels_change_nothing_in_a_random_split() -> None:
+    table = small_table()
+    flipped = replace(table, labels=1 - table.labels)
+    first, again = (make_folds(each, 3, 1, how="random") for each in (table, flipped))
+    np.testing.assert_array_equal(first.fold, again.fold)
+    assert (first.fold != make_folds(table, 3, 2, how="random").fold).any()
+    by_id = make_folds(shuffled(table), 3, 1, how="random")
+    np.testing.assert_array_equal(first.fold, by_id.fold)
+
+
+def test_groups_stay_whole_in_a_random_split_too() -> None:
+    table = small_table(60, 3)
+    groups = {image_id: f"g{int(image_id) // 4}" for image_id in table.ids}
+    folds = make_folds(table, 5, 0, groups, how="random")
+    in_fold = {(group, fold) for group, fold in zip(folds.group, folds.fold.tolist(), strict=True)}
+    assert len(in_fold) == 15
+    assert np.bincount(folds.fold).tolist() == [12] * 5
+
+
+def test_another_way_to_split_is_refused() -> None:
+    with pytest.raises(UserError, match=r"No split 'shuffled'\. Known: random, stratified\."):
+        make_folds(small_table(), 3, 0, how="shuffled")
 
 
 # On disk
@@ -308,3 +359,159 @@ def test_the_stage_uses_the_competitions_own_groups(
     folds = fold_stage(grouped, workspace, n=2, seed=0)
     assert len(set(folds.group)) == 4
     assert read_json(provenance_of(workspace.folds))["groups"] == 4
+
+
+@pytest.mark.parametrize(
+    ("how", "grouped", "method"),
+    [
+        ("stratified", False, "MultilabelStratifiedKFold of iterative-stratification, rows sort"),
+        ("stratified", True, "groups kept whole, greedy from the rarest label, then single moves"),
+        ("random", False, "shuffled K-fold, not stratified, rows sorted by id"),
+        ("random", True, "groups kept whole, shuffled K-fold of the groups, not stratified"),
+    ],
+)
+def test_the_provenance_says_how_the_rows_were_split(
+    shapes: Competition, workspace: Workspace, how: str, grouped: bool, method: str
+) -> None:
+    table = put_labels(shapes, workspace)
+    groups = workspace.source / "groups.csv"
+    groups.write_text("Id,group\n" + "".join(f"{name},{name[0]}{name}\n" for name in table.ids))
+    fold_stage(shapes, workspace, n=3, seed=0, groups=groups if grouped else None, how=how)
+    said = read_json(provenance_of(workspace.folds))
+    assert said["method"].startswith(method)
+    keys = "competition method n seed rows groups labels_digest folds_digest"
+    assert list(said) == keys.split()
+
+
+def test_folds_are_not_replaced_by_those_of_another_split(
+    shapes: Competition, workspace: Workspace
+) -> None:
+    put_labels(shapes, workspace)
+    fold_stage(shapes, workspace, n=3, seed=0)
+    with pytest.raises(UserError, match="holds other folds"):
+        fold_stage(shapes, workspace, n=3, seed=0, how="random")
+
+
+def test_classes_that_a_fold_lacks_are_named_in_one_line(shapes: Competition) -> None:
+    labels = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 0]], np.uint8)
+    table, ids = LabelTable(("a", "b", "c"), labels), ("a", "b", "c")
+    folds = Folds(ids, np.array([0, 1, 2]), ids)
+    assert missing_classes(shapes, folds, table) == (
+        "Classes that a fold has no positive of: square Square (fold 1, 2), "
+        "star Star (fold 0, 1, 2)."
+    )
+    assert missing_classes(shapes, folds, replace(table, labels=np.ones_like(labels))) == ""
+
+
+# The command
+
+
+@pytest.fixture
+def kit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, list[str], str]]:
+    """Runs `kit folds` in an empty folder, beside labels of 100 rows.
+
+    Class 0 holds in 60 rows, class 27 in 10, class 1 in the other 30.
+    """
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels").mkdir()
+    rows = "".join(f"{n:02d},{0 if n < 60 else 27 if n < 70 else 1}\n" for n in range(100))
+    (tmp_path / "labels/train.csv").write_text("Id,Target\n" + rows)
+
+    def run(*words: str) -> tuple[int, list[str], str]:
+        monkeypatch.setattr(sys, "argv", ["kit", "folds", "--data", "labels", *words])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        shown = capsys.readouterr()
+        return status, shown.out.splitlines(), shown.err
+
+    return run
+
+
+def line(lines: list[str], beginning: str) -> list[str]:
+    (found,) = (each for each in lines if each.startswith(beginning))
+    return found.removeprefix(beginning).split()
+
+
+def test_the_samplings_are_shown_on_folds_that_are_made_for_it(
+    kit: Callable[..., tuple[int, list[str], str]], tmp_path: Path
+) -> None:
+    status, shown, _ = kit("--show", "sampling", "--repeats", "27:10")
+    assert status == 0
+    assert (tmp_path / "folds/hpa.csv").exists()
+    assert any("fold 0 of 5 left out" in each for each in shown)
+    shown = shown[shown.index("Wrote folds/hpa.csv") :]
+    header = ["rows", "none", "repeat", "inverse", "balanced", "table"]
+    assert line(shown, "class     ") == header
+    # 80 rows learn: 48, 24 and 8. One over these is 3 in all, made 80, a third for each class.
+    assert line(shown, "0 Nucleoplasm") == ["60", "48", "48", "27", "27", "48"]
+    assert line(shown, "1 Nuclear membrane") == ["30", "24", "24", "27", "27", "24"]
+    assert line(shown, "27 Rods & rings") == ["10", "8", "8", "27", "27", "80"]
+    assert line(shown, "9 Endosomes") == ["0", "0", "0", "0", "0", "0"]
+    assert line(shown, "rows an epoch") == ["100", "80", "80", "80", "80", "152"]
+    assert line(shown, "one row at most") == ["1.0", "1.0", "3.3", "3.3", "10.0"]
+
+
+def test_without_repeats_there_is_no_column_for_the_table(
+    kit: Callable[..., tuple[int, list[str], str]],
+) -> None:
+    _, shown, _ = kit("--show", "sampling")
+    assert line(shown, "rows an epoch") == ["100", "80", "80", "80", "80"]
+    assert not any(each.startswith("without labels") for each in shown)
+
+
+def test_rows_without_labels_have_a_line_where_there_are_some(
+    kit: Callable[..., tuple[int, list[str], str]], tmp_path: Path
+) -> None:
+    with (tmp_path / "labels/train.csv").open("a") as file:
+        file.writelines(f"x{n},\n" for n in range(10))
+    _, shown, _ = kit("--show", "sampling", "--how", "random", "--n", "2")
+    count, none, repeat, inverse, balanced = line(shown, "without labels")
+    assert (count, none, balanced) == ("10", repeat, "14")  # a quarter of 55 rows
+    assert float(inverse) < float(none)
+
+
+def test_folds_that_are_there_are_shown_as_they_are(
+    kit: Callable[..., tuple[int, list[str], str]], tmp_path: Path
+) -> None:
+    kit("--n", "2", "--how", "random", "--seed", "4")
+    before = (tmp_path / "folds/hpa.csv").read_bytes()
+    status, shown, _ = kit("--show", "sampling")
+    assert status == 0
+    assert any("fold 0 of 2 left out" in each for each in shown)
+    assert line(shown, "rows an epoch") == ["100", "50", "50", "50", "50"]
+    assert (tmp_path / "folds/hpa.csv").read_bytes() == before
+    status, _, said = kit("--show", "sampling", "--n", "3")
+    assert (status, said.count("\n")) == (2, 1)
+    assert "holds other folds" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--show", "samplings"), "No table to --show 'samplings'. Known: sampling. Did you mean"),
+        (("--show", ""), "No table to --show ''. Known: sampling."),
+        (("--repeats", "27:2"), "--repeats 27:2 changes no folds. Add --show sampling, or leave"),
+        (("--show", "sampling", "--repeats", "99:2"), "No class '99'. Known: 0, 1, 10"),
+        (("--show", "sampling", "--repeats", "27:0"), "repeats '27:0': a row comes a number of"),
+        (("--how", "shuffle"), "No split 'shuffle'. Known: random, stratified."),
+    ],
+)
+def test_what_folds_cannot_do_is_said_in_one_line(
+    kit: Callable[..., tuple[int, list[str], str]], words: tuple[str, ...], message: str
+) -> None:
+    status, _, said = kit(*words)
+    assert (status, said.count("\n")) == (2, 1)
+    assert said.startswith(f"kit: {message}")
+
+
+def test_classes_missing_from_a_fold_are_said_when_folds_are_made(
+    kit: Callable[..., tuple[int, list[str], str]],
+) -> None:
+    _, shown, _ = kit("--how", "random")
+    (said,) = (each for each in shown if each.startswith("Classes that a fold has no positive of"))
+    assert "2 Nucleoli (fold 0, 1, 2, 3, 4)" in said

@@ -11,7 +11,15 @@ from kit.competitions.synthetic.draw import draw_field
 from kit.competitions.synthetic.plan import plan_fields
 from kit.core.errors import UserError
 from kit.data.augment import SYMMETRIES, apply_symmetry
-from kit.data.twins import BLOCK, LEAST, SIDE, find_twins, find_twins_within, fingerprints
+from kit.data.twins import (
+    BLOCK,
+    LEAST,
+    SIDE,
+    find_all_twins,
+    find_twins,
+    find_twins_within,
+    fingerprints,
+)
 
 Images = NDArray[np.uint8]
 
@@ -141,6 +149,39 @@ def test_rows_are_right_in_every_block() -> None:
     assert find_twins(images, images[BLOCK + 4 :]).tolist() == [BLOCK + 4, BLOCK + 5, BLOCK + 6]
 
 
+# All of them
+
+
+def test_every_twin_is_found_under_every_symmetry() -> None:
+    known, asked = blobs(6), blobs(3, seed=1)
+    for row, symmetry in ((1, 3), (4, 6)):
+        known[row] = apply_symmetry(known[0], symmetry)
+    asked[2] = apply_symmetry(known[0], 5)
+    asked[0] = darkened(known[5])
+    assert find_all_twins(known, asked).tolist() == [[0, 5], [2, 0], [2, 1], [2, 4]]
+
+
+def test_among_all_twins_is_the_most_alike(cells: tuple[Images, list[str]]) -> None:
+    images, _ = cells
+    asked = np.stack([noisy(image) for image in images])
+    pairs = find_all_twins(images, asked)
+    best = list(enumerate(find_twins(images, asked).tolist()))
+    assert {(row, twin) for row, twin in pairs.tolist()} >= set(best)
+
+
+def test_pairs_are_right_in_every_block() -> None:
+    images = blobs(BLOCK + 5, size=SIDE, channels=1)
+    images[BLOCK + 3] = images[2]
+    pairs = find_all_twins(images[:4], images)
+    assert pairs.tolist() == [[0, 0], [1, 1], [2, 2], [3, 3], [BLOCK + 3, 2]]
+
+
+def test_no_images_have_no_pairs() -> None:
+    assert find_all_twins(blobs(2)[:0], blobs(2)).shape == (0, 2)
+    assert find_all_twins(blobs(2), blobs(2)[:0]).shape == (0, 2)
+    assert find_all_twins(blobs(2), blobs(2, seed=1)).shape == (0, 2)
+
+
 # Blank and faint channels
 
 
@@ -178,6 +219,8 @@ def test_any_number_of_channels_is_compared(channels: int) -> None:
 def test_other_channels_are_refused() -> None:
     with pytest.raises(UserError, match=r"Images of 4 and of 3 channels cannot be compared"):
         find_twins(blobs(1), blobs(1, channels=3))
+    with pytest.raises(UserError, match=r"Images of 4 and of 3 channels cannot be compared"):
+        find_all_twins(blobs(1), blobs(1, channels=3))
 
 
 def test_no_images_have_no_twins() -> None:

@@ -79,8 +79,9 @@ class RunFiles:
         """Test predictions from elsewhere that are a mean over folds; none when trained here."""
         return self.folder / "test.parquet"
 
-    def fold(self, fold: int) -> FoldRunFiles:
-        return FoldRunFiles(self.folder / f"fold{fold}")
+    def fold(self, fold: int | None) -> FoldRunFiles:
+        """The files of a fold; those of the training on all rows for None."""
+        return FoldRunFiles(self.folder / ("all" if fold is None else f"fold{fold}"))
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,10 @@ class Workspace:
             folder / f"{split}.npy", folder / f"{split}.ids.csv", folder / f"{split}.meta.json"
         )
 
+    def extra_twins(self, size: int, split: str) -> Path:
+        """Which rows of a store of extra images are near-duplicates of training rows."""
+        return self.stores / str(size) / f"{split}.twins.json"
+
     def run(self, name: str) -> RunFiles:
         return RunFiles(self.runs / name)
 
@@ -179,6 +184,10 @@ class Workspace:
         """Every finished blend, in alphabetical order."""
         found = (BlendFiles(folder) for folder in sorted(self.blends.glob("*")))
         return tuple(blend.name for blend in found if blend.thresholds.exists())
+
+    def look(self, model: str, size: int) -> Path:
+        """A picture of how a recipe varies its training images."""
+        return self.runs / f"look-{model}-{size}.png"
 
     def kernel(self, blend: str) -> KernelFiles:
         return KernelFiles(self.runs / "kernels" / blend)
@@ -213,6 +222,11 @@ def partial_of(target: Path) -> Path:
 def partial_source(target: Path) -> Path:
     """Which object of the server's the partial download is a part of."""
     return target.with_name(f"{target.name}.partial.json")
+
+
+def extra_split(table: Path, ids_digest: str) -> str:
+    """What the store of extra images is called whose labels are in this table."""
+    return f"extra-{table.stem}-{ids_digest[:8]}"
 
 
 def provenance_of(table: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Which fold each training image belongs to: stratified over all labels at once."""
+"""Which fold each training image belongs to: stratified over all labels at once, or at random."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from kit.competitions.tables import LabelTable
 from kit.core.disk import csv_text, digest, read_csv, read_json, write_json, write_text
-from kit.core.errors import UserError, some
+from kit.core.errors import UserError, some, unknown
 from kit.core.paths import provenance_of
 from kit.data.group_folds import assign_groups
 
 HEADER = ["Id", "fold", "group"]
+RANDOM = "random"
+SPLITS = ("stratified", RANDOM)
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,24 @@ def digest_labels(table: LabelTable) -> str:
 
 
 def make_folds(
-    table: LabelTable, n: int, seed: int, groups: Mapping[str, str] | None = None
+    table: LabelTable,
+    n: int,
+    seed: int,
+    groups: Mapping[str, str] | None = None,
+    how: str = "stratified",
 ) -> Folds:
     """Split the images into `n` folds that hold equal shares of every class.
 
-    Rows are sorted by id first, because the stratification depends on their order. `groups` maps
-    every id to its group; groups then stay whole. Raises UserError when `n` folds cannot be made.
+    With `how` random the images are only shuffled and dealt out, whatever their labels: a rare
+    class may then be missing from a fold. Rows are sorted by id first, because the split depends
+    on their order. `groups` maps every id to its group; groups then stay whole. Raises UserError
+    when `n` folds cannot be made, and for another `how`.
 
     Source: Sechidis et al., On the Stratification of Multi-label Data (2011), by way of the
     package iterative-stratification.
     """
+    if how not in SPLITS:
+        raise unknown("split", how, SPLITS)
     if not 2 <= n <= len(table.ids):
         raise UserError(f"--n {n}: from 2 to {len(table.ids)} folds can be made of the rows here.")
     if not 0 <= seed < 2**32:
@@ -71,13 +81,22 @@ def make_folds(
     ids = tuple(table.ids[row] for row in order)
     labels = table.labels[order]
     if groups is None:
-        return Folds(ids, _stratify(labels, n, seed), ids)
+        return Folds(ids, _deal(ids, n, seed) if how == RANDOM else _stratify(labels, n, seed), ids)
     if ungrouped := [image_id for image_id in ids if image_id not in groups]:
         raise UserError(f"Ids without a group: {some(ungrouped)}.")
     group = tuple(groups[image_id] for image_id in ids)
     if len(set(group)) < n:
         raise UserError(f"{n} folds cannot be made of {len(set(group))} groups.")
-    return Folds(ids, assign_groups(labels, group, n, seed), group)
+    fold = _deal(group, n, seed) if how == RANDOM else assign_groups(labels, group, n, seed)
+    return Folds(ids, fold, group)
+
+
+def _deal(group: tuple[str, ...], n: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each row, (rows,): groups are shuffled and dealt out, as evenly as it goes."""
+    names, group_of = np.unique(np.array(group), return_inverse=True)
+    dealt = np.random.Generator(np.random.PCG64(seed)).permutation(len(names)) % n
+    fold: NDArray[np.int64] = dealt[group_of]
+    return fold
 
 
 def _stratify(labels: NDArray[np.uint8], n: int, seed: int) -> NDArray[np.int64]:

@@ -53,28 +53,45 @@ class Store:
 def pack(
     competition: Competition, workspace: Workspace, split: str, size: int, ids: Sequence[str]
 ) -> Store:
-    """Decode and resize the images of these ids into the store, with all cores.
+    """Decode and resize the images of these ids into the store of a split: `train` or `test`.
+
+    As `pack_images` from the competition's own files. Raises UserError when they are missing.
+    """
+    name = competition.train_images if split == "train" else competition.test_images
+    source = find_source(workspace.source, name)
+    absent = (
+        f"Neither {workspace.source / name}/ nor {workspace.source / name}.zip exists. "
+        f"{competition.how_to_get(workspace.source)}"
+    )
+    return pack_images(competition, source, absent, workspace.store(size, split), split, size, ids)
+
+
+def pack_images(
+    competition: Competition,
+    source: Source | None,
+    absent: str,
+    files: StoreFiles,
+    split: str,
+    size: int,
+    ids: Sequence[str],
+) -> Store:
+    """Decode and resize the images of these ids from a source into a store, with all cores.
 
     A store that is already there is opened and left as it is when it was made for the same ids
     from the same files, which their names and sizes tell (in archives their checksums too), or
     when the files are no longer there; one that was made from others is refused, because it may
-    have taken hours. Raises UserError for that, before any work when files are missing, and at
-    the first file that cannot be read; the store is then absent, not partial.
+    have taken hours. Raises UserError for that, before any work when files are missing (with the
+    text `absent` when all are, and there is no store), and at the first file that cannot be read;
+    the store is then absent, not partial.
     """
     if size < MIN_SIZE:
         raise UserError(f"--size {size}: images are {MIN_SIZE} pixels or larger.")
-    files = workspace.store(size, split)
     wanted = _describe(competition, split, size, ids)
-    name = competition.train_images if split == "train" else competition.test_images
-    source = find_source(workspace.source, name)
     if _is_packed(files):
         _refuse_other_inputs(files, {**wanted, **_describe_files(competition, source, ids)})
         return open_store(files)
     if source is None:
-        raise UserError(
-            f"Neither {workspace.source / name}/ nor {workspace.source / name}.zip exists. "
-            f"{competition.how_to_get(workspace.source)}"
-        )
+        raise UserError(absent)
     _check_files(competition, source, split, ids)
     # The marker goes first, so that a kill while the array is replaced leaves no store at all.
     files.meta.unlink(missing_ok=True)

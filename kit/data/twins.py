@@ -33,11 +33,7 @@ def find_twins(
     the eight symmetries of the square; the most alike is given. Parts of a picture, cropped by a
     twentieth or more, are other pictures. Raises UserError when the channels differ.
     """
-    if known.shape[-1] != asked.shape[-1]:
-        raise UserError(
-            f"Images of {known.shape[-1]} and of {asked.shape[-1]} channels cannot be compared: "
-            "both must be packed for one competition."
-        )
+    _refuse_other_channels(known, asked)
     return _most_alike(fingerprints(known), fingerprints(asked), least, itself=True)
 
 
@@ -48,6 +44,37 @@ def find_twins_within(images: NDArray[np.uint8], least: float = LEAST) -> NDArra
     """
     prints = fingerprints(images)
     return _most_alike(prints, prints, least, itself=False)
+
+
+def find_all_twins(
+    known: NDArray[np.uint8], asked: NDArray[np.uint8], least: float = LEAST
+) -> NDArray[np.int64]:
+    """Every asked image with every known one that is nearly the same picture, as rows of pairs.
+
+    As `find_twins`, where an image may have several twins. Returns int (pairs, 2), a row of
+    `asked` and one of `known`, in ascending order.
+    """
+    _refuse_other_channels(known, asked)
+    by_value = _by_value(fingerprints(known))
+    prints = fingerprints(asked)
+    pairs: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
+    with bar("comparing pictures", total=len(prints), lines=True) as progress:
+        for start in range(0, len(prints), BLOCK):
+            block = prints[start : start + BLOCK]
+            alike = np.zeros((len(block), by_value.shape[1]), dtype=bool)
+            for turned in _symmetries(block):
+                alike |= turned.reshape(len(block), len(by_value)) @ by_value > least
+            pairs.append(np.argwhere(alike) + np.array([start, 0]))
+            progress.advance(len(block))
+    return np.concatenate(pairs)
+
+
+def _refuse_other_channels(known: NDArray[np.uint8], asked: NDArray[np.uint8]) -> None:
+    if known.shape[-1] != asked.shape[-1]:
+        raise UserError(
+            f"Images of {known.shape[-1]} and of {asked.shape[-1]} channels cannot be compared: "
+            "both must be packed for one competition."
+        )
 
 
 def fingerprints(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -85,14 +112,14 @@ def _most_alike(
     rows = np.full(len(asked), -1, np.int64)
     if not len(known):
         return rows
-    by_value = known.reshape(len(known), -1).T
+    by_value = _by_value(known)
     with bar("comparing pictures", total=len(asked), lines=True) as progress:
         for start in range(0, len(asked), BLOCK):
             block = asked[start : start + BLOCK]
             own = np.arange(len(block))
             best = np.full(len(block), least, np.float32)
             for turned in _symmetries(block):
-                alike = turned.reshape(len(block), -1) @ by_value
+                alike = turned.reshape(len(block), len(by_value)) @ by_value
                 if not itself:
                     alike[own, start + own] = -1
                 nearest = alike.argmax(axis=1)
@@ -101,6 +128,11 @@ def _most_alike(
                 rows[start + own[better]] = nearest[better]
             progress.advance(len(block))
     return rows
+
+
+def _by_value(prints: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Prints as columns, (values of a print, rows), to be multiplied with others from the left."""
+    return prints.reshape(len(prints), SIDE * SIDE * prints.shape[-1]).T
 
 
 def _symmetries(prints: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:

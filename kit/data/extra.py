@@ -1,0 +1,126 @@
+"""Labelled images from elsewhere that train beside the competition's own and never validate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.core.disk import digest, read_json, write_json
+from kit.core.errors import UserError, some
+from kit.core.paths import Workspace, extra_split
+from kit.data.images import Archive, Source, find_source
+from kit.data.store import Store, pack_images
+from kit.data.twins import LEAST, find_all_twins
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Extra images at one size with their labels, row by row, and their near-duplicates.
+
+    `labels` is uint8 (rows of the store, classes). `twins` is int (pairs, 2): a row here, and a
+    row of the train store that is nearly the same picture. `digest` says what ids, labels and
+    pixels they are; `name` is that of the label table.
+    """
+
+    name: str
+    store: Store
+    labels: NDArray[np.uint8]
+    twins: NDArray[np.int64]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the rows, in ascending order."""
+        return self.store.ids
+
+    @property
+    def digest(self) -> str:
+        """Ids, labels and pixels, as a SHA-256."""
+        return digest([self.store.digest, self.labels.tolist()])
+
+    def allowed(self, val_rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which rows may train where these rows of the train store validate, bool (rows,).
+
+        Near-duplicates of a row that validates may not: its labels would be learnt by heart.
+        """
+        allowed = np.ones(len(self.ids), dtype=bool)
+        allowed[self.twins[np.isin(self.twins[:, 1], val_rows), 0]] = False
+        return allowed
+
+    def told(self, allowed: NDArray[np.bool_]) -> str:
+        """One line: how many rows train, of how many there are, and why the others do not."""
+        count = f"{int(allowed.sum())} of {len(allowed)} images of {self.name} train too"
+        if allowed.all():
+            return f"{count}."
+        left_out = int((~allowed).sum())
+        return f"{count}; left out as nearly the same as an image that validates: {left_out}."
+
+
+def parse_extra(text: str) -> tuple[Path, Path]:
+    """The label table and the folder or zip archive of images that a text `CSV:IMAGES` names.
+
+    The archive may be named without `.zip`. Raises UserError when the text does not read so, or
+    when one of the two does not exist.
+    """
+    table, colon, place = text.rpartition(":")
+    if not (table and colon and place):
+        raise UserError(f"--extra wants CSV:IMAGES, as hpav18.csv:hpav18; got '{text}'.")
+    csv, images = Path(table), Path(place)
+    if not csv.is_file():
+        raise UserError(f"--extra {text}: there is no file {csv}. Name the table of the labels.")
+    if _find_images(images) is None:
+        raise UserError(_absent(images))
+    return csv, images
+
+
+def read_extra(
+    competition: Competition,
+    workspace: Workspace,
+    text: str,
+    size: int,
+    train: Store,
+    test_ids: Sequence[str],
+) -> Extra:
+    """Read the labels that `CSV:IMAGES` names, pack the images, and find their near-duplicates.
+
+    The table is written as the competition writes its own. `train` is the packed training images
+    at the same size, in pixels a side. What was packed and found before is taken from the disk.
+    Raises UserError, before anything is packed, when the text or the table does not read so and
+    when an id is one of the competition's own; then as `pack_images` does.
+    """
+    csv, images = parse_extra(text)
+    table = competition.label_format.read(csv, competition.class_keys)
+    for kind, own in (("training", train.ids), ("test", test_ids)):
+        if taken := sorted(set(table.ids) & set(own)):
+            raise UserError(
+                f"{csv} has ids of {kind} images: {some(taken)}. Take those rows out of it, or "
+                "give them and their images other names."
+            )
+    ids = tuple(sorted(table.ids))
+    split = extra_split(csv, digest(list(ids)))
+    files = workspace.store(size, split)
+    store = pack_images(competition, _find_images(images), _absent(images), files, split, size, ids)
+    twins = _read_or_find_twins(workspace.extra_twins(size, split), train, store)
+    return Extra(csv.name, store, table.of(ids), twins)
+
+
+def _read_or_find_twins(path: Path, train: Store, extra: Store) -> NDArray[np.int64]:
+    """The pairs as they were found before in these very stores; else found, and written down."""
+    stores = {"train": train.digest, "extra": extra.digest, "least": LEAST}
+    if path.exists():
+        found = read_json(path)
+        if {key: found.get(key) for key in stores} == stores:
+            return np.array(found["pairs"], dtype=np.int64).reshape(-1, 2)
+    pairs = find_all_twins(train.images, extra.images)
+    write_json(path, {**stores, "pairs": pairs.tolist()})
+    return pairs
+
+
+def _find_images(place: Path) -> Source | None:
+    return Archive(place) if place.is_file() else find_source(place.parent, place.name)
+
+
+def _absent(place: Path) -> str:
+    return f"--extra: {place} is neither a folder nor a zip archive. Name where the images lie."
