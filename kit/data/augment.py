@@ -1,12 +1,130 @@
-"""The eight symmetries of the square: the augmentation that changes no biology."""
+"""How a recipe's `augment` varies training images, `symmetries+rotate(15)+gain(0.2)`, by name."""
+
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.core.errors import UserError
+from kit.core.terms import Known, parse_terms
+from kit.data.geometry import Moves, draw_placement, place
+from kit.data.photometry import Light, change_light
+
+Pixel = TypeVar("Pixel", bound=np.generic)
+
+# What leaves every image as it is.
+_STILL, _AS_LIT = Moves(), Light()
+
+AUGMENTATIONS: Known = {
+    "none": {},
+    "symmetries": {},
+    "flip_or_turn": {},
+    "crop": {"area": 0.5},
+    "shift": {"share": 0.1},
+    "scale": {"change": 0.2},
+    "rotate": {"degrees": 15},
+    "blur": {"sigma": 1},
+    "gain": {"change": 0.2},
+    "gamma": {"change": 0.2},
+    "noise": {"sigma": 8},
+    "channel_dropout": {"rate": 0.1},
+    "cutout": {"share": 0.25},
+}
+
+# The least and the most that each number may be.
+_BOUNDS = {
+    "crop": (0.05, 1),
+    "shift": (0, 0.5),
+    "scale": (0, 0.9),
+    "rotate": (0, 180),
+    "blur": (0, 20),
+    "gain": (0, 1),
+    "gamma": (0, 0.9),
+    "noise": (0, 128),
+    "channel_dropout": (0, 0.9),
+    "cutout": (0, 1),
+}
+
 SYMMETRIES = 8
+# Flips left to right and up to down, and turns by 180, 90 and 270 degrees.
+FLIPS_AND_TURNS = (1, 2, 3, 5, 6)
 
 
-def apply_symmetry(image: NDArray[np.uint8], symmetry: int) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Augmentation:
+    """A recipe's way to vary images: which symmetries, how far to move, how far to change light.
+
+    Whatever their order in the recipe, they come in this one: the symmetry; crop, scale, rotate
+    and shift, in one interpolation; blur, gain and gamma, noise, channel_dropout, cutout.
+    """
+
+    turns: str = "none"
+    moves: Moves = _STILL
+    light: Light = _AS_LIT
+
+    @property
+    def varies(self) -> bool:
+        """Whether images are changed by more than a symmetry."""
+        return self.moves != _STILL or self.light != _AS_LIT
+
+    def symmetries(self, count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+        """A symmetry for each image of an epoch, from (seed, epoch) alone: int64 (count,)."""
+        if self.turns == "symmetries":
+            return draw_symmetries(count, seed, epoch)
+        if self.turns == "flip_or_turn":
+            rng = np.random.Generator(np.random.PCG64([seed, epoch, 5]))
+            return rng.choice(np.array(FLIPS_AND_TURNS, np.int64), count)
+        return np.zeros(count, np.int64)
+
+    def vary(self, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """The image varied in every way but by a symmetry, uint8 (size, size, channels) as before.
+
+        The image itself is left as it is, and comes back where there is nothing to vary.
+        """
+        if self.moves != _STILL:
+            image = place(image, draw_placement(self.moves, rng))
+        return change_light(image, self.light, rng)
+
+
+def find_augmentation(text: str) -> Augmentation:
+    """The augmentation of a text such as `symmetries+rotate(15)`; its names are AUGMENTATIONS.
+
+    Raises UserError for a name that is not known, a number out of bounds, and names that do not
+    go together.
+    """
+    terms = parse_terms("augmentation", text, AUGMENTATIONS)
+    numbers = {term.name: number for term in terms for number in term.numbers.values()}
+    for term in terms:
+        if term.weight != 1:
+            raise UserError(f"augmentation '{text}': {term.name} takes no weight before it.")
+    for name, number in numbers.items():
+        least, most = _BOUNDS[name]
+        if not least <= number <= most:
+            raise UserError(
+                f"augmentation '{text}': {name}({number:g}) is not from {least:g} to {most:g}."
+            )
+    names = {term.name for term in terms}
+    if "none" in names and len(names) > 1:
+        raise UserError(f"augmentation '{text}': none stands alone. Leave it out, or the others.")
+    if {"symmetries", "flip_or_turn"} <= names:
+        raise UserError(
+            f"augmentation '{text}': symmetries hold all that flip_or_turn does. Leave one out."
+        )
+    turns = names & {"symmetries", "flip_or_turn"}
+    return Augmentation(
+        turns=turns.pop() if turns else "none",
+        moves=Moves(**{k: v for k, v in numbers.items() if k in Moves.__dataclass_fields__}),
+        light=Light(**{k: v for k, v in numbers.items() if k in Light.__dataclass_fields__}),
+    )
+
+
+def variation_rng(seed: int, epoch: int, position: int) -> np.random.Generator:
+    """What draws the variation of the image at a position of an epoch, and of no other image."""
+    return np.random.Generator(np.random.PCG64([seed, epoch, position, 9]))
+
+
+def apply_symmetry(image: NDArray[Pixel], symmetry: int) -> NDArray[Pixel]:
     """One of the eight symmetries of a square image (size, size, ...), as a view.
 
     Bit 0 flips left to right, bit 1 flips up to down, bit 2 swaps the axes, in this order;

@@ -1,38 +1,81 @@
 """One epoch as Keras asks for it: batches, and a call after each step."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.batches import EpochPlan, read_batch
+from kit.core.machine import cores
+from kit.data.batches import EpochPlan, read_planned
+from kit.data.stacked import Images
+from kit.training.mixing import Mix
+
+# More would hold more memory: a batch for each.
+_THREADS = min(cores(), 8)
 
 
 class EpochBatches(keras.utils.PyDataset):
-    """An epoch's batches for Keras: uint8 images and float32 multi-hot labels."""
+    """An epoch's batches for Keras: images, and float32 multi-hot labels.
+
+    Images are uint8; float32 from 0 to 255 where `mix` mixes them. Where they are varied, threads
+    read the next batches meanwhile. What a batch holds depends on its step alone, so that neither
+    threads nor the order in which batches are asked for change it. Keras' own threads would: on
+    JAX and torch the first `fit` after `compile` looks at a batch, and what they had read ahead of
+    it comes before the first step.
+    """
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: Images,
         labels: NDArray[np.uint8],
         plan: EpochPlan,
         batch: int,
+        mix: Mix,
     ) -> None:
         super().__init__()
         self._images = images
         self._labels = labels
         self._plan = plan
         self._batch = batch
+        self._mix = mix
+        self._threads: ThreadPoolExecutor | None = None
+        self._coming: dict[int, Future[NDArray[np.uint8]]] = {}
 
     def __len__(self) -> int:
         return len(self._plan.rows) // self._batch
 
-    def __getitem__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        part = slice(step * self._batch, (step + 1) * self._batch)
-        rows = self._plan.rows[part]
-        pixels = read_batch(self._images, rows, self._plan.symmetries[part])
-        return pixels, self._labels[rows].astype(np.float32)
+    def __getitem__(
+        self, step: int
+    ) -> tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.float32]]:
+        labels = self._labels[self._plan.rows[self._part(step)]].astype(np.float32)
+        pixels = self._read_ahead(step) if self._plan.augmentation.varies else self._read(step)
+        if not self._mix.mixes:
+            return pixels, labels
+        return self._mix.apply(pixels, labels, self._plan.seed, self._plan.epoch, step)
+
+    def on_epoch_end(self) -> None:
+        """Let the threads go: Keras calls this when it has had all batches."""
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+        self._threads = None
+        self._coming.clear()
+
+    def _part(self, step: int) -> slice:
+        return slice(step * self._batch, (step + 1) * self._batch)
+
+    def _read(self, step: int) -> NDArray[np.uint8]:
+        return read_planned(self._images, self._plan, self._part(step))
+
+    def _read_ahead(self, step: int) -> NDArray[np.uint8]:
+        """The images of this step, and a batch begun for each thread after it."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_THREADS)
+        for next_step in range(step, min(step + _THREADS + 1, len(self))):
+            if next_step not in self._coming:
+                self._coming[next_step] = self._threads.submit(self._read, next_step)
+        return self._coming.pop(step).result()
 
 
 class AfterStep(keras.callbacks.Callback):

@@ -1,0 +1,142 @@
+"""The stage `look`: a picture of how a recipe varies its training images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition, Mixture
+from kit.core.disk import atomic
+from kit.core.errors import some
+from kit.core.paths import Workspace
+from kit.core.progress import say
+from kit.data.augment import find_augmentation
+from kit.data.batches import EpochPlan, read_planned
+from kit.data.stacked import Images
+from kit.data.store import pack
+from kit.recipes.base import Recipe
+from kit.report.figures import INK, to_rgb
+from kit.training.mixing import find_mix
+
+IMAGES, VERSIONS = 4, 5
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Images as they are and as a recipe shows them in some epochs.
+
+    `pixels` is uint8 (images, 1 + epochs, size, size, channels), the unchanged ones first;
+    `labels` is float (images, 1 + epochs, classes), between 0 and 1 where images are mixed.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.float32]
+
+
+def look(competition: Competition, workspace: Workspace, recipe: Recipe) -> Path:
+    """Draw training images of rare classes as the recipe varies them, and return the PNG's path.
+
+    Packs the store at the recipe's size when that has not been done; folds are not needed. Raises
+    UserError for an augmentation or a mix that is not known, and for data that are missing.
+    """
+    find_augmentation(recipe.augment)
+    find_mix(recipe.mix)
+    table = competition.read_labels(workspace.source)
+    store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)))
+    labels = table.of(store.ids)
+    rows = rare_rows(labels, IMAGES)
+    versions = vary_rows(store.images, labels, rows, recipe, VERSIONS)
+    figure = draw_versions(versions, competition.class_names, competition.mixture(), title(recipe))
+    path = workspace.look(recipe.name, recipe.size)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+    say(f"Drew {path}")
+    return path
+
+
+def rare_rows(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
+    """The first row with the rarest class, with the next rarest, and so on; each row once.
+
+    `labels` is (rows, classes); gives `count` rows, all there are where these are fewer.
+    """
+    positives = labels.sum(axis=0, dtype=np.int64)
+    rows: list[int] = []
+    for each in np.argsort(positives, kind="stable"):
+        others = [row for row in np.flatnonzero(labels[:, each]).tolist() if row not in rows]
+        rows += others[:1]
+    rows += [row for row in range(len(labels)) if row not in rows]
+    return np.array(rows[:count], np.int64)
+
+
+def vary_rows(
+    images: Images,
+    labels: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    recipe: Recipe,
+    epochs: int,
+) -> Versions:
+    """These rows as they are, and as one batch of each of so many epochs of the recipe."""
+    augmentation, mix = find_augmentation(recipe.augment), find_mix(recipe.mix)
+    everything = slice(None)
+    plain = labels[rows].astype(np.float32)
+    columns = [(read_planned(images, EpochPlan.unchanged(rows), everything), plain)]
+    for epoch in range(epochs):
+        symmetries = augmentation.symmetries(len(rows), recipe.seed, epoch)
+        plan = EpochPlan(rows, symmetries, augmentation, recipe.seed, epoch)
+        pixels = read_planned(images, plan, everything)
+        mixed, shares = mix.apply(pixels, plain, recipe.seed, epoch, step=0)
+        columns.append((np.rint(mixed).astype(np.uint8), shares))
+    return Versions(
+        np.stack([pixels for pixels, _ in columns], axis=1),
+        np.stack([shares for _, shares in columns], axis=1),
+    )
+
+
+def title(recipe: Recipe) -> str:
+    """What the picture shows: the recipe, its size, and how it varies and mixes images."""
+    mixed = "" if recipe.mix == "none" else f", mix={recipe.mix}"
+    return f"{recipe.name} at {recipe.size} px: augment={recipe.augment}{mixed}"
+
+
+def draw_versions(
+    versions: Versions, names: tuple[str, ...], mixture: Mixture, heading: str
+) -> Figure:
+    """A row for each image, under its labels' names; below mixed ones, what they are mixed of.
+
+    The versions of an image share one stretch of the channels, so that changes of brightness show.
+    """
+    images, columns, size = versions.pixels.shape[:3]
+    # Inches: a title of 0.7 at the top, and below each image room for four lines of labels.
+    width, height = 1.9 * columns, 2.5 * images + 0.7
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(
+        left=0.01, right=0.99, top=1 - 0.7 / height, bottom=0.5 / height, wspace=0.03, hspace=0.3
+    )
+    figure.suptitle(heading, color=INK, fontsize=10, x=0.01, ha="left", wrap=True)
+    axes = figure.subplots(images, columns, squeeze=False)
+    for row in range(images):
+        strip = np.concatenate(list(versions.pixels[row]), axis=1)
+        seen = to_rgb(strip, mixture)
+        own = versions.labels[row, 0]
+        for column, axis in enumerate(axes[row]):
+            axis.set_axis_off()
+            axis.imshow(seen[:, column * size : (column + 1) * size])
+            shares = versions.labels[row, column]
+            if not np.array_equal(shares, own):
+                _below(axis, _mixed_of(shares, names))
+        labels = some([names[each] for each in np.flatnonzero(own)], most=4)
+        axes[row, 0].set_title(labels, color=INK, fontsize=9, loc="left")
+    return figure
+
+
+def _mixed_of(shares: NDArray[np.float32], names: tuple[str, ...]) -> str:
+    """The labels of a mixed image with their shares, the largest first, a line each."""
+    largest = [each for each in np.argsort(-shares, kind="stable") if shares[each] >= 0.005]
+    return "\n".join(f"{shares[each]:.2f} {names[each]}" for each in largest[:3])
+
+
+def _below(axis: Axes, text: str) -> None:
+    axis.text(0, -0.03, text, color=INK, fontsize=6, va="top", transform=axis.transAxes)
