@@ -1,12 +1,12 @@
-# One line a target: each calls a stage of the kit. Variables: MODEL SIZE FOLDS SET COMPETITION DATA
-# NAME MESSAGE.
+# One line a target: each calls a stage of the kit. Variables: MODEL SIZE FOLDS SEEDS EXTRA SET RUN TTA
+# COMPETITION DATA NAME MESSAGE.
 PYTHON ?= python3
 COMPETITION ?= hpa
 KIT = .venv/bin/python -m kit
 WHERE = --competition $(COMPETITION) $(if $(DATA),--data $(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data folds pack train blend submit ledger kernel status report models test lint format lock clean
+.PHONY: help setup demo data folds pack train look blend submit ledger kernel status report models test lint format lock clean
 
 help:  ## what can be typed
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,8 +32,14 @@ folds: setup  ## stratified folds
 pack: setup  ## SIZE=512: decode all images once (train does it when needed)
 	$(KIT) pack $(WHERE) --size $(SIZE)
 
-train: setup  ## MODEL=gapnet [SIZE=512] [FOLDS=0,1] [SET="epochs=3 batch=16"]
-	$(KIT) train $(MODEL) $(WHERE) $(if $(SIZE),--size $(SIZE)) $(if $(FOLDS),--folds $(FOLDS)) $(foreach s,$(SET),--set $(s))
+train: setup  ## MODEL=gapnet [SIZE=512] [FOLDS=0,1 or all] [SEEDS=0,1,2] [EXTRA=CSV:IMAGES] [SET="epochs=3 batch=16"]
+	$(KIT) train $(MODEL) $(WHERE) $(if $(SIZE),--size $(SIZE)) $(if $(FOLDS),--folds $(FOLDS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(EXTRA),--extra '$(EXTRA)') $(foreach s,$(SET),--set '$(s)')
+
+predict: setup  ## RUN=gapnet [TTA=8]: predict anew, averaging several views of each image
+	$(KIT) predict $(RUN) $(WHERE) $(if $(TTA),--tta $(TTA))
+
+look: setup  ## MODEL=gapnet [SIZE=512] [SET="augment=crop+rotate(15)"]: training images as it varies them
+	$(KIT) look $(MODEL) $(WHERE) $(if $(SIZE),--size $(SIZE)) $(foreach s,$(SET),--set '$(s)')
 
 blend: setup  ## blend all finished runs, fit thresholds, write the submission
 	$(KIT) blend $(WHERE)

@@ -46,6 +46,10 @@ def blend(
         list[str] | None,
         typer.Option(help="rules, fill or copies: tried, taken if it gains. May be repeated."),
     ] = None,
+    all_rows: Annotated[
+        bool,
+        typer.Option("--all-rows", help="Test predictions by the models of kit train --folds all."),
+    ] = False,
 ) -> None:
     """Blend runs, fit thresholds, print what they are worth, write the submission CSV."""
     from kit.ensemble.blend import How
@@ -57,7 +61,7 @@ def blend(
         workspace,
         runs or [],
         name,
-        How(method, policy, transfer, tuple(dict.fromkeys(extra or []))),
+        How(method, policy, transfer, tuple(dict.fromkeys(extra or [])), all_rows),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kit.commands.app import CompetitionName, DataFolder, Settings, app, place
-from kit.core.errors import UserError
+from kit.core.errors import UserError, unknown
 from kit.core.quiet import without_announcements
 
 
@@ -42,21 +42,62 @@ def data(competition: CompetitionName = "hpa") -> None:
 
 @app.command()
 def folds(
+    context: typer.Context,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     n: Annotated[int, typer.Option("--n", help="How many folds.")] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    how: Annotated[
+        str,
+        typer.Option(
+            help="stratified; or random: only shuffled. Fold 0 of 5 is then a plain 20 % "
+            "validation split, as student projects make it, and a rare class may be missing "
+            "from a fold."
+        ),
+    ] = "stratified",
     groups: Annotated[
         Path | None, typer.Option(help="CSV 'Id,group': images of one group share a fold.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the table.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a table of other folds.")] = False,
+    show: Annotated[
+        str | None,
+        typer.Option(
+            help="sampling: how often each sampling shows each class, on the folds there are."
+        ),
+    ] = None,
+    repeats: Annotated[
+        str, typer.Option(help="With --show sampling: class:times for sampling=table, as 27:10.")
+    ] = "",
 ) -> None:
     """Split the training images into folds, stratified over all labels at once."""
+    from kit.data.folds import read_folds
     from kit.data.folds_stage import fold_stage
 
+    if show not in (None, "sampling"):
+        raise unknown("table to --show", show or "", ("sampling",))
+    if repeats and show is None:
+        raise UserError(f"--repeats {repeats} changes no folds. Add --show sampling, or leave it.")
     facts, workspace = place(competition, data)
-    fold_stage(facts, workspace, n, seed, groups, out, force)
+    target = out or workspace.folds
+    asked = {name for name in ("n", "seed", "how", "groups", "force") if _is_given(context, name)}
+    if show is not None and target.exists() and not asked:
+        made = read_folds(target, facts.read_labels(workspace.source))
+    else:
+        made = fold_stage(facts, workspace, n, seed, groups, out, force, how)
+    if show is not None:
+        from kit.data.sampling_stage import print_samplings
+        from kit.recipes.base import Recipe
+
+        usual = Recipe(name="", backbone="", size=16, epochs=1)
+        threshold, cap = usual.repeat_threshold, usual.repeat_cap
+        table = facts.read_labels(workspace.source)
+        print_samplings(facts, made, table, threshold, cap, repeats)
+
+
+def _is_given(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 @app.command()
@@ -85,7 +126,15 @@ def train(
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,
-    folds: Annotated[str | None, typer.Option(help="Some folds only: 0,1")] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(help="Some folds only: 0,1; or all: on every row, without a score."),
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="One run for each of several: 0,1,2")] = None,
+    extra: Annotated[
+        str | None,
+        typer.Option(help="CSV:IMAGES: more rows, which learn in every fold and score in none."),
+    ] = None,
     settings: Settings = None,
 ) -> None:
     """Train a recipe on every fold; run again, it goes on where it stopped."""
@@ -93,22 +142,75 @@ def train(
     from kit.recipes.base import with_settings
 
     facts, workspace = place(competition, data)
-    sized = [f"size={size}"] if size is not None else []
-    recipe = with_settings(recipes.get(model), [*(settings or []), *sized])
-    chosen = None if folds is None else _fold_numbers(folds)
+    given = settings or []
+    if size is not None:
+        given = [*given, f"size={size}"]
+    each = [[]] if seeds is None else [[f"seed={seed}"] for seed in _numbers("--seeds", seeds)]
+    chosen = [with_settings(recipes.get(model), [*given, *seed]) for seed in each]
+    only = None if folds is None else _fold_numbers(folds)
     with without_announcements():
         from kit.training.train import train as train_recipe
 
-    train_recipe(facts, workspace, recipe, chosen)
+    for recipe in chosen:
+        train_recipe(facts, workspace, recipe, only, extra)
 
 
-def _fold_numbers(text: str) -> list[int]:
+def _fold_numbers(text: str) -> list[int | None]:
+    parts = [part for part in text.split(",") if part != "all"]
+    numbers: list[int | None] = [*(_numbers("--folds", ",".join(parts)) if parts else [])]
+    return [*numbers, None] if "all" in text.split(",") else numbers
+
+
+def _numbers(option: str, text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise UserError(
-            f"--folds wants numbers with commas between, like 0,1; got '{text}'."
+            f"{option} wants numbers with commas between, like 0,1; got '{text}'."
         ) from None
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(help="A run, or how its name begins.")],
+    tta: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=48,
+            help="Views of an image: 8 symmetries, then those of the centre and four corners.",
+        ),
+    ] = 8,
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+) -> None:
+    """Predict anew with a run's models, averaging several views of each image."""
+    facts, workspace = place(competition, data)
+    with without_announcements():
+        from kit.training.again import predict_again
+
+    predict_again(facts, workspace, run, tta)
+
+
+@app.command()
+def look(
+    model: Annotated[str, typer.Argument(help="A recipe: see kit models.")],
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Draw a grid of training images as a recipe varies them, beside the images as they are."""
+    from kit.recipes import recipes
+    from kit.recipes.base import with_settings
+
+    facts, workspace = place(competition, data)
+    sized = [f"size={size}"] if size is not None else []
+    recipe = with_settings(recipes.get(model), [*(settings or []), *sized])
+    with without_announcements():
+        from kit.report.look import look as draw_look
+
+    draw_look(facts, workspace, recipe)
 
 
 @app.command()

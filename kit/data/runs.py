@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kit.competitions.base import Competition
 from kit.core.disk import digest, digest_file, read_json, write_json
 from kit.core.errors import UserError
-from kit.core.paths import RunFiles, Workspace
+from kit.core.paths import FoldRunFiles, RunFiles, Workspace
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
 
 
@@ -71,19 +72,34 @@ class Run:
             parts = [averaged]
         return tuple(read_predictions(part, competition.class_keys) for part in parts)
 
+    def read_all_rows(self, competition: Competition) -> Predictions:
+        """The test predictions of the model trained on all rows; UserError when there is none."""
+        files = self.files.fold(None)
+        if not files.done.exists():
+            raise UserError(
+                f"{self.name} has no model trained on all rows. Train it: kit train "
+                f"{self.recipe['name']} --folds all with its settings of before."
+            )
+        return read_predictions(files.test, competition.class_keys)
+
     def seconds(self) -> float:
         """How long its epochs took so far, all folds together, as their logs say."""
         logs = [self.files.fold(fold).progress for fold in range(self.folds)]
         lines = [line for log in logs if log.exists() for line in read_json(log)["log"]]
         return float(sum(line["seconds"] for line in lines))
 
-    def digest(self) -> str:
-        """SHA-256 over the predictions of all folds; UserError if a fold is missing."""
+    def digest(self, all_rows: bool = False) -> str:
+        """SHA-256 over the predictions of all folds; UserError if a fold is missing.
+
+        With `all_rows` those of the model trained on all rows as well, where it is there.
+        """
         self._require_all_folds()
         folds = [self.files.fold(fold) for fold in range(self.folds)]
         parts = [[fold.oof, fold.test] for fold in folds]
         if self.files.averaged_test.exists():
             parts.append([self.files.averaged_test])
+        if all_rows:
+            parts.append([self.files.fold(None).test])
         # Test predictions that are not there were not imported, and reading them says so.
         return digest([[digest_file(path) for path in part if path.exists()] for part in parts])
 
@@ -158,3 +174,11 @@ def open_run(workspace: Workspace, name: str) -> Run:
         inputs["folds_digest"],
         inputs["labels_digest"],
     )
+
+
+def find_weights(files: FoldRunFiles) -> Path | None:
+    """The checkpoint with which a fold predicted; None where predictions came without one."""
+    best = read_json(files.done).get("best") if files.done.exists() else None
+    if best is None or not files.weights(best).exists():
+        return None
+    return files.weights(best)

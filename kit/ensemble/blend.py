@@ -31,13 +31,15 @@ from kit.ensemble.transfer import check_transfer
 class How:
     """How to blend: by which method, policy and transfer; `auto` chooses by cross-fitting.
 
-    `extras` are tried, and taken if they gain more than a standard error.
+    `extras` are tried, and taken if they gain more than a standard error. With `all_rows` the test
+    predictions are those of models trained on all rows, for which no score can be told.
     """
 
     method: str = "auto"
     policy: str = "auto"
     transfer: str = "auto"
     extras: tuple[str, ...] = ()
+    all_rows: bool = False
 
 
 AUTO = How()
@@ -66,7 +68,7 @@ def blend(
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
     runs = choose_runs(workspace, folds, digest_labels(table), run_names)
-    inputs = {run.name: run.digest() for run in runs}
+    inputs = {run.name: run.digest(how.all_rows) for run in runs}
     files = workspace.blend(name or f"{how.method}-{digest([inputs, asdict(how)])[:8]}")
     if files.thresholds.exists():
         made = read_json(files.thresholds)
@@ -76,7 +78,7 @@ def blend(
     test_ids = competition.read_test_ids(workspace.source)
     members = _read_members(competition, runs, folds, table.of(folds.ids))
     test_rows = round(len(test_ids) * (competition.private_share or 1.0))
-    tests = _read_tests(competition, runs, test_ids)
+    tests = _read_tests(competition, runs, test_ids, how.all_rows)
     copies = find_copies(workspace, runs, folds.ids, test_ids) if "copies" in how.extras else None
     solved = solve(
         members,
@@ -94,7 +96,8 @@ def blend(
     provenance = {"blend": files.name, "runs": inputs}
     write_predictions(files.oof, oof, provenance)
     write_predictions(files.test, Predictions(test_ids, solved.test, keys), provenance)
-    write_json(files.weights, described(solved, [run.name for run in runs], keys))
+    about = described(solved, [run.name for run in runs], keys)
+    write_json(files.weights, {**about, "all_rows": how.all_rows})
     taken = [one.name for one in solved.extras if one.taken]
     copied = {}
     if copies and "copies" in taken:
@@ -122,8 +125,15 @@ def _read_members(
     return Members(labels, np.stack([oof.probs for oof in oofs]), sample.fold, sample.group)
 
 
-def _read_tests(competition: Competition, runs: Sequence[Run], ids: Sequence[str]) -> Tests:
-    """Test probabilities of all runs for each fold; or once, if any run has them averaged only."""
+def _read_tests(
+    competition: Competition, runs: Sequence[Run], ids: Sequence[str], all_rows: bool
+) -> Tests:
+    """Test probabilities of all runs for each fold; or once, if any run has them averaged only.
+
+    With `all_rows` once as well, those of the models that were trained on all rows.
+    """
+    if all_rows:
+        return [np.stack([run.read_all_rows(competition).take(ids).probs for run in runs])]
     by_run = [run.read_tests(competition) for run in runs]
     folds = {len(tests) for tests in by_run}
     if len(folds) > 1 or folds == {1}:

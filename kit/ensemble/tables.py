@@ -33,6 +33,11 @@ def print_blend(files: BlendFiles, class_names: Mapping[str, str]) -> None:
     if len(made["runs"]) > 1:
         _print_better(made["better_than"])
     print_outlook(score, made["transfer"])
+    if made["all_rows"]:
+        say(
+            "The test predictions are those of models trained on all rows. No row was left out to "
+            "score them: all figures here are for models that each leave a fold out."
+        )
     print_noisy(made["classes"], class_names)
     print_disagreement([class_names[key] for key in made["rates_disagree"]])
 

@@ -76,6 +76,11 @@ def plan_kernel(
     made_from: Mapping[str, str] = read_json(blend.thresholds)["inputs"]
     runs = tuple(open_run(workspace, name) for name in made_from)
     require_weights(runs)
+    if read_json(blend.weights)["all_rows"]:
+        raise UserError(
+            f"{blend.name} predicts with models trained on all rows, and a notebook repeats fold "
+            "models. Blend without --all-rows for it."
+        )
     if copies := read_copies(blend.thresholds):
         raise UserError(
             f"{blend.name} copies labels of training images to {len(copies)} test images, and a "

@@ -26,7 +26,7 @@ from kit.models.build import build_model
 from kit.recipes.base import Recipe
 from kit.submission.check import check_submission
 from kit.training import backend
-from kit.training.predict import predict_logits
+from kit.training.predict import Predictor
 
 # Test images are packed in parts of this size, one after the other: 11,702 of four channels take
 # 12 GB at 512 pixels and 49 GB at 1024, and a hidden test set may be larger than the public one.
@@ -87,21 +87,18 @@ def _predict_runs(
     competition: Competition, workspace: Workspace, runs: Sequence[Run], ids: Sequence[str]
 ) -> dict[str, list[Predictions]]:
     """The test predictions of each run's fold models, by the run's name, the folds in order."""
+    recipes = {run.name: _recipe(run) for run in runs}
     # As training did before it predicted, so that the numbers are the same.
     backend.prepare(seed=0)
-    recipes = {run.name: _recipe(run) for run in runs}
-    models = {
-        name: build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
-        for name, recipe in recipes.items()
-    }
+    models = {name: _build(competition, recipe) for name, recipe in recipes.items()}
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
     for size in sorted({recipe.size for recipe in recipes.values()}):
         rows = max(1, PART_BYTES // (size * size * len(competition.channels)))
         for start in range(0, len(ids), rows):
             store = pack(competition, workspace, "test", size, ids[start : start + rows])
             for run in (run for run in runs if recipes[run.name].size == size):
-                model, batch = models[run.name], recipes[run.name].batch
-                parts[run.name].append(_predict_folds(competition, run, model, batch, store))
+                model, views = models[run.name], recipes[run.name].tta
+                parts[run.name].append(_predict_folds(competition, run, model, views, store))
             shutil.rmtree(workspace.store(size, "test").images.parent)
     return {
         name: [_join(of_fold) for of_fold in zip(*of_run, strict=True)]
@@ -114,15 +111,21 @@ def _recipe(run: Run) -> Recipe:
     return Recipe.model_validate(dict(run.recipe)).model_copy(update={"weights": "none"})
 
 
+def _build(competition: Competition, recipe: Recipe) -> keras.Model:
+    backend.use_precision(recipe.precision)
+    return build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
+
+
 def _predict_folds(
-    competition: Competition, run: Run, model: keras.Model, batch: int, store: Store
+    competition: Competition, run: Run, model: keras.Model, views: int, store: Store
 ) -> list[Predictions]:
     """The predictions of each fold's model for a store, the folds in order."""
     predicted = []
+    predictor = Predictor(model, store.images.shape[1])
     with bar(run.name, total=run.folds * len(store.ids), lines=True) as progress:
         for weights in weights_of(run):
             model.load_weights(weights)
-            logits = predict_logits(model, store.images, np.arange(len(store.ids)), batch)
+            logits = predictor.logits(store.images, np.arange(len(store.ids)), views)
             probs = to_probs(logits.astype(np.float64))
             predicted.append(Predictions(store.ids, probs, competition.class_keys))
             progress.advance(len(store.ids))

@@ -3,18 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from kit.core.disk import read_json
 from kit.core.errors import UserError
-from kit.core.paths import FoldRunFiles
-from kit.data.runs import Run
-
-
-def find_weights(files: FoldRunFiles) -> Path | None:
-    """The checkpoint with which a fold predicted; None where predictions came without one."""
-    best = read_json(files.done).get("best") if files.done.exists() else None
-    if best is None or not files.weights(best).exists():
-        return None
-    return files.weights(best)
+from kit.data.runs import Run, find_weights
 
 
 def weights_of(run: Run) -> tuple[Path, ...]:

@@ -87,7 +87,10 @@ class Recipe(BaseModel):
         default="bce", description="a loss, or a weighted sum as 0.5*focal(gamma=2)+0.5*lovasz"
     )
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description="moves labels from 0 and 1 towards a half"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="moves labels towards a half, except for soft_f1 and lovasz",
     )
     optimizer: Literal["adam", "adamw", "sgd", "lion"] = Field(
         default="adam", description="how gradients become steps; sgd has a momentum of 0.9"

@@ -1,20 +1,58 @@
-"""The Keras backend: seeded, repeatable, and what it runs on."""
+"""The Keras backend: seeded, repeatable, its precision, and what it runs on."""
+
+import gc
 
 import keras
 
 
-def prepare(seed: int) -> None:
+def prepare(seed: int, precision: str = "float32") -> None:
     """Start a training afresh: free the last model, seed every generator, ask for repeatability.
 
-    The weights of `keras.applications` and the backends' own kernels take no seed argument;
-    this is the one place where the global generators are set.
+    The weights of `keras.applications` and the backends' own kernels take no seed argument, and
+    layers take their precision from Keras' policy: this is the one place where global state is
+    set. `precision` is a recipe's.
     """
     keras.utils.clear_session()
+    gc.collect()
     keras.utils.set_random_seed(seed)
+    use_precision(precision)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+
+
+def use_precision(precision: str) -> None:
+    """Build the models that follow in a recipe's precision."""
+    keras.config.set_dtype_policy(policy(precision))
+
+
+def policy(precision: str) -> str:
+    """Keras' name for a recipe's precision; `mixed` depends on what this machine computes with."""
+    if precision != "mixed":
+        return precision
+    if not on_accelerator():
+        return "float32"
+    return "mixed_bfloat16" if has_bfloat16() else "mixed_float16"
+
+
+def has_bfloat16() -> bool:
+    """Whether the accelerator multiplies in bfloat16: TPUs, NVIDIA GPUs from Ampere on (8.0)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return all(one.get("compute_capability", (8, 0)) >= (8, 0) for one in details)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        capability = getattr(device, "compute_capability", "8.0")
+        return float(capability) >= 8.0
+    import torch
+
+    return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported(False))
 
 
 def on_accelerator() -> bool:

@@ -1,10 +1,12 @@
 """Where a fold's training stands: weights, optimizer and log, so that it can go on after a kill."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kit.core.disk import atomic, csv_text, read_json, write_json, write_text
 from kit.core.paths import FoldRunFiles
@@ -17,14 +19,18 @@ if TYPE_CHECKING:
 class EpochLog:
     """One line of a fold's log; times are this machine's, `val_` scores are on the fold left out.
 
-    `seconds` is all that the epoch took, validation included; `samples_per_second` is training's.
+    `batch_f1` is micro-F1 at probability 0.5, batch by batch: not the competition's metric. Where
+    no fold is left out, there are no `val_` scores. `seconds` is all that the epoch took,
+    validation included; `samples_per_second` is training's.
     """
 
     epoch: int
     loss: float
-    val_loss: float
-    val_macro_f1_at_half: float
-    val_macro_f1_best_cut: float
+    batch_f1: float
+    val_loss: float | None
+    val_batch_f1: float | None
+    val_macro_f1_at_half: float | None
+    val_macro_f1_best_cut: float | None
     learning_rate: float
     samples_per_second: float
     seconds: float
@@ -32,10 +38,14 @@ class EpochLog:
 
 @dataclass(frozen=True)
 class Progress:
-    """What has been trained: a log line an epoch, and which epoch's weights are kept as best."""
+    """What has been trained: a log line an epoch, and which epoch's weights are kept as best.
+
+    `parts` is in how many parts each batch went through the network, None before the first epoch.
+    """
 
     log: tuple[EpochLog, ...] = field(default=())
     best: int | None = None
+    parts: int | None = None
 
 
 def load_progress(files: FoldRunFiles) -> Progress:
@@ -43,14 +53,22 @@ def load_progress(files: FoldRunFiles) -> Progress:
     if not files.progress.exists():
         return Progress()
     saved = read_json(files.progress)
-    return Progress(tuple(EpochLog(**line) for line in saved["log"]), saved["best"])
+    return Progress(tuple(EpochLog(**line) for line in saved["log"]), saved["best"], saved["parts"])
 
 
-def save_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, state: Progress) -> None:
+def save_epoch(
+    files: FoldRunFiles,
+    model: "keras.Model",
+    optimizer: Any,
+    live: Sequence[NDArray[Any]],
+    state: Progress,
+) -> None:
     """Write the epoch just trained; the marker that makes it count comes last.
 
-    `model` is saved without optimizer state, as plain Keras weights. A kill at any moment leaves
-    the epoch before, whole, because each epoch has files of its own until the marker moves on.
+    `model` is saved without optimizer state, as plain Keras weights. Where those are averages,
+    `live` are the trainable ones that training goes on with; else it is empty. A kill at any
+    moment leaves the epoch before, whole, because each epoch has files of its own until the
+    marker moves on.
     """
     import keras
 
@@ -60,29 +78,42 @@ def save_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, state:
     with atomic(files.state(epoch)) as temporary:
         variables = {**_seeds(model), **_optimizer_state(optimizer)}
         arrays = {name: keras.ops.convert_to_numpy(value) for name, value in variables.items()}
+        arrays |= {f"live{number}": value for number, value in enumerate(live)}
         np.savez(temporary, **arrays)
     lines = [asdict(line) for line in state.log]
-    rows = [[f"{value:.6g}" for value in line.values()] for line in lines]
+    rows = [[_cell(value) for value in line.values()] for line in lines]
     write_text(files.log, csv_text([list(lines[0]), *rows]))
-    write_json(files.progress, {"best": state.best, "log": lines})
+    write_json(files.progress, {"best": state.best, "parts": state.parts, "log": lines})
     keep = {files.weights(epoch), files.state(epoch)}
     if state.best is not None:
         keep.add(files.weights(state.best))
     _remove_others(files, keep)
 
 
-def load_epoch(files: FoldRunFiles, model: "keras.Model", optimizer: Any, epoch: int) -> None:
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
+def load_epoch(
+    files: FoldRunFiles, model: "keras.Model", optimizer: Any, epoch: int, more: int = 1
+) -> None:
     """Put everything that training changes back as it was after an epoch.
 
-    `optimizer` is None where a new phase begins with a fresh one.
+    `optimizer` is None where a new phase begins with a fresh one. Batches come in `more` times as
+    many parts as when the epoch was saved.
     """
     model.load_weights(files.weights(epoch))
-    variables = (
-        _seeds(model) if optimizer is None else {**_seeds(model), **_optimizer_state(optimizer)}
-    )
     with np.load(files.state(epoch)) as saved:
-        for name, variable in variables.items():
+        for name, variable in _seeds(model).items():
             variable.assign(saved[name])
+        if optimizer is None:
+            return
+        for name, variable in _optimizer_state(optimizer).items():
+            counts = variable.path.endswith("/iteration")
+            variable.assign(saved[name] * more if counts else saved[name])
+        for number, variable in enumerate(model.trainable_variables):
+            if f"live{number}" in saved:
+                variable.assign(saved[f"live{number}"])
 
 
 def _seeds(model: "keras.Model") -> dict[str, Any]:
@@ -93,7 +124,9 @@ def _seeds(model: "keras.Model") -> dict[str, Any]:
 
 
 def _optimizer_state(optimizer: Any) -> dict[str, Any]:
-    return {f"optimizer{number}": variable for number, variable in enumerate(optimizer.variables)}
+    # Between epochs no gradients are gathered, and how many parts gather them may change.
+    kept = [one for one in optimizer.variables if "gradient_accumulator" not in one.path]
+    return {f"optimizer{number}": variable for number, variable in enumerate(kept)}
 
 
 def remove_unfinished(files: FoldRunFiles, best: int) -> None:

@@ -9,32 +9,47 @@ from kit.training.checkpoint import EpochLog
 class FoldDisplay:
     """Follows one fold's training; several share one bar that counts steps over all folds."""
 
-    def __init__(self, name: str, fold: int, epochs: int, bar: Bar) -> None:
-        self._fold = fold
-        self._name = f"{name} fold {fold}"
+    def __init__(self, name: str, fold: int | None, epochs: int, bar: Bar) -> None:
+        self._fold = "all" if fold is None else str(fold)
+        self._name = f"{name} fold {self._fold}"
         self._epochs = epochs
         self._bar = bar
         self._last_line = time.monotonic()
         self._begun = time.monotonic()
         self._first_epoch: int | None = None
+        self._unsaved = 0  # steps since the last epoch that was saved
 
     def step(self) -> None:
         """One training step is done."""
+        self._unsaved += 1
         self._bar.advance()
+
+    def stop_early(self, epochs: int, steps: int) -> None:
+        """So many epochs are trained, and the steps that are left will not be."""
+        say(f"{self._name} stops after {epochs} of {self._epochs} epochs: no better ones come.")
+        self._bar.advance(steps)
+
+    def again(self) -> None:
+        """The steps since the last epoch that was saved are trained anew."""
+        self._bar.advance(-self._unsaved)
+        self._unsaved = 0
 
     def epoch(self, line: EpochLog) -> None:
         """One epoch is done, validated and saved."""
+        self._unsaved = 0
         if self._first_epoch is None:
             self._first_epoch = line.epoch
         done = line.epoch + 1
         each = (time.monotonic() - self._begun) / (done - self._first_epoch)
         best = line.val_macro_f1_best_cut
-        self._bar.describe(f"fold {self._fold} {done}/{self._epochs} F1 {best:.3f}")
-        text = (
-            f"{self._name} epoch {done}/{self._epochs}: loss {line.loss:.4f}, "
-            f"val loss {line.val_loss:.4f}, macro-F1 {line.val_macro_f1_at_half:.3f} at 0.5, "
-            f"{best:.3f} at the best cuts"
-        )
+        shown = f"loss {line.loss:.4f}" if best is None else f"F1 {best:.3f}"
+        self._bar.describe(f"fold {self._fold} {done}/{self._epochs} {shown}")
+        text = f"{self._name} epoch {done}/{self._epochs}: loss {line.loss:.4f}"
+        if best is not None:
+            text += (
+                f", val loss {line.val_loss:.4f}, macro-F1 {line.val_macro_f1_at_half:.3f} at 0.5, "
+                f"{best:.3f} at the best cuts"
+            )
         now = time.monotonic()
         due = now - self._last_line > SECONDS_BETWEEN_LINES and not console.is_terminal
         if done == self._epochs or due:

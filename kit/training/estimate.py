@@ -16,14 +16,16 @@ TRAINING_OVER_FORWARD = 3
 LONG_SECONDS = 3600.0
 
 
-def forward_images(steps: int, batch: int, epochs: int, validation: int, test: int) -> int:
+def forward_images(
+    steps: int, batch: int, epochs: int, validation: int, test: int, views: int
+) -> int:
     """How many images' forward passes a fold costs, a training image counting for three.
 
     Each of the `epochs` still to do trains `steps` batches and predicts the `validation` rows of
-    the fold left out; at the end those and the `test` rows are predicted once more.
+    the fold left out; at the end those and the `test` rows are predicted in so many `views`.
     """
     each_epoch = TRAINING_OVER_FORWARD * steps * batch + validation
-    return epochs * each_epoch + validation + test
+    return epochs * each_epoch + views * (validation + test)
 
 
 def seconds_per_forward(recipe: Recipe, channels: Sequence[str], classes: int) -> float:

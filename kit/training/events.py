@@ -23,7 +23,11 @@ def append_events(path: Path, line: EpochLog) -> None:
 
     numbers = asdict(line)
     epoch = numbers.pop("epoch")
-    values = [Summary.Value(tag=name, simple_value=value) for name, value in numbers.items()]
+    values = [
+        Summary.Value(tag=name, simple_value=value)
+        for name, value in numbers.items()
+        if value is not None
+    ]
     event = Event(wall_time=time.time(), step=epoch, summary=Summary(value=values))
     begun = path.exists()
     with path.open("ab") as file:

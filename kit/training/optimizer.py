@@ -24,11 +24,30 @@ class RateTable(keras.optimizers.schedules.LearningRateSchedule):
         return {"rates": self.rates.tolist()}
 
 
-def build_optimizer(recipe: Recipe, rates: Sequence[float]) -> keras.optimizers.Optimizer:
-    """The optimizer that a recipe names; `rates` is its learning rate at every step."""
-    table = RateTable(rates)
+def build_optimizer(
+    recipe: Recipe, rates: Sequence[float], parts: int
+) -> keras.optimizers.Optimizer:
+    """The optimizer that a recipe names.
+
+    `rates` is its learning rate at every step of a phase; a recipe with schedule=plateau has the
+    first of them, to be assigned anew each epoch. A batch comes in `parts` parts, whose gradients
+    are averaged: Keras counts each as an iteration, looks the rate up by it, and moves the average
+    of the weights at it.
+    """
+    plateau = recipe.schedule == "plateau"
+    rate = rates[0] if plateau else RateTable(np.repeat(np.asarray(rates), parts).tolist())
+    shared: dict[str, Any] = {
+        "learning_rate": rate,
+        "global_clipnorm": recipe.clip or None,
+        "use_ema": recipe.ema > 0,
+        "ema_momentum": recipe.ema ** (1 / parts),
+        "gradient_accumulation_steps": parts if parts > 1 else None,
+    }
     if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(table, momentum=0.9)
+        return keras.optimizers.SGD(momentum=0.9, **shared)
     if recipe.optimizer == "adamw":
-        return keras.optimizers.AdamW(table, weight_decay=recipe.weight_decay)
-    return keras.optimizers.Adam(table)
+        return keras.optimizers.AdamW(weight_decay=recipe.weight_decay, **shared)
+    if recipe.optimizer == "lion":
+        # Chen et al. 2023, arXiv:2302.06675.
+        return keras.optimizers.Lion(weight_decay=recipe.weight_decay, **shared)
+    return keras.optimizers.Adam(**shared)

@@ -1,40 +1,52 @@
-"""What each epoch shows: which rows, in which order, under which symmetry."""
+"""What each epoch shows: which rows, in which order, and how each is varied."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.augment import draw_symmetries
+from kit.data.augment import find_augmentation
 from kit.data.batches import EpochPlan
-from kit.data.sampling import epoch_rows, repeat_factors
+from kit.data.sampling import Sampling, find_sampling
 from kit.recipes.base import Recipe
 
 
-def sampling_factors(recipe: Recipe, labels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """How often each training row comes in an epoch, (rows,), by the recipe's sampling."""
-    if recipe.sampling == "none":
-        return np.ones(len(labels))
-    return repeat_factors(labels, recipe.repeat_threshold, recipe.repeat_cap)
+def recipe_sampling(
+    recipe: Recipe, labels: NDArray[np.uint8], class_keys: Sequence[str]
+) -> Sampling:
+    """Which training rows come in an epoch, and how often, by the recipe; labels (rows, classes).
+
+    Raises UserError for repeats that do not read or name no class.
+    """
+    return find_sampling(
+        recipe.sampling,
+        labels,
+        class_keys,
+        recipe.repeat_threshold,
+        recipe.repeat_cap,
+        recipe.repeats,
+    )
 
 
-def steps_per_epoch(recipe: Recipe, factors: NDArray[np.float64]) -> int:
-    """The recipe's own number of steps, or as many full batches as the factors make."""
-    return recipe.steps or max(1, int(factors.sum()) // recipe.batch)
+def steps_per_epoch(recipe: Recipe, sampling: Sampling) -> int:
+    """The recipe's own number of steps, or as many full batches as an epoch's rows make."""
+    return recipe.steps or max(1, int(sampling.times.sum()) // recipe.batch)
 
 
 def plan_epoch(
     recipe: Recipe,
     rows: NDArray[np.int64],
-    factors: NDArray[np.float64],
+    sampling: Sampling,
     seed: int,
     epoch: int,
 ) -> EpochPlan:
-    """The rows and symmetries of one epoch, from (seed, epoch) alone.
+    """The rows of one epoch and what varies them, from (seed, epoch) alone.
 
-    `rows` are the training rows of the store, `factors` how often each should come. Every batch
-    is full: rows left over are dropped, and too few rows for the recipe's steps come again.
+    `rows` are the training rows of the store, which `sampling` draws from. Every batch is full:
+    rows left over are dropped, and too few rows for the recipe's steps come again.
     """
-    shown = rows[epoch_rows(factors, seed, epoch)]
-    shown = np.resize(shown, steps_per_epoch(recipe, factors) * recipe.batch)
-    if recipe.augment == "none":
-        return EpochPlan(shown, np.zeros(len(shown), np.int64))
-    return EpochPlan(shown, draw_symmetries(len(shown), seed, epoch))
+    shown = rows[sampling.draw(seed, epoch)]
+    shown = np.resize(shown, steps_per_epoch(recipe, sampling) * recipe.batch)
+    augmentation = find_augmentation(recipe.augment)
+    symmetries = augmentation.symmetries(len(shown), seed, epoch)
+    return EpochPlan(shown, symmetries, augmentation, seed, epoch)

@@ -1,34 +1,73 @@
-"""Probabilities for rows of a store, batch by batch."""
+"""Logits for rows of a store, in batches as large as memory takes, averaged over views."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.batches import read_batch
+from kit.core.errors import UserError
+from kit.core.progress import say
+from kit.data.stacked import Images
+from kit.data.views import read_view
+from kit.training.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import keras
 
+# Pixels of a first try: 32 images of 512 pixels square.
+TRY_PIXELS = 32 * 512 * 512
+MOST, LEAST = 64, 8
 
-def predict_logits(
-    model: "keras.Model",
-    images: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    batch: int,
-) -> NDArray[np.float32]:
-    """The model's logits for these rows of a store, float32 (rows, classes).
 
-    The last batch is filled up with its first row and cut again, so that every batch has one
-    shape and nothing is compiled twice.
-    """
-    import keras
+class Predictor:
+    """A model with the batch size that has been found to fit; its weights may change."""
 
-    parts = []
-    for start in range(0, len(rows), batch):
-        part = rows[start : start + batch]
-        filled = np.append(part, np.full(batch - len(part), part[0]))
-        pixels = read_batch(images, filled, np.zeros(batch, np.int64))
-        logits = keras.ops.convert_to_numpy(model.predict_on_batch(pixels))
-        parts.append(logits[: len(part)])
-    return np.concatenate(parts).astype(np.float32)
+    def __init__(self, model: "keras.Model", size: int) -> None:
+        self._model = model
+        self._batch = min(MOST, max(LEAST, TRY_PIXELS // size**2))
+
+    def logits(
+        self, images: Images, rows: NDArray[np.int64], views: int = 1
+    ) -> NDArray[np.float32]:
+        """The mean of the logits over the first `views` views of each row, (rows, classes).
+
+        A batch that does not fit into memory is halved, here and from then on. Raises UserError
+        when a single image does not fit.
+        """
+        total = self._of_view(images, rows, 0).astype(np.float64)
+        for view in range(1, views):
+            total += self._of_view(images, rows, view)
+        return (total / views).astype(np.float32)
+
+    def _of_view(self, images: Images, rows: NDArray[np.int64], view: int) -> NDArray[np.float32]:
+        parts: list[NDArray[np.float32]] = []
+        done = 0
+        while done < len(rows):
+            part = rows[done : done + self._batch]
+            try:
+                parts.append(self._of_batch(images, part, view))
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(images.shape[1], error)
+                continue
+            done += len(part)
+        return np.concatenate(parts)
+
+    def _of_batch(self, images: Images, rows: NDArray[np.int64], view: int) -> NDArray[np.float32]:
+        # Filled up with its first row and cut again, so that every batch has one shape and
+        # nothing is compiled twice.
+        import keras
+
+        filled = np.append(rows, np.full(self._batch - len(rows), rows[0]))
+        logits = self._model.predict_on_batch(read_view(images, filled, view))
+        return np.asarray(keras.ops.convert_to_numpy(logits), np.float32)[: len(rows)]
+
+    def _halve(self, size: int, error: Exception) -> None:
+        if self._batch == 1:
+            raise UserError(
+                f"Memory does not hold the network for one image of {size} pixels. Try a smaller "
+                "size, --size, or a machine with more memory."
+            ) from error
+        self._batch //= 2
+        say(f"Memory is short: predicting {self._batch} images at once.")

@@ -8,53 +8,73 @@ from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import bar, say
+from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.runs import Run, begin_run
+from kit.data.stacked import Stacked
 from kit.data.store import Store, pack
 from kit.models.build import check_architecture
 from kit.recipes.base import Recipe
 from kit.training import backend
+from kit.training.check import check_recipe
 from kit.training.checkpoint import load_progress
 from kit.training.display import FoldDisplay
 from kit.training.estimate import advice, forward_images, seconds_per_forward
-from kit.training.fit import FoldData, FoldTask, train_fold
-from kit.training.plan import sampling_factors, steps_per_epoch
+from kit.training.fit import train_fold
+from kit.training.fold import FoldData, FoldTask
+from kit.training.plan import steps_per_epoch
+from kit.training.start import find_start
+
+# The fold that leaves nothing out, beside those that are numbers.
+ALL = None
 
 
 def train(
     competition: Competition,
     workspace: Workspace,
     recipe: Recipe,
-    only_folds: Sequence[int] | None = None,
+    only_folds: Sequence[int | None] | None = None,
+    extra: str | None = None,
 ) -> Run:
     """Train the folds of a recipe that are not done yet, and return the run.
 
     Packs the store at the recipe's size when that has not been done. `only_folds` are some folds
-    by number; all when None. Raises UserError when something that it stands on is missing.
+    by number, None among them for a training on all rows; every fold when it is None itself.
+    `extra` is CSV:IMAGES, rows that learn in each fold and are never left out. Raises UserError
+    when something that it stands on is missing.
     """
-    check_architecture(recipe, competition.channels)
+    check_recipe(recipe, competition)
+    if extra is not None:
+        parse_extra(extra)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
     wanted = tuple(range(folds.n)) if only_folds is None else tuple(dict.fromkeys(only_folds))
-    if strange := [fold for fold in wanted if fold not in range(folds.n)]:
-        raise UserError(f"--folds {strange[0]}: the folds here are 0 to {folds.n - 1}.")
+    if strange := [fold for fold in wanted if fold is not ALL and fold not in range(folds.n)]:
+        raise UserError(f"--folds {strange[0]}: the folds here are 0 to {folds.n - 1}, and all.")
+    recipe, start = find_start(workspace, recipe, folds, digest_labels(table))
+    if start.run is None:
+        check_architecture(recipe, competition.channels)
     test_ids = competition.read_test_ids(workspace.source)
     train_store = pack(competition, workspace, "train", recipe.size, folds.ids)
     test_store = pack(competition, workspace, "test", recipe.size, test_ids)
-    stores = {"train": train_store.digest, "test": test_store.digest}
+    more = None
+    if extra is not None:
+        more = read_extra(competition, workspace, extra, recipe.size, train_store, test_ids)
+    inputs = {"train": train_store.digest, "test": test_store.digest, **start.inputs()}
+    if more is not None:
+        inputs["extra"] = more.digest
     run = begin_run(
-        workspace, recipe.model_dump(), folds.n, folds.digest, digest_labels(table), stores
+        workspace, recipe.model_dump(), folds.n, folds.digest, digest_labels(table), inputs
     )
-
-    labels = table.of(train_store.ids)
     tasks = [
         FoldTask(
             run.name,
             fold,
             recipe,
             competition,
-            _fold_data(fold, folds, train_store, test_store, labels),
+            _fold_data(fold, folds, train_store, test_store, table.of(train_store.ids), more),
             run.files.fold(fold),
+            start.of_fold(fold),
         )
         for fold in wanted
         if not run.files.fold(fold).done.exists()
@@ -62,32 +82,54 @@ def train(
     if not tasks:
         say(f"{run.name}: all folds asked for are done.")
         return run
+    if recipe.precision == "mixed":
+        say(f"{recipe.name} computes in {backend.policy(recipe.precision)} on this machine.")
     _train_all(tasks)
     say(f"Trained {run.files.folder}")
+    if ALL in wanted:
+        say("Trained on all rows: no score is claimed for it, as no row was left out to score.")
     return run
 
 
 def _fold_data(
-    fold: int, folds: Folds, train_store: Store, test_store: Store, labels: np.ndarray
+    fold: int | None,
+    folds: Folds,
+    train_store: Store,
+    test_store: Store,
+    labels: np.ndarray,
+    extra: Extra | None,
 ) -> FoldData:
     of_row = folds.of(train_store.ids)
+    left_out = np.zeros(len(of_row), bool) if fold is ALL else of_row == fold
+    train_rows, val_rows = np.flatnonzero(~left_out), np.flatnonzero(left_out)
+    ids = train_store.ids
+    if extra is None:
+        return FoldData(train_store.images, ids, labels, train_rows, val_rows, test_store)
+    allowed = extra.allowed(val_rows)
+    say(f"fold {'all' if fold is ALL else fold}: {extra.told(allowed)}")
     return FoldData(
-        train_store,
+        Stacked((train_store.images, extra.store.images)),
+        ids,
+        np.concatenate([labels, extra.labels]),
+        np.concatenate([train_rows, len(ids) + np.flatnonzero(allowed)]),
+        val_rows,
         test_store,
-        labels,
-        train_rows=np.flatnonzero(of_row != fold),
-        val_rows=np.flatnonzero(of_row == fold),
     )
 
 
 def _train_all(tasks: Sequence[FoldTask]) -> None:
     recipe, competition = tasks[0].recipe, tasks[0].competition
-    steps = [_steps(task) for task in tasks]
+    steps = [steps_per_epoch(recipe, task.sampling()) for task in tasks]
     done = [len(load_progress(task.files).log) for task in tasks]
     if not backend.on_accelerator():
         images = sum(
             forward_images(
-                n, recipe.batch, recipe.all_epochs - d, len(t.data.val_rows), len(t.data.test.ids)
+                n,
+                recipe.batch,
+                recipe.all_epochs - d,
+                len(t.data.val_rows),
+                len(t.data.test.ids),
+                recipe.tta,
             )
             for t, n, d in zip(tasks, steps, done, strict=True)
         )
@@ -98,8 +140,3 @@ def _train_all(tasks: Sequence[FoldTask]) -> None:
     with bar(recipe.name, total=total, done=already) as progress:
         for task in tasks:
             train_fold(task, FoldDisplay(task.run, task.fold, recipe.all_epochs, progress))
-
-
-def _steps(task: FoldTask) -> int:
-    labels = task.data.labels[task.data.train_rows]
-    return steps_per_epoch(task.recipe, sampling_factors(task.recipe, labels))

@@ -1,0 +1,90 @@
+"""One fold of one run: what it is trained on, how its network begins, and where its files go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.core.paths import FoldRunFiles
+from kit.core.progress import say
+from kit.data.sampling import Sampling
+from kit.data.stacked import Images
+from kit.data.store import Store
+from kit.models.build import build_model
+from kit.models.losses import build_loss
+from kit.models.weights import start_from
+from kit.recipes.base import Recipe
+from kit.training.plan import recipe_sampling
+
+# Of the fold that leaves nothing out; folds are far fewer.
+SEED_OF_ALL = 999
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """What one fold is trained on and asked for.
+
+    `images` are those of the train store, then any extra ones; `labels` is uint8 (images,
+    classes), `ids` name the train store's. `train_rows` learn, `val_rows` are the fold that is
+    left out, or none.
+    """
+
+    images: Images
+    ids: Sequence[str]
+    labels: NDArray[np.uint8]
+    train_rows: NDArray[np.int64]
+    val_rows: NDArray[np.int64]
+    test: Store
+
+    @property
+    def train_labels(self) -> NDArray[np.uint8]:
+        """The labels of the rows that learn, (rows, classes)."""
+        return self.labels[self.train_rows]
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """One fold to train: the recipe, the fold, its data, and where its files go.
+
+    `fold` is None where nothing is left out. `start` is a file of weights to begin with, where
+    the recipe names a file or another run.
+    """
+
+    run: str
+    fold: int | None
+    recipe: Recipe
+    competition: Competition
+    data: FoldData
+    files: FoldRunFiles
+    start: Path | None = None
+
+    @property
+    def seed(self) -> int:
+        """A seed of its own for each fold of each recipe seed."""
+        return 1000 * self.recipe.seed + (SEED_OF_ALL if self.fold is None else self.fold)
+
+    def sampling(self) -> Sampling:
+        """Which of the training rows an epoch shows, and how often."""
+        return recipe_sampling(self.recipe, self.data.train_labels, self.competition.class_keys)
+
+    def loss(self) -> keras.losses.Loss:
+        """The recipe's loss, with the shares of positives among the training rows."""
+        shares = self.data.train_labels.mean(axis=0)
+        return build_loss(self.recipe.loss, self.recipe.label_smoothing, shares)
+
+    def model(self, begun: bool) -> keras.Model:
+        """The recipe's network with what it begins with; of a fold that has begun, only its shape.
+
+        What has begun takes its weights from its own files, and needs no download.
+        """
+        own = begun or self.start is not None
+        recipe = self.recipe.model_copy(update={"weights": "none"}) if own else self.recipe
+        competition = self.competition
+        model = build_model(recipe, competition.channels, len(competition.class_keys), self.seed)
+        if self.start is not None and not begun:
+            say(start_from(model, self.start).told)
+        return model

@@ -1,0 +1,46 @@
+"""The scores of an epoch on the fold that is left out."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kit.competitions.exact import decide, exact_thresholds
+from kit.competitions.metrics import batch_f1, macro_f1
+from kit.data.predictions import to_probs
+from kit.training.fold import FoldTask
+from kit.training.predict import Predictor
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """Scores of one epoch on the fold left out, None where none is.
+
+    The best cuts are fitted on that very fold. `batch_f1` is micro-F1 at probability 0.5, in
+    batches of the recipe's size.
+    """
+
+    loss: float | None = None
+    batch_f1: float | None = None
+    macro_f1_at_half: float | None = None
+    macro_f1_best_cut: float | None = None
+
+
+def validate(task: FoldTask, predictor: Predictor) -> FoldScores:
+    """Score the model as it is now on the left-out fold, images as they are."""
+    data = task.data
+    if task.fold is None:
+        return FoldScores()
+    logits = predictor.logits(data.images, data.val_rows)
+    labels = data.labels[data.val_rows]
+    loss = task.loss()(labels.astype(np.float32), logits)
+    probs = to_probs(logits.astype(np.float64))
+    half = decide(probs, np.full(probs.shape[1], 0.5))
+    # A loss that is no number stops the training right after this, with a line that says so.
+    best_cut = np.nan if np.isnan(probs).any() else exact_thresholds(labels, probs).f1.mean()
+    return FoldScores(
+        loss=float(keras.ops.convert_to_numpy(loss)),
+        batch_f1=batch_f1(labels, half, task.recipe.batch),
+        macro_f1_at_half=macro_f1(labels, half),
+        macro_f1_best_cut=float(best_cut),
+    )

@@ -1,0 +1,374 @@
+"""What training can be asked for: parts of a batch, averages, cuts, starts, all rows, more rows."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kit.cli import main
+from kit.competitions.cells import cells, generate_cells
+from kit.core.disk import read_json
+from kit.core.errors import UserError
+from kit.core.paths import RunFiles, Workspace
+from kit.data.folds_stage import fold_stage
+from kit.data.predictions import read_predictions, to_logits
+from kit.data.runs import Run
+from kit.recipes import recipes
+from kit.recipes.base import with_settings
+from kit.training.again import predict_again
+from kit.training.batches import EpochBatches
+from kit.training.checkpoint import EpochLog
+from kit.training.events import append_events
+from kit.training.train import train
+
+TINY = ("size=16", "batch=8", "steps=3", "epochs=2", "keep=last", "sampling=none")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with sixty cells in two folds."""
+    folder = tmp_path_factory.mktemp("options")
+    generate_cells(folder / "cells", seed=1, n_train=60, n_test=12, size=32)
+    fold_stage(cells, place_in(folder, folder / "none"), n=2, seed=0)
+    return folder
+
+
+def place_in(folder: Path, runs: Path) -> Workspace:
+    return Workspace(
+        source=folder / "cells",
+        stores=folder / "store",
+        runs=runs,
+        folds=folder / "folds.csv",
+        submissions=folder / "submissions",
+    )
+
+
+@pytest.fixture
+def here(prepared: Path, tmp_path: Path) -> Workspace:
+    """The cells, and an empty folder for runs."""
+    return place_in(prepared, tmp_path / "runs")
+
+
+def trained(here: Workspace, *settings: str, model: str = "convnet", fold: int | None = 0) -> Run:
+    """A tiny training of one fold."""
+    recipe = with_settings(recipes.get(model), [*TINY, *settings])
+    return train(cells, here, recipe, [fold])
+
+
+def same_predictions(one: RunFiles, other: RunFiles) -> bool:
+    pairs = [(one.fold(0).oof, other.fold(0).oof), (one.fold(0).test, other.fold(0).test)]
+    return all(
+        np.array_equal(
+            read_predictions(a, cells.class_keys).probs, read_predictions(b, cells.class_keys).probs
+        )
+        for a, b in pairs
+    )
+
+
+# A batch in parts
+
+
+def test_gradients_of_parts_make_the_step_of_the_whole_batch(here: Workspace) -> None:
+    # Without batch normalization, which sees each part by itself, and without dropout.
+    settings = ("dropout=0", "epochs=1", "optimizer=sgd", "learning_rate=0.01", "schedule=cosine")
+    whole, parts = (
+        trained(here, *settings, f"accumulate={parts}", model="gapnet") for parts in (1, 4)
+    )
+    logits = [
+        to_logits(read_predictions(run.files.fold(0).oof, cells.class_keys).probs)
+        for run in (whole, parts)
+    ]
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
+
+
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, most: int, from_epoch: int = 0) -> None:
+    """From an epoch on, no more than `most` images fit at once."""
+
+    class Short(EpochBatches):
+        def __getitem__(self, step: int) -> Any:
+            if self._batch > most and self._plan.epoch >= from_epoch and step == 1:
+                raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.")
+            return super().__getitem__(step)
+
+    monkeypatch.setattr("kit.training.fit.EpochBatches", Short)
+
+
+def test_a_batch_that_does_not_fit_is_trained_in_parts(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = trained(here, "accumulate=4")
+    capsys.readouterr()
+    short_of_memory(monkeypatch, most=2)
+    halved = trained(here)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "Memory" in line]
+    assert lines == [
+        "Memory does not hold 8 images at once: 4 from now on, and gradients of 2 such parts make "
+        "a step (--set accumulate=2).",
+        "Memory does not hold 4 images at once: 2 from now on, and gradients of 4 such parts make "
+        "a step (--set accumulate=4).",
+    ]
+    assert read_json(halved.files.fold(0).done)["parts"] == 4
+    assert same_predictions(halved.files, asked.files)
+
+
+def test_a_batch_that_does_not_fit_later_goes_on_from_the_last_epoch(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Batch normalization sees halves in the second epoch only, so that the ends differ a little;
+    # steps, learning rates and the average go on as they were.
+    short_of_memory(monkeypatch, most=4, from_epoch=1)
+    run = trained(here, "ema=0.5", model="gapnet")
+    monkeypatch.undo()
+    again = trained(place_in(here.source.parent, here.runs / "whole"), "ema=0.5", model="gapnet")
+    oofs = [read_predictions(one.files.fold(0).oof, cells.class_keys).probs for one in (run, again)]
+    assert [len(read_json(one.files.fold(0).progress)["log"]) for one in (run, again)] == [2, 2]
+    assert read_json(run.files.fold(0).done)["parts"] == 2
+    assert np.abs(oofs[0] - oofs[1]).mean() < 0.02
+
+
+def test_one_image_that_does_not_fit_stops_with_advice(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_of_memory(monkeypatch, most=0)
+    with pytest.raises(UserError, match=r"training of convnet on one image of 16 pixels"):
+        trained(here)
+
+
+def test_parts_must_divide_the_batch(here: Workspace) -> None:
+    with pytest.raises(UserError, match="accumulate=3: a batch of 8 does not divide"):
+        trained(here, "accumulate=3")
+
+
+# Averages, cuts, precision
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("ema=0.9", "accumulate=2", "clip=1", "frozen_epochs=1", "dropout=0.3"),
+        ("optimizer=lion", "schedule=plateau", "plateau_epochs=1", "keep=val_loss"),
+        ("precision=mixed_float16", "schedule=onecycle", "mix=mixup(0.4)", "augment=rotate(10)"),
+    ],
+)
+def test_what_was_broken_off_ends_like_what_was_not(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, settings: tuple[str, ...]
+) -> None:
+    calm = trained(here, *settings)
+    other = place_in(here.source.parent, here.runs / "broken")
+    calls: list[int] = []
+
+    def break_off(path: Path, line: EpochLog) -> None:
+        append_events(path, line)
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("kit.training.fit.append_events", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        trained(other, *settings)
+    run = trained(other, *settings)
+    assert run.name == calm.name
+    assert same_predictions(run.files, calm.files)
+
+
+def test_after_one_step_the_average_is_the_weights_themselves(here: Workspace) -> None:
+    plain, averaged = (trained(here, "epochs=1", "steps=1", f"ema={m}") for m in (0, 0.9))
+    assert same_predictions(plain.files, averaged.files)
+    more, averaged = (trained(here, "epochs=1", "steps=4", f"ema={m}") for m in (0, 0.9))
+    assert not same_predictions(more.files, averaged.files)
+
+
+def test_the_plateau_cuts_the_learning_rate_that_the_log_shows(here: Workspace) -> None:
+    # Steps this small make no epoch better by much; those that are no better cut the rate.
+    settings = ("schedule=plateau", "plateau_epochs=1", "plateau_factor=0.5", "epochs=4")
+    run = trained(here, *settings, "learning_rate=0.05", "optimizer=sgd")
+    log = read_json(run.files.fold(0).progress)["log"]
+    best, rate = float("inf"), 0.05
+    for line in log:
+        assert line["learning_rate"] == pytest.approx(rate)
+        rate = rate if line["val_loss"] < best else rate / 2
+        best = min(best, line["val_loss"])
+
+
+def test_patience_ends_a_fold_and_says_so(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(here, "epochs=30", "patience=1", "keep=val_loss", "learning_rate=0.03")
+    log = read_json(run.files.fold(0).progress)["log"]
+    best = min(range(len(log)), key=lambda epoch: log[epoch]["val_loss"])
+    assert len(log) == best + 2 < 30
+    assert f"stops after {len(log)} of 30 epochs: no better ones" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_no_number_names_the_epoch_and_the_step(here: Workspace) -> None:
+    from kit.training.watch import Watch
+
+    steps: list[int] = []
+    watch = Watch(lambda: steps.append(1), parts=2, epoch=4, advice="Try smaller steps.")
+    for part in range(6):
+        watch.on_train_batch_end(part, {"loss": 0.5})
+    assert len(steps) == 3
+    with pytest.raises(UserError) as raised:
+        watch.on_train_batch_end(7, {"loss": float("nan")})
+    assert str(raised.value) == (
+        "In epoch 5, step 4, the loss became nan; the epochs before are kept. Try smaller steps."
+    )
+
+
+# Where weights come from
+
+
+def test_a_run_begins_with_the_weights_of_another_fold_by_fold(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = trained(here)
+    # With next to no step the second predicts like the first, at its own size too.
+    still = ("epochs=1", "learning_rate=1e-30", "optimizer=sgd")
+    second = trained(here, *still, "weights=convnet-16")
+    assert second.recipe["weights"] == first.name
+    oofs = [
+        read_predictions(run.files.fold(0).oof, cells.class_keys).probs for run in (first, second)
+    ]
+    # Batch normalization goes on averaging what it sees, without any step.
+    assert np.corrcoef(oofs[0].ravel(), oofs[1].ravel())[0, 1] > 0.8
+    larger = trained(here, *still, f"weights={first.name}", "size=32")
+    assert "100.0% of all parameters" in capsys.readouterr().out
+    with pytest.raises(UserError, match="has no weights of fold 1, with which this one would beg"):
+        trained(here, *still, f"weights={first.name}", fold=1)
+    shutil.rmtree(larger.files.folder)
+
+
+def test_a_run_begins_with_the_weights_of_a_file(here: Workspace) -> None:
+    first = trained(here)
+    file = first.files.fold(0).weights(1)
+    still = ("epochs=1", "learning_rate=1e-30", "optimizer=sgd")
+    by_file = trained(here, *still, f"weights={file}")
+    by_run = trained(here, *still, f"weights={first.name}")
+    assert by_file.name != by_run.name
+    assert same_predictions(by_file.files, by_run.files)
+
+
+def test_a_run_on_other_folds_gives_no_weights(here: Workspace, tmp_path: Path) -> None:
+    first = trained(here, "epochs=1")
+    folder = tmp_path / "other"
+    shutil.copytree(here.source, folder / "cells")
+    other = place_in(folder, here.runs)
+    fold_stage(cells, other, n=2, seed=9)
+    with pytest.raises(UserError, match="it was trained on other folds"):
+        trained(other, f"weights={first.name}")
+
+
+def test_weights_of_no_known_kind_are_told_what_there_is(here: Workspace) -> None:
+    with pytest.raises(UserError) as raised:
+        trained(here, "weights=imagnet")
+    assert str(raised.value) == (
+        "--set weights=imagnet: wanted is imagenet, none, a .keras or .weights.h5 file, or a run "
+        f"in {here.runs}."
+    )
+
+
+# All rows, more rows, more views, more seeds
+
+
+def test_training_on_all_rows_predicts_the_test_set_and_claims_no_score(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(here, fold=None)
+    files = run.files.fold(None)
+    assert files.folder.name == "all"
+    assert not files.oof.exists()
+    assert len(read_predictions(files.test, cells.class_keys).ids) == 12
+    lines = files.log.read_text().splitlines()
+    values = dict(zip(lines[0].split(","), lines[1].split(","), strict=True))
+    assert [key for key, value in values.items() if value == ""] == [
+        "val_loss",
+        "val_batch_f1",
+        "val_macro_f1_at_half",
+        "val_macro_f1_best_cut",
+    ]
+    assert "no score is claimed" in capsys.readouterr().out
+    assert run.missing_folds() == (0, 1)
+
+
+def test_a_blend_takes_the_models_of_all_rows_when_asked(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kit.ensemble.blend import How
+    from kit.submission.stage import blend_stage
+
+    for fold in (0, 1):
+        run = trained(here, fold=fold)
+    with pytest.raises(UserError, match=r"no model trained on all rows\. Train it"):
+        blend_stage(cells, here, [run.name], None, How("mean", "fold-mean", all_rows=True))
+    trained(here, fold=None)
+    capsys.readouterr()
+    made, _ = blend_stage(cells, here, [run.name], None, How("mean", "fold-mean", all_rows=True))
+    assert "No row was left out to score them" in capsys.readouterr().out
+    usual, _ = blend_stage(cells, here, [run.name], None, How("mean", "fold-mean"))
+    assert made.name != usual.name
+    blended = read_predictions(made.test, cells.class_keys)
+    own = read_predictions(run.files.fold(None).test, cells.class_keys).take(blended.ids)
+    np.testing.assert_allclose(blended.probs, own.probs, atol=1e-6)
+
+
+def test_predicting_again_is_the_run_that_training_with_so_many_views_makes(
+    here: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = trained(here)
+    views = predict_again(cells, here, first.name, 8)
+    assert views.name != first.name
+    assert views.recipe["tta"] == 8
+    assert not same_predictions(views.files, first.files)
+    files = views.files.fold(0)
+    assert files.log.read_bytes() == first.files.fold(0).log.read_bytes()
+    capsys.readouterr()
+    assert trained(here, "tta=8").name == views.name
+    assert "all folds asked for are done" in capsys.readouterr().out
+
+    other = place_in(here.source.parent, here.runs / "at once")
+    assert same_predictions(trained(other, "tta=8").files, views.files)
+
+
+def test_predicting_again_wants_a_run_that_was_trained_here(here: Workspace) -> None:
+    with pytest.raises(UserError, match="No run 'nothing'"):
+        predict_again(cells, here, "nothing", 8)
+
+
+def test_more_rows_learn_and_the_run_knows_them(
+    here: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = tmp_path / "more"
+    generate_cells(more, seed=8, n_train=12, n_test=4, size=32)
+    text = (more / "train.csv").read_text().splitlines()
+    renamed = [text[0], *(f"more-{line}" for line in text[1:])]
+    (more / "more.csv").write_text("\n".join(renamed) + "\n")
+    for image in (more / "train").iterdir():
+        image.rename(image.with_name(f"more-{image.name}"))
+    recipe = with_settings(recipes.get("convnet"), [*TINY, "epochs=1", "steps=none"])
+    run = train(cells, here, recipe, [0], extra=f"{more / 'more.csv'}:{more / 'train'}")
+    assert "of 12 images of more" in capsys.readouterr().out
+    assert run.name != train(cells, here, recipe, [0]).name
+    assert len(read_predictions(run.files.fold(0).oof, cells.class_keys).ids) == 30
+
+
+def test_each_seed_is_a_run_of_its_own(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KIT_RUNS", raising=False)
+    monkeypatch.delenv("KIT_DATA", raising=False)
+    shutil.copytree(prepared / "cells", tmp_path / "data" / "cells")
+    (tmp_path / "folds").mkdir()
+    for ending in ("csv", "json"):
+        shutil.copy(prepared / f"folds.{ending}", tmp_path / "folds" / f"cells.{ending}")
+    words = [word for setting in TINY for word in ("--set", setting)]
+    common = ["kit", "train", "convnet", "-c", "cells", "--folds", "0", *words]
+    monkeypatch.setattr(sys, "argv", [*common, "--set", "epochs=1", "--seeds", "0,5"])
+    with pytest.raises(SystemExit) as finished:
+        main()
+    assert finished.value.code in (0, None)
+    seeds = [read_json(path)["seed"] for path in (tmp_path / "runs/cells").glob("*/recipe.json")]
+    assert sorted(seeds) == [0, 5]
