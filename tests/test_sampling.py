@@ -1,16 +1,248 @@
-"""What an epoch shows: rare rows more often, each under one of the eight symmetries."""
+"""The samplings: how often each row comes, and which rows an epoch of each shows."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kit.data.augment import SYMMETRIES, apply_symmetry, as_pixels, draw_symmetries
-from kit.data.batches import read_batch
-from kit.data.sampling import epoch_rows, repeat_factors
+from kit.core.errors import UserError
+from kit.data.sampling import Sampling, epoch_rows, find_sampling, repeat_factors
 
-# Sampling
+HOWS = ("repeat", "table", "inverse", "balanced", "none")
+AS_MANY_AS_ROWS = ("inverse", "balanced", "none")
+KEYS = ("a", "b", "c", "d")
+REPEATS = "c:4,b:2.5"
+
+
+def sampling(
+    how: str,
+    labels: NDArray[np.uint8],
+    keys: tuple[str, ...] = KEYS,
+    threshold: float = 0.1,
+    cap: float = 8,
+    repeats: str = REPEATS,
+) -> Sampling:
+    return find_sampling(how, labels, keys, threshold, cap, repeats)
+
+
+def labels_of(*rows: str, keys: str = "ab") -> NDArray[np.uint8]:
+    """One row a text, which names its classes: `labels_of("a", "ab", "")`."""
+    return np.array([[key in row for key in keys] for row in rows], np.uint8)
+
+
+def rare_labels(rows: int = 400) -> NDArray[np.uint8]:
+    """Shares of about 0.5, 0.1 and 0.01, a class without rows, and rows without labels."""
+    rng = np.random.default_rng(0)
+    return (rng.random((rows, 4)) < [0.5, 0.1, 0.01, 0]).astype(np.uint8)
+
+
+def turns_of(drawn: NDArray[np.int64], labels: NDArray[np.uint8]) -> list[int]:
+    """The class of each row drawn, where a row has one at most; the number of classes if none."""
+    with_none = np.hstack([labels, ~labels.any(axis=1, keepdims=True)])
+    assert (with_none.sum(axis=1) == 1).all()
+    classes: list[int] = with_none.argmax(axis=1)[drawn].tolist()
+    return classes
+
+
+# How often each row comes, by hand
+
+
+def test_none_shows_each_row_once() -> None:
+    assert sampling("none", labels_of("a", "b", "")).times.tolist() == [1, 1, 1]
+
+
+def test_repeat_is_the_repeat_factors() -> None:
+    labels = rare_labels()
+    expected = repeat_factors(labels, threshold=0.2, cap=3)
+    np.testing.assert_array_equal(sampling("repeat", labels, threshold=0.2, cap=3).times, expected)
+
+
+def test_in_a_table_the_largest_number_of_a_rows_classes_counts() -> None:
+    labels = labels_of("a", "b", "ab", "", "c", keys="abc")
+    found = sampling("table", labels, ("a", "b", "c"), repeats=" a:3 , b:7.5")
+    assert found.times.tolist() == [3, 7.5, 7.5, 1, 1]
+
+
+def test_a_class_key_may_have_a_colon_in_it() -> None:
+    labels = labels_of("a", "b")
+    assert sampling("table", labels, ("a", "b:2"), repeats="b:2:4").times.tolist() == [1, 4]
+
+
+def test_inverse_weights_by_the_rarest_class() -> None:
+    # One over 3, 3, 3 and 1 is 2 in all, made 4: a row with both classes counts as the rarer.
+    found = sampling("inverse", labels_of("a", "a", "ab", "b"), cap=8)
+    np.testing.assert_allclose(found.times, np.array([1 / 3, 1 / 3, 1 / 2, 1 / 2]) * 4 / (5 / 3))
+    found = sampling("inverse", labels_of("a", "a", "a", "b"), cap=8)
+    np.testing.assert_allclose(found.times, [2 / 3, 2 / 3, 2 / 3, 2])
+
+
+def test_what_the_cap_takes_from_rare_rows_goes_to_the_others() -> None:
+    found = sampling("inverse", labels_of("a", "a", "a", "b"), cap=1.5)
+    np.testing.assert_allclose(found.times, [2.5 / 3, 2.5 / 3, 2.5 / 3, 1.5])
+
+
+def test_rows_that_the_cap_of_others_lifts_to_it_are_capped_too() -> None:
+    # One over 1, 2 and 12 is 3 in all, made 15: 5, 2.5 and 0.42. At a cap of 2.6 the first leaves
+    # 12.4 for the others, which would make 3.1 of the two in between.
+    labels = labels_of("a", "b", "b", *["c"] * 12, keys="abc")
+    found = sampling("inverse", labels, ("a", "b", "c"), cap=2.6)
+    np.testing.assert_allclose(found.times, [2.6] * 3 + [7.2 / 12] * 12)
+
+
+def test_a_cap_of_one_leaves_each_row_once() -> None:
+    np.testing.assert_allclose(sampling("inverse", rare_labels(), cap=1).times, 1)
+
+
+def test_rows_without_labels_count_as_the_most_frequent_class() -> None:
+    found = sampling("inverse", labels_of("a", "a", "b", ""))
+    np.testing.assert_allclose(found.times, [0.8, 0.8, 1.6, 0.8])
+    np.testing.assert_allclose(sampling("inverse", labels_of("", "")).times, [1, 1])
+
+
+def test_balanced_shares_the_epoch_among_the_classes_and_the_rows_without_labels() -> None:
+    # Three turns share four rows: 4/3 each.
+    found = sampling("balanced", labels_of("a", "a", "b", ""))
+    np.testing.assert_allclose(found.times, [2 / 3, 2 / 3, 4 / 3, 4 / 3])
+
+
+def test_a_row_comes_in_the_turn_of_each_of_its_classes() -> None:
+    found = sampling("balanced", labels_of("a", "a", "ab", "b"))
+    np.testing.assert_allclose(found.times, [2 / 3, 2 / 3, 2 / 3 + 1, 1])
+
+
+# Laws of all of them
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_an_epoch_follows_from_its_seed_and_number_alone(how: str) -> None:
+    first = sampling(how, rare_labels()).draw(seed=3, epoch=7)
+    assert first.dtype == np.int64
+    np.testing.assert_array_equal(first, sampling(how, rare_labels()).draw(3, 7))
+    for other in (sampling(how, rare_labels()).draw(3, 8), sampling(how, rare_labels()).draw(4, 7)):
+        assert first.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_the_times_are_the_mean_over_many_epochs(how: str) -> None:
+    labels = labels_of("a", "a", "a", "a", "ab", "b", "c", "", "", keys="abcd")
+    found = sampling(how, labels, threshold=0.9, cap=2.5)
+    counts = [np.bincount(found.draw(0, epoch), minlength=9) for epoch in range(2000)]
+    # Four standard errors: no row's count varies by more than 0.7 from epoch to epoch.
+    np.testing.assert_allclose(np.mean(counts, axis=0), found.times, atol=4 * 0.7 / 2000**0.5)
+    assert np.std(counts, axis=0).max() < 0.7
+
+
+@pytest.mark.parametrize("how", AS_MANY_AS_ROWS)
+def test_an_epoch_has_as_many_rows_as_there_are(how: str) -> None:
+    found = sampling(how, rare_labels())
+    assert found.times.sum() == pytest.approx(400)
+    assert {len(found.draw(0, epoch)) for epoch in range(50)} == {400}
+
+
+def test_an_epoch_of_repeats_has_as_many_rows_as_the_times_say() -> None:
+    whole = sampling("table", rare_labels(), repeats="c:4,b:2")
+    assert {len(whole.draw(0, epoch)) for epoch in range(5)} == {int(whole.times.sum())}
+
+
+@pytest.mark.parametrize("how", ["repeat", "table", "inverse", "none"])
+def test_no_epoch_is_off_a_rows_times_by_one_or_more(how: str) -> None:
+    found = sampling(how, rare_labels())
+    for epoch in range(20):
+        counts = np.bincount(found.draw(0, epoch), minlength=400)
+        assert (np.abs(counts - found.times) < 1 + 1e-9).all()
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_single_row_is_every_epoch(how: str) -> None:
+    found = sampling(how, np.array([[0, 1, 0, 0]], np.uint8), repeats="a:2")
+    assert found.draw(0, 0).tolist() == [0] * len(found.draw(0, 0))
+    assert found.times.tolist() == [len(found.draw(0, 0))]
+
+
+# The order of an epoch
+
+
+def test_repeat_and_none_draw_the_rows_that_runs_were_trained_on() -> None:
+    # As drawn by the version whose figures are published.
+    labels = labels_of("ab", "b", "b", "", "", "")
+    repeat = sampling("repeat", labels, ("a", "b"), threshold=0.9)
+    assert repeat.draw(3, 7).tolist() == [5, 0, 4, 2, 1, 3, 0]
+    assert sampling("none", labels).draw(3, 7).tolist() == [5, 0, 3, 2, 4, 1]
+    for how, factors in (("repeat", repeat.times), ("none", np.ones(6))):
+        drawn = sampling(how, labels, ("a", "b"), threshold=0.9).draw(1, 2)
+        np.testing.assert_array_equal(drawn, epoch_rows(factors, 1, 2))
+
+
+def test_classes_take_turns_wherever_a_batch_begins() -> None:
+    labels = labels_of(*["a"] * 30, *["b"] * 6, *["c"], *[""] * 3, keys="abcd")
+    for epoch in range(5):
+        turns = turns_of(sampling("balanced", labels).draw(0, epoch), labels)
+        for start in range(len(turns) - 3):
+            assert sorted(turns[start : start + 4]) == [0, 1, 2, 4]
+
+
+def test_the_order_of_the_turns_differs_between_epochs() -> None:
+    labels = labels_of(*"abcd" * 4, keys="abcd")
+    found = sampling("balanced", labels)
+    first = {tuple(turns_of(found.draw(0, epoch)[:4], labels)) for epoch in range(60)}
+    assert len(first) > 12
+
+
+def test_a_deck_is_gone_through_before_a_row_comes_again() -> None:
+    labels = labels_of(*["a"] * 30, *["b"] * 7, "c", keys="abcd")
+    drawn = sampling("balanced", labels).draw(0, 0)
+    of_b = [row for row in drawn.tolist() if 30 <= row < 37]
+    assert sorted(of_b[:7]) == list(range(30, 37))
+    assert len(of_b) in (12, 13)
+    of_a = [row for row in drawn.tolist() if row < 30]
+    assert len(set(of_a)) == len(of_a)
+
+
+def test_more_classes_than_rows_take_turns_over_the_epochs() -> None:
+    found = sampling("balanced", np.array([[1, 1, 1, 0], [0, 0, 0, 1]], np.uint8))
+    drawn = [found.draw(0, epoch) for epoch in range(40)]
+    assert {len(rows) for rows in drawn} == {2}
+    assert set(np.concatenate(drawn).tolist()) == {0, 1}
+
+
+def test_the_order_of_an_inverse_epoch_is_shuffled() -> None:
+    rows = sampling("inverse", labels_of(*["a"] * 50)).draw(0, 0)
+    assert sorted(rows.tolist()) == list(range(50))
+    assert rows.tolist() != list(range(50))
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("repeats", "message"),
+    [
+        ("", "sampling=table wants repeats: class:times with commas between, as 27:10."),
+        ("  ", "sampling=table wants repeats: class:times with commas between, as 27:10."),
+        ("c", "repeats 'c': 'c' does not read as class:times, as 27:10."),
+        ("c:4,", "repeats 'c:4,': '' does not read as class:times, as 27:10."),
+        ("e:4", "No class 'e'. Known: a, b, c, d."),
+        ("c:4,c:5", "repeats 'c:4,c:5' names class c twice. Name it once."),
+        ("c:many", "repeats 'c:many': a row comes a number of times from 1, not 'many'."),
+        ("c:0.5", "repeats 'c:0.5': a row comes a number of times from 1, not '0.5'."),
+        ("c:inf", "repeats 'c:inf': a row comes a number of times from 1, not 'inf'."),
+        ("c:nan", "repeats 'c:nan': a row comes a number of times from 1, not 'nan'."),
+    ],
+)
+def test_repeats_that_make_no_sense_are_refused_in_one_line(repeats: str, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)) as raised:
+        sampling("table", rare_labels(), repeats=repeats)
+    assert "\n" not in str(raised.value)
+
+
+def test_another_name_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"No sampling 'balance'\. .* Did you mean 'balanced'\?"):
+        sampling("balance", rare_labels())
+
+
+# The repeat factors, and the rows that they make
 
 
 def labels_with_shares(*positives: int, rows: int = 100) -> NDArray[np.uint8]:
@@ -59,79 +291,3 @@ def test_the_order_of_an_epoch_is_shuffled() -> None:
     rows = epoch_rows(np.ones(50), 0, 0)
     assert sorted(rows.tolist()) == list(range(50))
     assert rows.tolist() != list(range(50))
-
-
-# Augmentation
-
-
-def image_of(size: int, channels: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (size, size, channels), dtype=np.uint8)
-
-
-def test_the_bits_of_a_symmetry_by_hand() -> None:
-    image = np.array([[1, 2], [3, 4]], np.uint8)
-    shown = [apply_symmetry(image, symmetry).tolist() for symmetry in range(SYMMETRIES)]
-    assert shown[0] == [[1, 2], [3, 4]]
-    assert shown[1] == [[2, 1], [4, 3]]  # left to right
-    assert shown[2] == [[3, 4], [1, 2]]  # up to down
-    assert shown[3] == [[4, 3], [2, 1]]  # half a turn
-    assert shown[4] == [[1, 3], [2, 4]]  # axes swapped
-    assert shown[5] == np.rot90(image).tolist()
-    assert shown[6] == np.rot90(image, -1).tolist()
-
-
-def test_the_eight_symmetries_differ_and_form_a_group() -> None:
-    image = image_of(3, 2)
-    shown = {apply_symmetry(image, symmetry).tobytes() for symmetry in range(SYMMETRIES)}
-    assert len(shown) == 8
-    for first, second in itertools.product(range(SYMMETRIES), repeat=2):
-        twice = apply_symmetry(apply_symmetry(image, first), second)
-        assert twice.tobytes() in shown
-
-
-def test_a_symmetry_is_a_view() -> None:
-    image = image_of(3, 1)
-    assert all(np.shares_memory(apply_symmetry(image, number), image) for number in range(8))
-
-
-def test_symmetries_follow_from_seed_and_epoch_and_are_all_used() -> None:
-    rows = np.arange(400)
-    drawn = draw_symmetries(len(rows), seed=1, epoch=2)
-    np.testing.assert_array_equal(drawn, draw_symmetries(len(rows), seed=1, epoch=2))
-    assert drawn.tolist() != draw_symmetries(len(rows), seed=1, epoch=3).tolist()
-    assert drawn.tolist() != draw_symmetries(len(rows), seed=2, epoch=2).tolist()
-    assert set(drawn.tolist()) == set(range(SYMMETRIES))
-
-
-# Batches
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4, 5])
-def test_a_batch_holds_its_rows_under_their_symmetries(channels: int) -> None:
-    images = np.stack([image_of(6, channels), image_of(6, channels) // 2])
-    rows, symmetries = np.array([1, 0] * 4), np.arange(8)
-    batch = read_batch(images, rows, symmetries)
-    expected = [apply_symmetry(images[row], s) for row, s in zip(rows, range(8), strict=True)]
-    np.testing.assert_array_equal(batch, np.stack(expected))
-    assert batch.flags.c_contiguous
-
-
-def test_four_channels_are_copied_as_one_number_from_the_same_memory() -> None:
-    images = np.stack([image_of(4, 4)])
-    assert as_pixels(images).shape == (1, 4, 4)
-    assert np.shares_memory(as_pixels(images), images)
-    assert as_pixels(images[..., :3]).dtype == np.uint8
-
-
-def test_images_that_do_not_lie_in_one_piece_make_the_same_batch() -> None:
-    images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 8), dtype=np.uint8)[..., ::2]
-    rows, symmetries = np.array([3, 1]), np.array([5, 2])
-    batch = read_batch(images, rows, symmetries)
-    np.testing.assert_array_equal(batch, read_batch(images.copy(), rows, symmetries))
-
-
-def test_a_batch_leaves_the_store_as_it_is() -> None:
-    images = np.stack([image_of(4, 4)])
-    before = images.copy()
-    read_batch(images, np.array([0]), np.array([7]))[:] = 0
-    np.testing.assert_array_equal(images, before)

@@ -133,13 +133,15 @@ def test_one_image_that_does_not_fit_stops_with_advice(
     here: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short_of_memory(monkeypatch, most=0)
-    with pytest.raises(UserError, match=r"training of convnet on one image of 16 pixels"):
+    with pytest.raises(UserError, match=r"training of convnet on 1 images of 16 pixels"):
         trained(here)
 
 
 def test_parts_must_divide_the_batch(here: Workspace) -> None:
     with pytest.raises(UserError, match="accumulate=3: a batch of 8 does not divide"):
         trained(here, "accumulate=3")
+    with pytest.raises(UserError, match="accumulate=8 parts leaves one image each"):
+        trained(here, "accumulate=8", "mix=mixup")
 
 
 # Averages, cuts, precision

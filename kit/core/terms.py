@@ -1,4 +1,4 @@
-"""The small grammar in which recipes name several things at once: `0.5*focal(gamma=2)+0.5*lovasz`."""
+"""The grammar in which recipes name several things at once: `0.5*focal(gamma=2)+0.5*lovasz`."""
 
 import re
 from collections.abc import Mapping

@@ -1,6 +1,5 @@
-"""One epoch as Keras asks for it: batches, and a call after each step."""
+"""One epoch as Keras asks for it, batch by batch."""
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import keras
@@ -76,14 +75,3 @@ class EpochBatches(keras.utils.PyDataset):
             if next_step not in self._coming:
                 self._coming[next_step] = self._threads.submit(self._read, next_step)
         return self._coming.pop(step).result()
-
-
-class AfterStep(keras.callbacks.Callback):
-    """Calls a function after each training step, for progress."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        super().__init__()
-        self._call = call
-
-    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
-        self._call()

@@ -21,7 +21,7 @@ def check_recipe(recipe: Recipe, competition: Competition) -> None:
     check_architecture(recipe.model_copy(update={"weights": "none"}), competition.channels)
     check_loss(recipe.loss, recipe.label_smoothing)
     find_augmentation(recipe.augment)
-    find_mix(recipe.mix)
+    mix = find_mix(recipe.mix)
     if recipe.sampling == "table":
         no_rows = np.zeros((1, len(competition.class_keys)), np.uint8)
         recipe_sampling(recipe, no_rows, competition.class_keys)
@@ -29,4 +29,9 @@ def check_recipe(recipe: Recipe, competition: Competition) -> None:
         raise UserError(
             f"--set accumulate={recipe.accumulate}: a batch of {recipe.batch} does not divide into "
             "so many equal parts."
+        )
+    if mix.mixes and recipe.batch == recipe.accumulate:
+        raise UserError(
+            f"--set mix={recipe.mix} mixes the images of a part of a batch, and batch="
+            f"{recipe.batch} in accumulate={recipe.accumulate} parts leaves one image each."
         )

@@ -80,10 +80,11 @@ def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
     """In how many parts to try the batch next, after it did not fit in `parts`."""
     recipe = task.recipe
     more = more_parts(recipe.batch, parts)
-    if more is None:
+    if more is None or (more == recipe.batch and find_mix(recipe.mix).mixes):
         raise UserError(
-            f"Memory does not hold the training of {recipe.name} on one image of {recipe.size} "
-            "pixels. Try a smaller --size, another --set backbone, or --set precision=mixed."
+            f"Memory does not hold the training of {recipe.name} on {recipe.batch // parts} images "
+            f"of {recipe.size} pixels, the fewest it takes. Try a smaller --size, another "
+            "--set backbone, or --set precision=mixed."
         ) from error
     say(
         f"Memory does not hold {recipe.batch // parts} images at once: {recipe.batch // more} from "
