@@ -279,14 +279,6 @@ def test_the_rest_of_a_factor_is_a_chance() -> None:
     np.testing.assert_allclose(np.mean(counts, axis=0), factors, atol=4 * 0.5 / np.sqrt(2000))
 
 
-def test_an_epoch_follows_from_its_seed_and_number_alone() -> None:
-    factors = np.full(50, 1.5)
-    first = epoch_rows(factors, seed=3, epoch=7)
-    np.testing.assert_array_equal(first, epoch_rows(factors, seed=3, epoch=7))
-    for other in (epoch_rows(factors, 3, 8), epoch_rows(factors, 4, 7)):
-        assert first.tolist() != other.tolist()
-
-
 def test_the_order_of_an_epoch_is_shuffled() -> None:
     rows = epoch_rows(np.ones(50), 0, 0)
     assert sorted(rows.tolist()) == list(range(50))
