@@ -6,10 +6,10 @@ KIT = .venv/bin/python -m kit
 WHERE = --competition $(COMPETITION) $(if $(DATA),--data $(DATA))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data folds pack train look blend submit ledger kernel status report models test lint format lock clean
+.PHONY: help setup demo data folds pack train look blend submit ledger kernel status report models test test-backends lint format lock clean
 
 help:  ## what can be typed
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: .venv/.ready  ## make .venv from the lock, when it is missing or older than the lock
 
@@ -65,6 +65,15 @@ models: setup  ## every recipe with its parameters
 test: setup  ## all tests
 	.venv/bin/python -m pytest
 
+test-backends: .venv-backends/.ready  ## training without TensorFlow, under JAX and under torch
+	KERAS_BACKEND=jax .venv-backends/bin/python -m pytest tests/backends
+	KERAS_BACKEND=torch .venv-backends/bin/python -m pytest tests/backends
+
+.venv-backends/.ready: requirements-backends.txt
+	$(PYTHON) -m venv --clear .venv-backends
+	.venv-backends/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-backends.txt
+	@touch $@
+
 lint: setup  ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -74,8 +83,10 @@ format: setup  ## let ruff lay out the code
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-lock: setup  ## resolve pyproject.toml anew into requirements.txt
+lock: setup  ## resolve pyproject.toml anew into requirements.txt and requirements-backends.txt
 	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
+	.venv/bin/uv pip compile pyproject.toml --extra dev --extra backends --override requirements-backends.in --constraint requirements.txt --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements-backends.txt
+	sed "/sys_platform == 'none'/d" requirements-backends.txt > requirements-backends.tmp && mv requirements-backends.tmp requirements-backends.txt
 
 clean:  ## remove the demonstration's files; your runs and submissions stay
 	rm -rf data/cells runs/cells folds/cells.* submissions/cells-*

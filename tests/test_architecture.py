@@ -152,3 +152,18 @@ def test_the_lock_names_no_index_and_pins_every_dependency() -> None:
     declared = re.findall(r'^\s+"([a-z0-9-]+)>=', (ROOT / "pyproject.toml").read_text(), re.M)
     assert len(declared) > 15
     assert set(declared) <= pinned
+
+
+def test_the_lock_of_the_other_backends_is_the_first_one_without_tensorflow() -> None:
+    first, other = (
+        dict(re.findall(r"^([\w.-]+)==([\w.+]+)", (ROOT / name).read_text(), re.M))
+        for name in ("requirements.txt", "requirements-backends.txt")
+    )
+    assert not {"tensorflow", "keras-cv"} & set(other)
+    assert {"keras", "numpy", "pytest", "jax", "jaxlib", "torch"} <= set(other)
+    assert other["torch"] == "2.13.0"
+    assert {name for name in set(first) & set(other) if first[name] != other[name]} == set()
+    lock = (ROOT / "requirements-backends.txt").read_text()
+    assert "://" not in lock
+    assert "--" not in lock
+    assert "nvidia" not in lock

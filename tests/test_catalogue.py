@@ -1,15 +1,53 @@
-"""`kit models`: the table of the recipes, and a recipe's settings as the help for --set."""
+"""`kit models`: tables of recipes and backbones, and a recipe's settings as the help for --set."""
+
+import subprocess
+import sys
 
 import pytest
 
 from kit.core.errors import UserError
 from kit.models.heads import HEADS
+from kit.models.losses import LOSSES
+from kit.models.registry import backbones
+from kit.models.stems import STEMS
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
 from kit.recipes.catalogue import print_models
 
 RGB = ("red", "green", "blue")
 RGBY = (*RGB, "yellow")
+
+
+def test_without_names_every_recipe_and_every_backbone_is_listed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_models([], RGBY, 28)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(len(line) for line in lines) <= 140
+    split = next(n for n, line in enumerate(lines) if line.startswith("Backbones"))
+    first = [" ".join(line.split()) for line in lines[:split]]
+    assert "densenet121 512 densenet121 inflate imagenet" in first
+    assert [line.split()[0] for line in first[2:] if line] == list(recipes.names())
+    second = [" ".join(line.split()) for line in lines[split:]]
+    assert (
+        "xception 20,861,480 299 71 any, 3 * none, imagenet "
+        "Chollet 2017, arXiv:1610.02357; keras.applications"
+    ) in second
+    assert (
+        "gapnet 499,200 1024 16 any none Rumetshofer et al., ICLR 2019; ml-jku/gapnet-pl" in second
+    )
+    names = [line.split()[0] for line in second[2:] if line]
+    assert names[: len(backbones.names())] == list(backbones.names())
+
+
+def test_the_tables_need_no_keras() -> None:
+    code = (
+        "import sys\n"
+        "from kit.recipes.catalogue import print_models\n"
+        "print_models([], ('grey',), 2)\n"
+        "assert not {'keras', 'tensorflow', 'torch', 'jax', 'cv2'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_a_recipe_that_does_not_fit_the_channels_says_why_and_the_others_follow(
@@ -46,23 +84,33 @@ def test_a_named_recipe_shows_every_setting_as_set_takes_it(
     assert [setting.partition("=")[0] for setting in shown] == list(Recipe.model_fields)[1:]
     # One at a time, beside what keeps any of them from being idle.
     awake = ["optimizer=adamw", "sampling=repeat", "frozen_epochs=1"]
+    needs = {"repeats": "sampling=table", "plateau_epochs": "schedule=plateau"}
+    needs |= {"plateau_factor": "schedule=plateau", "warmup": "schedule=cosine"}
     for setting in shown:
         key = setting.partition("=")[0]
+        awake = [*awake, needs[key]] if key in needs else awake
         changed = with_settings(recipes.get(name), [*awake, setting])
         assert getattr(changed, key) == getattr(recipes.get(name), key)
 
 
 def test_settings_list_the_values_that_are_allowed(capsys: pytest.CaptureFixture[str]) -> None:
-    print_models(["inceptionresnetv2"], ("grey",), 28)
+    listed = {"augment": {"none": {}, "crop": {"area": 0.5}}, "mix": {"mixup": {"alpha": 0.2}}}
+    print_models(["inceptionresnetv2"], ("grey",), 28, listed)
     text = " ".join(capsys.readouterr().out.split())
     for allowed in (
-        "(none, imagenet)",
+        "(none, imagenet, a .keras or .weights.h5 file, a run)",
+        f"({', '.join(STEMS)})",
         f"({', '.join(HEADS)})",
-        "(adam, adamw, sgd)",
+        "focal(gamma=2, alpha=-1)",
+        "(none, crop(area=0.5))",
+        "(mixup(alpha=0.2))",
+        "(adam, adamw, sgd, lion)",
         "(whole number from 75)",
         "(whole number from 1, or none)",
         "(number from 0 below 1)",
         "(number above 0 to 1)",
-        "(whole number from 0 to 4000000)",
+        "(whole number from 1 to 48)",
     ):
         assert allowed in text
+    assert all(name in text for name in LOSSES)
+    assert "()" not in text

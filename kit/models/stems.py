@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError, unknown
-from kit.models.registry import Preprocess
+from kit.models.registry import PRETRAINED_CHANNELS, Preprocessing
 
 # What each channel that the backbone sees is made of. The outputs are in the order red, green,
-# blue, because that is the order in which ImageNet's weights were trained.
+# blue, because that is the order in which ImageNet's weights were trained. None: all channels as
+# they are, which `learned_mixture` or `inflate` may have to follow.
 Mixture = dict[str, float]
 STEMS: dict[str, tuple[Mixture, ...] | None] = {
     "as_is": None,
@@ -26,7 +27,11 @@ STEMS: dict[str, tuple[Mixture, ...] | None] = {
         {"green": 1.0, "yellow": 1 / 3},
         {"blue": 1.0, "yellow": 1 / 3},
     ),
+    "conv1x1": None,
+    "inflate": None,
 }
+LEARNED = "conv1x1"
+INFLATED = "inflate"
 
 
 def mixing_matrix(stem: str, channels: Sequence[str]) -> NDArray[np.float32]:
@@ -56,13 +61,82 @@ def mix(images: keras.KerasTensor, weights: NDArray[np.float32]) -> keras.KerasT
     return keras.ops.matmul(images, weights)
 
 
-def normalize(images: keras.KerasTensor, how: str, preprocess: Preprocess) -> keras.KerasTensor:
+def learned_mixture(images: keras.KerasTensor) -> keras.KerasTensor:
+    """Any number of channels -> three, by a 1x1 convolution that is learned with the head.
+
+    It begins with the first three channels as they are and a third of each further one in all
+    three. One or two channels begin with their mean in all three.
+    """
+    channels = images.shape[-1]
+    kernel = np.full((channels, PRETRAINED_CHANNELS), 1 / min(channels, 3), np.float32)
+    if channels >= PRETRAINED_CHANNELS:
+        kernel[:PRETRAINED_CHANNELS] = np.eye(PRETRAINED_CHANNELS)
+    convolution = keras.layers.Conv2D(PRETRAINED_CHANNELS, 1, use_bias=False, name="stem")
+    mixed = convolution(images)
+    convolution.set_weights([kernel[None, None]])
+    return mixed
+
+
+def inflate(pretrained: keras.Model, widened: keras.Model) -> None:
+    """Carry the weights of a backbone for three channels over to the same one for others.
+
+    The kernels of the first convolution are extended by the mean of the three and all of them
+    multiplied by 3/channels, so that one grey value in all channels gives what it gave in three
+    (Carreira and Zisserman 2017, arXiv:1705.07750, did so along time). Means and variances of an
+    inner normalization are extended, and everything else is copied.
+    """
+    for old, new in zip(pretrained.weights, widened.weights, strict=True):
+        new.assign(inflated(np.asarray(keras.ops.convert_to_numpy(old)), tuple(new.shape)))
+    finish_normalization(widened)
+
+
+def inflated(value: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """One weight of a backbone for three channels as `inflate` carries it over to this shape.
+
+    A kernel (height, width, 3, filters), or the three means or variances of a normalization; what
+    has the shape already comes back as it is.
+    """
+    if value.shape == shape:
+        return value
+    if value.ndim == 1:
+        return _extended(value, shape[0])
+    return _extended(value, shape[-2], axis=-2) * np.float32(PRETRAINED_CHANNELS / shape[-2])
+
+
+def finish_normalization(model: keras.Model) -> None:
+    """Have the normalization layers of a backbone use the weights that were assigned to them.
+
+    They keep what they divide by beside their weights; only loading from a file renews it.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
+def _extended(three: NDArray[np.float32], channels: int, axis: int = 0) -> NDArray[np.float32]:
+    """Values of red, green and blue for other channels: further ones get the mean of the three.
+
+    One or two channels, of which nobody knows a colour, get the mean each.
+    """
+    known = PRETRAINED_CHANNELS if channels >= PRETRAINED_CHANNELS else 0
+    first = np.take(three, range(known), axis)
+    mean = three.mean(axis, keepdims=True)
+    return np.concatenate([first, np.repeat(mean, channels - known, axis)], axis)
+
+
+def normalize(
+    images: keras.KerasTensor, how: str, preprocessing: Preprocessing
+) -> keras.KerasTensor:
     """Pixels in 0..255 -> the range that the backbone sees.
 
     "scale" divides by 255. After that, "batch" normalizes each channel over the batch and learns
     a scale and an offset; "image" gives each channel of each image zero mean and unit variance,
-    and a constant one zeros; "backbone" applies `preprocess`. Raises UserError for another name.
+    and a constant one zeros. "backbone" applies `preprocessing`: a fourth channel and further ones
+    come after the three and are treated as the mean of these; one or two channels are, too.
+    Raises UserError for another name.
     """
+    if how == "backbone":
+        return _preprocess(images, preprocessing)
     scaled = keras.layers.Rescaling(1 / 255, dtype="float32")(images)
     if how == "scale":
         return scaled
@@ -75,6 +149,15 @@ def normalize(images: keras.KerasTensor, how: str, preprocess: Preprocess) -> ke
         return keras.layers.GroupNormalization(
             groups=-1, epsilon=1 / 255**2, center=False, scale=False, dtype="float32"
         )(scaled)
-    if how == "backbone":
-        return preprocess(scaled)
     raise unknown("normalization", how, ("scale", "batch", "image", "backbone"))
+
+
+def _preprocess(images: keras.KerasTensor, facts: Preprocessing) -> keras.KerasTensor:
+    channels = images.shape[-1]
+    mean = _extended(np.array(facts.mean), channels)
+    std = _extended(np.array(facts.std), channels)
+    if facts.order == "bgr" and channels >= PRETRAINED_CHANNELS:
+        images = keras.ops.take(images, [2, 1, 0, *range(3, channels)], axis=-1)
+    return keras.layers.Rescaling(
+        (facts.scale / std).tolist(), offset=(-mean / std).tolist(), dtype="float32"
+    )(images)

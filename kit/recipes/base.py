@@ -191,6 +191,12 @@ _IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
 }
 
 
+# The same for single values of a setting.
+_IDLE_VALUES: dict[tuple[str, str], tuple[str, tuple[object, ...], object]] = {
+    ("stem", "inflate"): ("weights", ("none",), "imagenet"),
+}
+
+
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with `key=value` texts applied, each value read as the key's type.
 
@@ -216,9 +222,10 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
 
 
 def _refuse_idle(recipe: Recipe, key: str, value: object) -> None:
-    if key not in _IDLE:
+    idle = _IDLE.get(key) or _IDLE_VALUES.get((key, str(value)))
+    if idle is None:
         return
-    other, idle_with, cure = _IDLE[key]
+    other, idle_with, cure = idle
     if getattr(recipe, other) in idle_with:
         raise UserError(
             f"--set {key}={value} changes nothing with {other}={getattr(recipe, other)}. "

@@ -1,11 +1,12 @@
-"""The stage `models`: every recipe with its backbone's facts and its own parameter count."""
+"""The stage `models`: recipes and backbones with their facts, and every setting of a recipe."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.core.errors import UserError
 from kit.core.progress import say, table
+from kit.core.terms import Known
 from kit.models.registry import backbones
 from kit.recipes import recipes
 from kit.recipes.base import Recipe
@@ -22,49 +23,95 @@ BOUNDS = {
 }
 
 
-def print_models(names: Sequence[str], channels: Sequence[str], classes: int) -> None:
-    """Print the recipes, all when none are named, as they are built for so many classes.
+def print_models(
+    names: Sequence[str],
+    channels: Sequence[str],
+    classes: int,
+    listed: Mapping[str, Known] | None = None,
+) -> None:
+    """Print what can be trained: without names every recipe and every backbone, from their files.
 
-    Parameters are counted in the built network; nothing is downloaded. A recipe that does not fit
-    the channels says why instead. For recipes that are named, every setting follows with its
-    value, what it means, and what it can be. Raises UserError for a name that is not known.
+    Recipes that are named are built for so many classes, which downloads nothing, and counted; one
+    that does not fit the channels says why instead. Every setting follows with its value, what it
+    means, and what it can be; `listed` has the names that settings may combine and whose home the
+    recipes do not know, by the setting. Raises UserError for a name that is not known.
     """
+    if not names:
+        _print_recipes()
+        _print_backbones()
+        say("Every setting of a recipe: kit models NAME")
+        return
+    _print_built([recipes.get(name) for name in names], channels, classes)
+    for name in names:
+        _print_settings(recipes.get(name), listed or {})
+
+
+def _print_recipes() -> None:
+    rows = []
+    for recipe in map(recipes.get, recipes.names()):
+        rows.append([recipe.name, recipe.size, recipe.backbone, recipe.stem, recipe.weights])
+    table("Recipes: kit train NAME", ["recipe", "size", "backbone", "stem", "weights"], rows)
+
+
+def _print_backbones() -> None:
+    rows = []
+    for entry in map(backbones.get, backbones.names()):
+        rows.append(
+            [
+                entry.name,
+                f"{entry.parameters:,}",
+                entry.native_size,
+                entry.min_size,
+                "any, 3 *" if "imagenet" in entry.weights else "any",
+                ", ".join(entry.weights),
+                entry.source,
+            ]
+        )
+    header = ["backbone", "parameters", "native", "smallest", "channels", "weights", "source"]
+    say("")
+    table("Backbones, without their heads: --set backbone=NAME", header, rows)
+    note = (
+        "native: the size in pixels that it was published with; smallest: the least that can be "
+        "built. * With ImageNet's weights three channels, more by --set stem=inflate or conv1x1. "
+        "weights may also be a .keras or .weights.h5 file, or a run."
+    )
+    _say_wrapped(note, first="", rest="")
+
+
+def _print_built(chosen: Sequence[Recipe], channels: Sequence[str], classes: int) -> None:
     from kit.models.build import count_parameters
 
     rows, notes = [], []
-    for name in names or recipes.names():
-        recipe = recipes.get(name)
+    for recipe in chosen:
         backbone = backbones.get(recipe.backbone)
-        notes.append(f"{name}: {backbone.source}")
+        notes.append(f"{recipe.name}: {backbone.source}")
         try:
             size = count_parameters(recipe, channels, classes)
             counts = [f"{size.total:,}", f"{size.trainable:,}"]
         except UserError as error:
-            notes.append(f"{name} does not fit: {error}")
+            notes.append(f"{recipe.name} does not fit: {error}")
             counts = ["does not fit", ""]
         native = f"{backbone.native_size} (from {backbone.min_size})"
-        rows.append([name, recipe.size, native, recipe.stem, recipe.weights, *counts])
+        rows.append([recipe.name, recipe.size, native, recipe.stem, recipe.weights, *counts])
     header = ["recipe", "size", "backbone's size", "stem", "weights", "parameters", "trainable"]
     table(f"Recipes, built for {len(channels)} channels and {classes} classes", header, rows)
     for note in notes:
         _say_wrapped(note, first="", rest="    ")
-    for name in names:
-        _print_settings(recipes.get(name))
-    if not names:
-        say("Every setting of one of them: kit models NAME")
 
 
-def _print_settings(recipe: Recipe) -> None:
+def _print_settings(recipe: Recipe, listed: Mapping[str, Known]) -> None:
     """Print each `key=value` as --set takes it, with its description and the values allowed."""
     from kit.models.heads import HEADS
+    from kit.models.losses import LOSSES
     from kit.models.stems import STEMS
 
     backbone = backbones.get(recipe.backbone)
     registered = {
         "backbone": backbones.names(),
-        "stem": STEMS,
-        "head": HEADS,
-        "weights": backbone.weights,
+        "stem": tuple(STEMS),
+        "head": tuple(HEADS),
+        "weights": (*backbone.weights, "a .keras or .weights.h5 file", "a run"),
+        **{key: _spelled(known) for key, known in {"loss": LOSSES, **listed}.items()},
     }
     schemas = Recipe.model_json_schema()["properties"]
     schemas["size"]["minimum"] = max(schemas["size"]["minimum"], backbone.min_size)
@@ -76,8 +123,17 @@ def _print_settings(recipe: Recipe) -> None:
         value = getattr(recipe, key)
         setting = f"{key}={'none' if value is None else value}"
         allowed = ", ".join(registered[key]) if key in registered else _allowed(schemas[key])
-        text = f"{Recipe.model_fields[key].description} ({allowed})"
+        text = f"{Recipe.model_fields[key].description}{allowed and f' ({allowed})'}"
         _say_wrapped(text, first=f"  {setting} ".ljust(INDENT), rest=" " * INDENT)
+
+
+def _spelled(known: Known) -> tuple[str, ...]:
+    """Each name with its numbers and their usual values: `focal(gamma=2, alpha=-1)`."""
+    spelled = []
+    for name, numbers in known.items():
+        inside = ", ".join(f"{key}={value:g}" for key, value in numbers.items())
+        spelled.append(f"{name}({inside})" if inside else name)
+    return tuple(spelled)
 
 
 def _allowed(schema: dict[str, Any]) -> str:
@@ -86,6 +142,8 @@ def _allowed(schema: dict[str, Any]) -> str:
         return ", or ".join(_allowed(part) for part in schema["anyOf"])
     if "enum" in schema:
         return ", ".join(schema["enum"])
+    if schema["type"] == "string":
+        return ""  # its description says what it may be
     kind = {"integer": "whole number", "number": "number", "null": "none"}[schema["type"]]
     bounds = [f"{word} {schema[bound]}" for bound, word in BOUNDS.items() if bound in schema]
     return " ".join([kind, *bounds])

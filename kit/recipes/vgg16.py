@@ -23,6 +23,7 @@ vgg16 = recipes.register("vgg16")(
         dropout=0.5,
         size=299,
         weights="imagenet",
+        augment="flip_or_turn",
         batch=10,
         steps=100,
         optimizer="adam",

@@ -1,80 +1,111 @@
 """Backbones from keras.applications, with ImageNet weights.
 
-Another one is another entry at the end: its facts in the decorator, its constructor in the body.
+Another one is another line at the end: its facts, and what its constructor is called there.
 """
 
 import os
-import random
 import re
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.core.errors import UserError
-from kit.models.registry import Backbone, Preprocess, Shape, backbone
+from kit.models.registry import Preprocessing, Shape, backbone
+from kit.models.seeding import drawn_from
 
 if TYPE_CHECKING:
     import keras
 
-Constructor = Callable[..., "keras.Model"]
+# What the weights were trained with; keras.applications.imagenet_utils calls the first three so.
+TF = Preprocessing(scale=1 / 127.5, mean=(1.0, 1.0, 1.0))
+TORCH = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+CAFFE = Preprocessing(scale=1.0, mean=(103.939, 116.779, 123.68), order="bgr")
+V2_SMALL = Preprocessing(scale=1 / 128, mean=(1.0, 1.0, 1.0))
+# EfficientNet's own layers scale and normalize, and cannot be left out.
+PIXELS = Preprocessing(scale=1.0)
 
-
-def to_minus_one_one(images: "keras.KerasTensor") -> "keras.KerasTensor":
-    """0..1 -> -1..1, as networks trained with TensorFlow's "tf" preprocessing expect."""
-    import keras
-
-    return keras.layers.Rescaling(2.0, offset=-1.0)(images)
-
-
-def to_caffe(images: "keras.KerasTensor") -> "keras.KerasTensor":
-    """RGB in 0..1 -> BGR in 0..255 less ImageNet's mean colour, as Caffe's networks expect."""
-    import keras
-
-    bgr = keras.ops.flip(images, axis=-1)
-    return keras.layers.Rescaling(255.0, offset=[-103.939, -116.779, -123.68])(bgr)
+# Families whose constructors preprocess unless told not to.
+SELF_PREPROCESSING = ("ConvNeXt", "EfficientNetV2", "MobileNetV3")
 
 
 def application(
-    name: str, *, source: str, native_size: int, min_size: int, preprocess: Preprocess
-) -> Callable[[Callable[[], Constructor]], Backbone]:
-    """Decorator that files the constructor which a function imports and returns."""
+    name: str,
+    constructor: str,
+    source: str,
+    parameters: int,
+    native_size: int,
+    preprocessing: Preprocessing,
+    min_size: int = 32,
+) -> None:
+    """File a constructor of keras.applications, with its facts, as the backbone `name`."""
 
-    def add(find: Callable[[], Constructor]) -> Backbone:
-        @backbone(
-            name,
-            source=source,
-            native_size=native_size,
-            min_size=min_size,
-            weights=("none", "imagenet"),
-            channels=3,
-            preprocess=preprocess,
+    @backbone(
+        name,
+        source=f"{source}; keras.applications",
+        native_size=native_size,
+        min_size=min_size,
+        parameters=parameters,
+        weights=("none", "imagenet"),
+        preprocessing=preprocessing,
+    )
+    def build(shape: Shape, weights: str, seed: int) -> "keras.Model":
+        import keras
+
+        with drawn_from(seed), _explained_download(name), _without_advice():
+            model = _construct(constructor, shape, None if weights == "none" else weights)
+        return keras.Model(model.input, model.output, name="backbone")
+
+
+def _construct(constructor: str, shape: Shape, weights: str | None) -> "keras.Model":
+    import keras
+
+    construct = getattr(keras.applications, constructor)
+    # The constructors take the names of their files from the model's, so it keeps its own.
+    if constructor.startswith(SELF_PREPROCESSING):
+        return construct(
+            include_top=False, weights=weights, input_shape=shape, include_preprocessing=False
         )
-        def entry(shape: Shape, weights: str, seed: int) -> "keras.Model":
-            construct = find()
-            with _drawn_from(seed), _explained_download(name):
-                return construct(
-                    include_top=False,
-                    weights=None if weights == "none" else weights,
-                    input_shape=shape,
-                    name="backbone",
-                )
+    model = construct(include_top=False, weights=weights, input_shape=shape)
+    if weights is None or not constructor.startswith("EfficientNetB"):
+        return model
+    plain = construct(include_top=False, weights=None, input_shape=shape)
+    _copy_without_second_scaling(model, plain)
+    return plain
 
-        return entry
 
-    return add
+def _copy_without_second_scaling(pretrained: "keras.Model", plain: "keras.Model") -> None:
+    """Give an EfficientNet the weights of the one that Keras builds for ImageNet's.
+
+    That one has a layer more, which multiplies the normalized channels by numbers of its own
+    (keras/src/applications/efficientnet.py). They go into the variances of the normalization, so
+    that a network built without weights, to be filled from a file, is the same one.
+    """
+    import keras
+
+    from kit.models.stems import finish_normalization
+
+    layers = pretrained.layers
+    position, normalization = next(
+        (n, layer)
+        for n, layer in enumerate(layers)
+        if isinstance(layer, keras.layers.Normalization)
+    )
+    plain.set_weights(pretrained.get_weights())
+    variance = plain.layers[position].adapt_variance
+    scaling = keras.ops.convert_to_tensor(layers[position + 1].scale, "float32")
+    variance.assign(normalization.adapt_variance / scaling**2)
+    finish_normalization(plain)
 
 
 @contextmanager
-def _drawn_from(seed: int) -> Iterator[None]:
-    # The constructors take no seed. A layer that was given none draws it from Python's `random`
-    # (make_default_seed in keras/src/random/seed_generator.py), whose state is put back after.
-    before = random.getstate()
-    random.seed(seed)
-    try:
+def _without_advice() -> Iterator[None]:
+    # Keras warns about every number of channels but one and three, and about sizes other than 224.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This model usually expects 1 or 3 input channels")
+        warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
         yield
-    finally:
-        random.setstate(before)
 
 
 @contextmanager
@@ -99,40 +130,42 @@ def _last_part(error: Exception) -> str:
     return str(error).rsplit(" -- ", 1)[-1].replace("\n", " ")
 
 
-@application(
-    "inceptionresnetv2",
-    source="Szegedy et al. 2017, arXiv:1602.07261; keras.applications",
-    native_size=299,
-    min_size=75,
-    preprocess=to_minus_one_one,
+SZEGEDY_2016 = "Szegedy et al. 2016, arXiv:1512.00567"
+SZEGEDY_2017 = "Szegedy et al. 2017, arXiv:1602.07261"
+CHOLLET = "Chollet 2017, arXiv:1610.02357"
+SIMONYAN = "Simonyan and Zisserman 2015, arXiv:1409.1556"
+HUANG = "Huang et al. 2017, arXiv:1608.06993"
+HE = "He et al. 2016, arXiv:1512.03385"
+HE_V2 = "He et al. 2016, arXiv:1603.05027"
+TAN = "Tan and Le 2019, arXiv:1905.11946"
+TAN_V2 = "Tan and Le 2021, arXiv:2104.00298"
+LIU = "Liu et al. 2022, arXiv:2201.03545"
+HOWARD = "Howard et al. 2019, arXiv:1905.02244"
+
+application("inceptionv3", "InceptionV3", SZEGEDY_2016, 21_802_784, 299, TF, min_size=75)
+application(
+    "inceptionresnetv2", "InceptionResNetV2", SZEGEDY_2017, 54_336_736, 299, TF, min_size=75
 )
-def inceptionresnetv2() -> Constructor:
-    from keras.applications import InceptionResNetV2
-
-    return InceptionResNetV2
-
-
-@application(
-    "vgg16",
-    source="Simonyan and Zisserman 2015, arXiv:1409.1556; keras.applications",
-    native_size=224,
-    min_size=32,
-    preprocess=to_caffe,
-)
-def vgg16() -> Constructor:
-    from keras.applications import VGG16
-
-    return VGG16
-
-
-@application(
-    "xception",
-    source="Chollet 2017, arXiv:1610.02357; keras.applications",
-    native_size=299,
-    min_size=71,
-    preprocess=to_minus_one_one,
-)
-def xception() -> Constructor:
-    from keras.applications import Xception
-
-    return Xception
+application("xception", "Xception", CHOLLET, 20_861_480, 299, TF, min_size=71)
+application("vgg16", "VGG16", SIMONYAN, 14_714_688, 224, CAFFE)
+application("densenet121", "DenseNet121", HUANG, 7_037_504, 224, TORCH)
+application("densenet169", "DenseNet169", HUANG, 12_642_880, 224, TORCH)
+application("densenet201", "DenseNet201", HUANG, 18_321_984, 224, TORCH)
+application("resnet50", "ResNet50", HE, 23_587_712, 224, CAFFE)
+application("resnet101", "ResNet101", HE, 42_658_176, 224, CAFFE)
+application("resnet50v2", "ResNet50V2", HE_V2, 23_564_800, 224, TF)
+application("resnet101v2", "ResNet101V2", HE_V2, 42_626_560, 224, TF)
+application("efficientnetb0", "EfficientNetB0", TAN, 4_049_571, 224, PIXELS)
+application("efficientnetb1", "EfficientNetB1", TAN, 6_575_239, 240, PIXELS)
+application("efficientnetb2", "EfficientNetB2", TAN, 7_768_569, 260, PIXELS)
+application("efficientnetb3", "EfficientNetB3", TAN, 10_783_535, 300, PIXELS)
+application("efficientnetb4", "EfficientNetB4", TAN, 17_673_823, 380, PIXELS)
+application("efficientnetv2b0", "EfficientNetV2B0", TAN_V2, 5_919_312, 224, TORCH)
+application("efficientnetv2b1", "EfficientNetV2B1", TAN_V2, 6_931_124, 240, TORCH)
+application("efficientnetv2b2", "EfficientNetV2B2", TAN_V2, 8_769_374, 260, TORCH)
+application("efficientnetv2b3", "EfficientNetV2B3", TAN_V2, 12_930_622, 300, TORCH)
+application("efficientnetv2s", "EfficientNetV2S", TAN_V2, 20_331_360, 384, V2_SMALL)
+application("convnexttiny", "ConvNeXtTiny", LIU, 27_820_128, 224, TORCH)
+application("convnextsmall", "ConvNeXtSmall", LIU, 49_454_688, 224, TORCH)
+application("mobilenetv3small", "MobileNetV3Small", HOWARD, 939_120, 224, TF)
+application("mobilenetv3large", "MobileNetV3Large", HOWARD, 2_996_352, 224, TF)

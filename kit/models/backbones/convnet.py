@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 WIDTHS = (32, 64, 128, 256)
 
 
-@backbone("convnet", source="this kit", native_size=128, min_size=16)
+@backbone("convnet", source="this kit", native_size=128, min_size=16, parameters=389_856)
 def convnet(shape: Shape, weights: str, seed: int) -> "keras.Model":
     """One feature map of 256 channels at 1/16 of the size; a pixel of it sees 73 pixels square.
 

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 @backbone(
     "gapnet",
-    source="Rumetshofer et al., ICLR 2019, openreview.net/forum?id=ryl5khRcKm; ml-jku/gapnet-pl",
+    source="Rumetshofer et al., ICLR 2019; ml-jku/gapnet-pl",
     native_size=1024,
     min_size=16,
+    parameters=499_200,
 )
 def gapnet(shape: Shape, weights: str, seed: int) -> "keras.Model":
     """Three feature maps, of 32, 64 and 128 channels, at 1/4, 1/16 and 1/16 of the size.

@@ -1,0 +1,86 @@
+"""The command line where TensorFlow cannot be imported, under the backend of KERAS_BACKEND."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kit.competitions.cells import cells, generate_cells
+from kit.core.paths import RunFiles, Workspace
+from kit.data.folds_stage import fold_stage
+from kit.data.predictions import read_predictions
+
+ROOT = Path(__file__).parent.parent.parent
+TINY = ("--competition", "cells", "--size", "32", "--folds", "0")
+SETTINGS = ("batch=8", "steps=2", "epochs=1")
+
+# As if it were not installed. None in sys.modules is, to Keras, a TensorFlow that was imported.
+WITHOUT_TENSORFLOW = """
+import sys
+from importlib.machinery import PathFinder
+class Without:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in ("tensorflow", "keras_cv"):
+            return None
+        return PathFinder.find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = Without
+from kit.cli import main
+main()
+assert not {"tensorflow", "keras_cv"} & set(sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny cells and their folds."""
+    made = tmp_path_factory.mktemp("line")
+    generate_cells(made / "data" / "cells", seed=1, n_train=40, n_test=6, size=32)
+    here = Workspace(
+        source=made / "data" / "cells",
+        stores=made / "data" / "cells" / "store",
+        runs=made / "runs" / "cells",
+        folds=made / "folds" / "cells.csv",
+        submissions=made / "submissions",
+    )
+    fold_stage(cells, here, n=2, seed=0)
+    return made
+
+
+def kit(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line there, with TensorFlow out of reach."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_recipe_is_trained_and_predicts(folder: Path) -> None:
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    done = kit(folder, "train", "convnet", *TINY, *settings)
+    assert done.returncode == 0, done.stderr
+    (run,) = (folder / "runs" / "cells").glob("convnet*")
+    files = RunFiles(run).fold(0)
+    for table in (files.oof, files.test):
+        probs = read_predictions(table, cells.class_keys).probs
+        assert len(probs) in (6, 20)
+        assert np.isfinite(probs).all()
+
+
+def test_a_recipe_of_kerascv_says_in_one_line_what_it_needs(folder: Path) -> None:
+    done = kit(folder, "train", "resnet34", *TINY, "--set", "batch=8")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("kit: ")]
+    assert line.startswith("kit: keras-cv needs TensorFlow, also under another Keras backend")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_models_are_listed(folder: Path) -> None:
+    done = kit(folder, "models")
+    assert done.returncode == 0, done.stderr
+    assert "mit_b0" in done.stdout
