@@ -10,7 +10,7 @@ import pytest
 
 from kit.cli import main
 from kit.competitions.cells import cells, generate_cells
-from kit.core.disk import read_json
+from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.core.paths import RunFiles, Workspace
 from kit.data.folds_stage import fold_stage
@@ -18,6 +18,8 @@ from kit.data.predictions import read_predictions, to_logits
 from kit.data.runs import Run
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
+from kit.report.status import print_status
+from kit.submission.record import read_ancestry
 from kit.training.again import predict_again
 from kit.training.batches import EpochBatches
 from kit.training.checkpoint import EpochLog
@@ -93,7 +95,7 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, most: int, from_epoch: int 
                 raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.")
             return super().__getitem__(step)
 
-    monkeypatch.setattr("kit.training.fit.EpochBatches", Short)
+    monkeypatch.setattr("kit.training.phase.EpochBatches", Short)
 
 
 def test_a_batch_that_does_not_fit_is_trained_in_parts(
@@ -176,6 +178,26 @@ def test_what_was_broken_off_ends_like_what_was_not(
     assert same_predictions(run.files, calm.files)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("mixed_float16", "float32"), ("float32", "mixed_float16")]
+)
+def test_a_machine_of_another_precision_goes_on(
+    here: Workspace, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    def stop(path: Path, line: EpochLog) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as first:
+        first.setattr("kit.training.backend.policy", lambda precision: before)
+        first.setattr("kit.training.fit.append_events", stop)
+        with pytest.raises(KeyboardInterrupt):
+            trained(here, "precision=mixed", "optimizer=adam")
+    monkeypatch.setattr("kit.training.backend.policy", lambda precision: after)
+    run = trained(here, "precision=mixed", "optimizer=adam")
+    assert len(read_json(run.files.fold(0).progress)["log"]) == 2
+    assert len(here.run_names()) == 1
+
+
 def test_after_one_step_the_average_is_the_weights_themselves(here: Workspace) -> None:
     plain, averaged = (trained(here, "epochs=1", "steps=1", f"ema={m}") for m in (0, 0.9))
     assert same_predictions(plain.files, averaged.files)
@@ -231,6 +253,8 @@ def test_a_run_begins_with_the_weights_of_another_fold_by_fold(
     still = ("epochs=1", "learning_rate=1e-30", "optimizer=sgd")
     second = trained(here, *still, "weights=convnet-16")
     assert second.recipe["weights"] == first.name
+    # The same words again find the same run to begin with, not the one that they made.
+    assert trained(here, *still, "weights=convnet-16").name == second.name
     oofs = [
         read_predictions(run.files.fold(0).oof, cells.class_keys).probs for run in (first, second)
     ]
@@ -245,7 +269,9 @@ def test_a_run_begins_with_the_weights_of_another_fold_by_fold(
 
 def test_a_run_begins_with_the_weights_of_a_file(here: Workspace) -> None:
     first = trained(here)
-    file = first.files.fold(0).weights(1)
+    with pytest.raises(UserError, match="lies in a run, whose folds have each seen what others"):
+        trained(here, f"weights={first.files.fold(0).weights(1)}")
+    file = shutil.copy(first.files.fold(0).weights(1), here.runs.parent / "mine.weights.h5")
     still = ("epochs=1", "learning_rate=1e-30", "optimizer=sgd")
     by_file = trained(here, *still, f"weights={file}")
     by_run = trained(here, *still, f"weights={first.name}")
@@ -307,8 +333,12 @@ def test_a_blend_takes_the_models_of_all_rows_when_asked(
         blend_stage(cells, here, [run.name], None, How("mean", "fold-mean", all_rows=True))
     trained(here, fold=None)
     capsys.readouterr()
-    made, _ = blend_stage(cells, here, [run.name], None, How("mean", "fold-mean", all_rows=True))
+    how = How("mean", "fold-mean", all_rows=True)
+    made, written = blend_stage(cells, here, [run.name], None, how)
     assert "No row was left out to score them" in capsys.readouterr().out
+    assert read_ancestry(written.files, digest_file(written.files.csv)) == ((run.name,), None)
+    print_status(cells, here)
+    assert "trained on all rows" in capsys.readouterr().out
     usual, _ = blend_stage(cells, here, [run.name], None, How("mean", "fold-mean"))
     assert made.name != usual.name
     blended = read_predictions(made.test, cells.class_keys)
@@ -324,6 +354,7 @@ def test_predicting_again_is_the_run_that_training_with_so_many_views_makes(
     assert views.name != first.name
     assert views.recipe["tta"] == 8
     assert not same_predictions(views.files, first.files)
+    assert predict_again(cells, here, "convnet", 8).name == views.name
     files = views.files.fold(0)
     assert files.log.read_bytes() == first.files.fold(0).log.read_bytes()
     capsys.readouterr()
@@ -337,6 +368,20 @@ def test_predicting_again_is_the_run_that_training_with_so_many_views_makes(
 def test_predicting_again_wants_a_run_that_was_trained_here(here: Workspace) -> None:
     with pytest.raises(UserError, match="No run 'nothing'"):
         predict_again(cells, here, "nothing", 8)
+
+
+def test_predicting_again_refuses_other_images(here: Workspace, tmp_path: Path) -> None:
+    first = trained(here, "epochs=1", "steps=1")
+    folder = tmp_path / "other"
+    shutil.copytree(here.source, folder / "cells")
+    for ending in ("csv", "json"):
+        shutil.copy(here.folds.with_suffix(f".{ending}"), folder / f"folds.{ending}")
+    red, blue = (
+        sorted((folder / "cells/test").glob(f"*_{name}.png"))[0] for name in ("red", "blue")
+    )
+    shutil.copy(red, blue)
+    with pytest.raises(UserError, match="The test images have changed since convnet-16-"):
+        predict_again(cells, place_in(folder, here.runs), first.name, 8)
 
 
 def test_more_rows_learn_and_the_run_knows_them(

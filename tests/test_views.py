@@ -79,6 +79,8 @@ def test_logits_are_the_mean_over_the_views() -> None:
 class Short:
     """A model that holds so many images at once."""
 
+    variables: tuple[keras.Variable, ...] = ()
+
     def __init__(self, most: int) -> None:
         self.most = most
         self.asked: list[int] = []
@@ -111,8 +113,39 @@ def test_one_image_that_does_not_fit_is_told_with_its_size() -> None:
         Predictor(Short(most=0), 1024).logits(some_images(1, 1024, 1), np.array([0]))
 
 
+def test_weights_that_a_failed_prediction_destroyed_are_put_back() -> None:
+    # As JAX does, which frees what it was given.
+    class Destroying(Short):
+        def __init__(self) -> None:
+            super().__init__(most=20)
+            self.variables = (keras.Variable(np.array([1.5, 2.5], np.float32)),)
+
+        def predict_on_batch(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            if len(images) > self.most:
+                self.variables[0].assign(np.zeros(2))
+            return super().predict_on_batch(images)
+
+    model = Destroying()
+    Predictor(model, 4).logits(some_images(70, 4, 2), np.arange(70))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model.variables[0]), [1.5, 2.5])
+
+
+def test_memory_may_have_been_short_before_another_error() -> None:
+    def hidden() -> None:
+        try:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+        finally:
+            raise TypeError("'NoneType' object is not callable")
+
+    with pytest.raises(TypeError) as raised:
+        hidden()
+    assert is_out_of_memory(raised.value)
+
+
 def test_other_errors_are_not_mistaken_for_memory() -> None:
     class Broken:
+        variables = ()
+
         def predict_on_batch(self, images: object) -> None:
             raise RuntimeError("shapes do not match")
 

@@ -146,6 +146,8 @@ def train(
     if size is not None:
         given = [*given, f"size={size}"]
     each = [[]] if seeds is None else [[f"seed={seed}"] for seed in _numbers("--seeds", seeds)]
+    if seeds is not None and any(one.startswith("seed=") for one in given):
+        raise UserError("--seeds and --set seed= name seeds twice. Leave one of them out.")
     chosen = [with_settings(recipes.get(model), [*given, *seed]) for seed in each]
     only = None if folds is None else _fold_numbers(folds)
     with without_announcements():
@@ -156,9 +158,13 @@ def train(
 
 
 def _fold_numbers(text: str) -> list[int | None]:
-    parts = [part for part in text.split(",") if part != "all"]
-    numbers: list[int | None] = [*(_numbers("--folds", ",".join(parts)) if parts else [])]
-    return [*numbers, None] if "all" in text.split(",") else numbers
+    """The folds of `0,1` or `all`; None stands for the training on all rows."""
+    parts = [part.strip() for part in text.split(",")]
+    if strange := [part for part in parts if part != "all" and not part.isdecimal()]:
+        raise UserError(
+            f"--folds wants numbers with commas between, like 0,1, or all; got '{strange[0]}'."
+        )
+    return [None if part == "all" else int(part) for part in parts]
 
 
 def _numbers(option: str, text: str) -> list[int]:
@@ -222,6 +228,12 @@ def models(
     from kit.recipes.catalogue import print_models
 
     facts, _ = place(competition, None)
+    if not names:
+        print_models([], facts.channels, len(facts.class_keys))
+        return
     with without_announcements():
-        import keras  # noqa: F401
-    print_models(names or [], facts.channels, len(facts.class_keys))
+        from kit.data.augment import AUGMENTATIONS
+        from kit.training.mixing import MIXES
+
+    listed = {"augment": AUGMENTATIONS, "mix": MIXES}
+    print_models(names, facts.channels, len(facts.class_keys), listed)

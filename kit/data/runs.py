@@ -1,6 +1,6 @@
 """Runs: a recipe, its folds and its stores frozen together under one digest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,8 @@ class Run:
         return read_predictions(files.test, competition.class_keys)
 
     def seconds(self) -> float:
-        """How long its epochs took so far, all folds together, as their logs say."""
-        logs = [self.files.fold(fold).progress for fold in range(self.folds)]
+        """How long its epochs took so far, all folds and all rows together, as their logs say."""
+        logs = [self.files.fold(fold).progress for fold in (*range(self.folds), None)]
         lines = [line for log in logs if log.exists() for line in read_json(log)["log"]]
         return float(sum(line["seconds"] for line in lines))
 
@@ -174,6 +174,19 @@ def open_run(workspace: Workspace, name: str) -> Run:
         inputs["folds_digest"],
         inputs["labels_digest"],
     )
+
+
+def open_trained(workspace: Workspace, name: str, besides: Collection[str] = ()) -> Run:
+    """As `open_run`, but of runs that differ in nothing but their views the one with the fewest.
+
+    `kit predict` makes such runs, and is to find the trained one when it is typed again. Runs
+    whose full names are among `besides` are not thought of unless named in full.
+    """
+    begun = [run for run in workspace.run_names() if run.startswith(f"{name}-")]
+    runs = [open_run(workspace, one) for one in begun if one not in besides]
+    if runs and all({**run.recipe, "tta": 1} == {**runs[0].recipe, "tta": 1} for run in runs):
+        return min(runs, key=lambda run: int(run.recipe.get("tta", 1)))
+    return open_run(workspace, name)
 
 
 def find_weights(files: FoldRunFiles) -> Path | None:

@@ -91,14 +91,16 @@ def _predict_runs(
     # As training did before it predicted, so that the numbers are the same.
     backend.prepare(seed=0)
     models = {name: _build(competition, recipe) for name, recipe in recipes.items()}
+    predictors = {name: Predictor(model, recipes[name].size) for name, model in models.items()}
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
     for size in sorted({recipe.size for recipe in recipes.values()}):
         rows = max(1, PART_BYTES // (size * size * len(competition.channels)))
         for start in range(0, len(ids), rows):
             store = pack(competition, workspace, "test", size, ids[start : start + rows])
             for run in (run for run in runs if recipes[run.name].size == size):
-                model, views = models[run.name], recipes[run.name].tta
-                parts[run.name].append(_predict_folds(competition, run, model, views, store))
+                views = recipes[run.name].tta
+                predicted = _predict_folds(competition, run, predictors[run.name], views, store)
+                parts[run.name].append(predicted)
             shutil.rmtree(workspace.store(size, "test").images.parent)
     return {
         name: [_join(of_fold) for of_fold in zip(*of_run, strict=True)]
@@ -117,14 +119,13 @@ def _build(competition: Competition, recipe: Recipe) -> keras.Model:
 
 
 def _predict_folds(
-    competition: Competition, run: Run, model: keras.Model, views: int, store: Store
+    competition: Competition, run: Run, predictor: Predictor, views: int, store: Store
 ) -> list[Predictions]:
     """The predictions of each fold's model for a store, the folds in order."""
     predicted = []
-    predictor = Predictor(model, store.images.shape[1])
     with bar(run.name, total=run.folds * len(store.ids), lines=True) as progress:
         for weights in weights_of(run):
-            model.load_weights(weights)
+            predictor.model.load_weights(weights)
             logits = predictor.logits(store.images, np.arange(len(store.ids)), views)
             probs = to_probs(logits.astype(np.float64))
             predicted.append(Predictions(store.ids, probs, competition.class_keys))

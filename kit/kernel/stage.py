@@ -15,6 +15,7 @@ from kit.kaggle.push import account_name
 from kit.kernel.check import TOLERANCE, check_kernel, require_agreement
 from kit.kernel.folder import Plan, owner_of, plan_kernel, require_rules, title_of, write_kernel
 from kit.kernel.push import push_kernel
+from kit.models.registry import backbones
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ def kernel_stage(
     owner = owner_of(files) or (account_name(kaggle) if kaggle else None)
     title = wish.title or title_of(files) or f"{competition.name} {blend.name}"
     plan = plan_kernel(competition, workspace, blend, wish.own_file, title, owner)
+    for run in plan.runs:
+        if "keras-cv" in backbones.get(run.recipe["backbone"]).source:
+            say(f"{run.name} needs keras-cv: look whether Kaggle's image has it before you push.")
     written = write_kernel(plan, files)
     require_rules(files)
     _say_what_is_there(plan, files, written)

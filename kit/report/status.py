@@ -1,9 +1,10 @@
 """The stage `status`: what exists, what it scored, and what to type next."""
 
 from kit.competitions.base import Competition
+from kit.core.disk import read_json
 from kit.core.paths import Workspace
 from kit.core.progress import say, table
-from kit.data.runs import open_run
+from kit.data.runs import Run, open_run
 from kit.ensemble.thresholds import read_score
 from kit.submission.grade import read_grades
 from kit.submission.write import submission_name
@@ -20,10 +21,7 @@ def print_status(competition: Competition, workspace: Workspace) -> None:
     say(f"  stores  {', '.join(sizes) or 'none'}")
     runs = [open_run(workspace, name) for name in workspace.run_names()]
     if runs:
-        rows = [
-            [run.name, f"{run.folds - len(run.missing_folds())} of {run.folds}"] for run in runs
-        ]
-        table("runs", ["run", "folds done"], rows)
+        table("runs", ["run", "folds done", "all rows"], [_run_row(run) for run in runs])
     blends = workspace.blend_names()
     if blends:
         table("blends", ["blend", "expected", "95 % interval", "public", "private"], [
@@ -41,10 +39,18 @@ def print_status(competition: Competition, workspace: Workspace) -> None:
         say(f"Next: kit report{option}, kit submit{option}, or another kit train MODEL{option}")
 
 
+def _run_row(run: Run) -> list[str]:
+    whole = "done" if run.files.fold(None).done.exists() else ""
+    return [run.name, f"{run.folds - len(run.missing_folds())} of {run.folds}", whole]
+
+
 def _blend_row(competition: Competition, workspace: Workspace, name: str) -> list[str]:
     blend = workspace.blend(name)
     score = read_score(blend.thresholds)
     grades = read_grades(workspace.submission(submission_name(competition, blend)))
     got = ["", ""] if grades is None else [f"{grades.public:.3f}", f"{grades.private:.3f}"]
     low, high = score.interval
-    return [name, f"{score.expected:.3f}", f"{low:.3f} to {high:.3f}", *got]
+    told = [f"{score.expected:.3f}", f"{low:.3f} to {high:.3f}"]
+    if read_json(blend.weights)["all_rows"]:
+        told = ["not told", "trained on all rows"]
+    return [name, *told, *got]

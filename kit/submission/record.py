@@ -89,11 +89,14 @@ def read_ancestry(
 ) -> tuple[tuple[str, ...], Estimate | None]:
     """The runs that a CSV was made of, and its estimate, as `kit blend` wrote them beside it.
 
-    Nothing and None where the bytes are of other origin.
+    Nothing and None where the bytes are of other origin; no estimate where the models were trained
+    on all rows.
     """
     provenance = read_json(files.provenance)
     if provenance["csv_digest"] != csv_digest:
         return (), None
+    if provenance["blend"].get("all_rows", False):
+        return tuple(provenance["runs"]), None  # nothing was left out to score those models
     scores = provenance["thresholds"]["scores"]
     estimate = Estimate(expected=scores["expected"], interval=scores["interval"])
     return tuple(provenance["runs"]), estimate

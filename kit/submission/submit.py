@@ -157,10 +157,13 @@ def _examine(
     competition, csv = draft.competition, draft.files.csv
     test_ids = competition.read_test_ids(draft.workspace.source)
     found = Findings([], [], list(find_problems(competition, csv, test_ids)))
-    oof = read_json(draft.files.provenance).get("oof")
+    provenance = read_json(draft.files.provenance)
+    oof = provenance.get("oof")
     if oof is None:
         raise UserError(f"{draft.files.provenance} was written by an older kit. Anew: kit blend")
-    if estimate is None:
+    if estimate is None and provenance["csv_digest"] == draft.csv_digest:
+        found.warnings.append("its models were trained on all rows: no score is told beforehand.")
+    elif estimate is None:
         found.warnings.append(
             "its bytes are not those that kit blend wrote: what to expect of it is not known."
         )

@@ -79,7 +79,8 @@ def _provenance(
 def _mixture(blend: BlendFiles) -> dict[str, Any]:
     """How the runs were mixed, as far as it belongs to a submission's ancestry."""
     saved = read_json(blend.weights)
-    return {"name": blend.name, "method": saved["method"], "combination": saved["combination"]}
+    kept = ("method", "combination", "all_rows")
+    return {"name": blend.name, **{key: saved[key] for key in kept}}
 
 
 def _counts(competition: Competition, decisions: NDArray[np.uint8]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, Workspace
 from kit.core.progress import say
 from kit.data.folds import digest_labels, read_folds
-from kit.data.runs import Run, begin_run, find_weights, open_run
+from kit.data.runs import Run, begin_run, find_weights, open_trained
 from kit.data.store import pack
 from kit.recipes.base import Recipe
 from kit.training import backend
@@ -26,7 +26,7 @@ def predict_again(competition: Competition, workspace: Workspace, name: str, vie
     weights. Folds that are there are left as they are. Raises UserError for a run that was not
     trained here or has no finished fold, and when the folds or labels have changed.
     """
-    trained = open_run(workspace, name)
+    trained = open_trained(workspace, name)
     if "imported" in trained.recipe:
         raise UserError(f"{trained.name} was imported: without its models nothing is predicted.")
     table = competition.read_labels(workspace.source)
@@ -41,6 +41,12 @@ def predict_again(competition: Competition, workspace: Workspace, name: str, vie
     train_store = pack(competition, workspace, "train", recipe.size, folds.ids)
     test_store = pack(competition, workspace, "test", recipe.size, test_ids)
     inputs = read_json(trained.files.inputs)
+    for split, store in (("train", train_store), ("test", test_store)):
+        if store.digest != inputs["stores"][split]:
+            raise UserError(
+                f"The {split} images have changed since {trained.name} was trained. Put back those "
+                f"of then, or train anew: kit train {recipe.name}"
+            )
     run = begin_run(
         workspace,
         recipe.model_dump(),

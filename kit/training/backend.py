@@ -47,9 +47,9 @@ def has_bfloat16() -> bool:
     if keras.backend.backend() == "jax":
         import jax
 
-        device = jax.devices()[0]
-        capability = getattr(device, "compute_capability", "8.0")
-        return float(capability) >= 8.0
+        # Only NVIDIA's are numbers; TPUs have none, and AMD's that JAX runs on have bfloat16.
+        capability = str(getattr(jax.devices()[0], "compute_capability", ""))
+        return not capability.replace(".", "").isdecimal() or float(capability) >= 8.0
     import torch
 
     return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported(False))

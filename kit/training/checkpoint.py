@@ -95,13 +95,14 @@ def _cell(value: float | None) -> str:
 
 
 def load_epoch(
-    files: FoldRunFiles, model: "keras.Model", optimizer: Any, epoch: int, more: int = 1
+    files: FoldRunFiles, model: "keras.Model", optimizer: Any, state: Progress, parts: int
 ) -> None:
-    """Put everything that training changes back as it was after an epoch.
+    """Put everything that training changes back as it was after the last epoch of `state`.
 
-    `optimizer` is None where a new phase begins with a fresh one. Batches come in `more` times as
-    many parts as when the epoch was saved.
+    `optimizer` is None where a new phase begins with a fresh one. Batches now come in `parts`
+    parts, a multiple of those in which the epoch was trained.
     """
+    epoch, parts_then = state.log[-1].epoch, state.parts or parts
     model.load_weights(files.weights(epoch))
     with np.load(files.state(epoch)) as saved:
         for name, variable in _seeds(model).items():
@@ -109,8 +110,11 @@ def load_epoch(
         if optimizer is None:
             return
         for name, variable in _optimizer_state(optimizer).items():
-            counts = variable.path.endswith("/iteration")
-            variable.assign(saved[name] * more if counts else saved[name])
+            if parts != parts_then and name == "iteration":
+                # A step that float16 left half done is dropped, and its gradients below.
+                variable.assign(saved[name] // parts_then * parts)
+            elif name in saved and (parts == parts_then or not name.startswith("gathered")):
+                variable.assign(saved[name])
         for number, variable in enumerate(model.trainable_variables):
             if f"live{number}" in saved:
                 variable.assign(saved[f"live{number}"])
@@ -124,9 +128,23 @@ def _seeds(model: "keras.Model") -> dict[str, Any]:
 
 
 def _optimizer_state(optimizer: Any) -> dict[str, Any]:
-    # Between epochs no gradients are gathered, and how many parts gather them may change.
-    kept = [one for one in optimizer.variables if "gradient_accumulator" not in one.path]
-    return {f"optimizer{number}": variable for number, variable in enumerate(kept)}
+    """The optimizer's variables by names that do not depend on this machine's precision.
+
+    In float16 Keras wraps the optimizer in one that scales the loss, whose variables are named
+    apart: another machine, which computes in bfloat16, goes on without them, and the other way
+    round with new ones. Gradients gathered for a step that is not done yet are named apart as well.
+    """
+    own = getattr(optimizer, "inner_optimizer", optimizer)
+    inside = {id(variable) for variable in own.variables}
+    around = [variable for variable in optimizer.variables if id(variable) not in inside]
+    gathered = [one for one in own.variables if "gradient_accumulator" in one.path]
+    iteration, *rest = [one for one in own.variables if "gradient_accumulator" not in one.path]
+    return {
+        "iteration": iteration,
+        **{f"optimizer{number}": variable for number, variable in enumerate(rest)},
+        **{f"gathered{number}": variable for number, variable in enumerate(gathered)},
+        **{f"scale{number}": variable for number, variable in enumerate(around)},
+    }
 
 
 def remove_unfinished(files: FoldRunFiles, best: int) -> None:

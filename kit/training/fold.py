@@ -16,6 +16,7 @@ from kit.data.stacked import Images
 from kit.data.store import Store
 from kit.models.build import build_model
 from kit.models.losses import build_loss
+from kit.models.stems import INFLATED
 from kit.models.weights import start_from
 from kit.recipes.base import Recipe
 from kit.training.plan import recipe_sampling
@@ -86,5 +87,5 @@ class FoldTask:
         competition = self.competition
         model = build_model(recipe, competition.channels, len(competition.class_keys), self.seed)
         if self.start is not None and not begun:
-            say(start_from(model, self.start).told)
+            say(start_from(model, self.start, inflating=recipe.stem == INFLATED).told)
         return model

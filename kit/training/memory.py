@@ -8,11 +8,18 @@ _WORDS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of a backend, or of NumPy, means that memory did not suffice."""
+    """Whether an error of a backend, or of NumPy, means that memory did not suffice.
+
+    Also where another error came while that one was handled: under JAX, Keras' `fit` trips over
+    the weights that it gave away before.
+    """
     if isinstance(error, MemoryError):
         return True
     text = f"{type(error).__name__}: {error}"
-    return any(word in text for word in _WORDS)
+    if any(word in text for word in _WORDS):
+        return True
+    before = error.__cause__ or error.__context__
+    return before is not None and is_out_of_memory(before)
 
 
 def more_parts(batch: int, parts: int) -> int | None:

@@ -1,6 +1,6 @@
 """Logits for rows of a store, in batches as large as memory takes, averaged over views."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,13 @@ MOST, LEAST = 64, 8
 
 
 class Predictor:
-    """A model with the batch size that has been found to fit; its weights may change."""
+    """A `model` with the batch size that has been found to fit; its weights may change."""
 
     def __init__(self, model: "keras.Model", size: int) -> None:
-        self._model = model
+        self.model = model
+        # Until a batch has fitted: JAX frees the weights that a failed prediction was given.
+        self._kept: list[NDArray[Any]] | None = None
+        self._fits = False
         self._batch = min(MOST, max(LEAST, TRY_PIXELS // size**2))
 
     def logits(
@@ -59,8 +62,12 @@ class Predictor:
         # nothing is compiled twice.
         import keras
 
+        if not self._fits and self._kept is None:
+            variables = self.model.variables
+            self._kept = [np.array(keras.ops.convert_to_numpy(one)) for one in variables]
         filled = np.append(rows, np.full(self._batch - len(rows), rows[0]))
-        logits = self._model.predict_on_batch(read_view(images, filled, view))
+        logits = self.model.predict_on_batch(read_view(images, filled, view))
+        self._fits, self._kept = True, None
         return np.asarray(keras.ops.convert_to_numpy(logits), np.float32)[: len(rows)]
 
     def _halve(self, size: int, error: Exception) -> None:
@@ -69,5 +76,7 @@ class Predictor:
                 f"Memory does not hold the network for one image of {size} pixels. Try a smaller "
                 "size, --size, or a machine with more memory."
             ) from error
+        for variable, value in zip(self.model.variables, self._kept or [], strict=False):
+            variable.assign(value)
         self._batch //= 2
         say(f"Memory is short: predicting {self._batch} images at once.")

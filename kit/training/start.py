@@ -7,8 +7,8 @@ from kit.core.disk import digest_file
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data.folds import Folds
-from kit.data.runs import Run, find_weights, open_run
-from kit.models.weights import is_weights_file
+from kit.data.runs import Run, find_weights, open_run, open_trained
+from kit.models.weights import find_weights_file, is_weights_file
 from kit.recipes.base import Recipe
 
 
@@ -53,13 +53,29 @@ def find_start(
     if recipe.weights in ("none", "imagenet"):
         return recipe, Start()
     if is_weights_file(recipe.weights):
-        return recipe, Start(file=Path(recipe.weights))
+        file = find_weights_file(recipe.weights)
+        if file.resolve().is_relative_to(workspace.runs.resolve()):
+            raise UserError(
+                f"--set weights={recipe.weights} lies in a run, whose folds have each seen what "
+                "others leave out. Name the run instead, and each fold takes its own weights."
+            )
+        return recipe, Start(file=file)
     if not any(f"{name}-".startswith(f"{recipe.weights}-") for name in workspace.run_names()):
         raise UserError(
             f"--set weights={recipe.weights}: wanted is imagenet, none, a .keras or .weights.h5 "
             f"file, or a run in {workspace.runs}."
         )
-    run = open_run(workspace, recipe.weights)
+    others = _begun_with_others(workspace, recipe.weights)
+    run = open_trained(workspace, recipe.weights, others)
     if reason := run.misfit(folds.digest, labels_digest):
         raise UserError(f"--set weights={run.name}: {reason}.")
     return recipe.model_copy(update={"weights": run.name}), Start(run=run)
+
+
+def _begun_with_others(workspace: Workspace, weights: str) -> list[str]:
+    """Of the runs whose names begin so, those that began with the weights of another of them.
+
+    The command that began one, typed again to go on, is not to find its own run.
+    """
+    begun = [name for name in workspace.run_names() if name.startswith(f"{weights}-")]
+    return [name for name in begun if open_run(workspace, name).recipe.get("weights") in begun]

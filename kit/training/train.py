@@ -60,9 +60,15 @@ def train(
     more = None
     if extra is not None:
         more = read_extra(competition, workspace, extra, recipe.size, train_store, test_ids)
+        if folds.group != folds.ids:
+            say(
+                "The folds keep groups whole, and the extra images name none: where they share a "
+                "culture with an image that a fold leaves out, its score flatters."
+            )
     inputs = {"train": train_store.digest, "test": test_store.digest, **start.inputs()}
     if more is not None:
         inputs["extra"] = more.digest
+    starts = {fold: start.of_fold(fold) for fold in wanted}
     run = begin_run(
         workspace, recipe.model_dump(), folds.n, folds.digest, digest_labels(table), inputs
     )
@@ -74,7 +80,7 @@ def train(
             competition,
             _fold_data(fold, folds, train_store, test_store, table.of(train_store.ids), more),
             run.files.fold(fold),
-            start.of_fold(fold),
+            starts[fold],
         )
         for fold in wanted
         if not run.files.fold(fold).done.exists()
@@ -87,7 +93,10 @@ def train(
     _train_all(tasks)
     say(f"Trained {run.files.folder}")
     if ALL in wanted:
-        say("Trained on all rows: no score is claimed for it, as no row was left out to score.")
+        say(
+            "Trained on all rows: the last epoch predicts, and no score is claimed, as no row was "
+            "left out to choose or score by."
+        )
     return run
 
 

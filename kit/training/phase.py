@@ -1,0 +1,114 @@
+"""A stretch of a fold's epochs with one optimizer: its network compiled, its rates known."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
+
+from kit.models.batch_f1 import BatchF1
+from kit.training import backend
+from kit.training.batches import EpochBatches
+from kit.training.checkpoint import EpochLog, Progress, load_epoch
+from kit.training.fold import FoldTask
+from kit.training.mixing import find_mix
+from kit.training.optimizer import build_optimizer
+from kit.training.plan import plan_epoch, steps_per_epoch
+from kit.training.schedule import Phase, learning_rate, plateau_part
+from kit.training.watch import LiveWeights, Watch
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What an epoch's training gave: means over its batches, the last learning rate, the speed."""
+
+    loss: float
+    batch_f1: float
+    learning_rate: float
+    samples_per_second: float
+
+
+class PhaseTrainer:
+    """Trains the epochs of one phase, each when it is asked for.
+
+    `steps` is how many optimizer steps an epoch has. `live` are the trainable weights that training
+    goes on with, where the model has their averages by now; else it is empty.
+    """
+
+    def __init__(self, task: FoldTask, phase: Phase, model: keras.Model, parts: int) -> None:
+        self._task = task
+        self._phase = phase
+        self._model = model
+        self._parts = parts
+        self._sampling = task.sampling()
+        self._mix = find_mix(task.recipe.mix)
+        self.steps = steps_per_epoch(task.recipe, self._sampling)
+        self.live: Sequence[NDArray[Any]] = ()
+        steps = self.steps * (phase.end - phase.first)
+        self._rates = [
+            learning_rate(task.recipe, phase, (step + 0.5) / steps) for step in range(steps)
+        ]
+        # The trainer shares the model's layers; the model itself stays free of optimizer state, so
+        # that what is saved are plain weights.
+        model.get_layer("backbone").trainable = not phase.frozen
+        self._trainer = keras.Model(model.inputs, model.outputs)
+        self._trainer.compile(
+            build_optimizer(task.recipe, self._rates, parts),
+            task.loss(),
+            metrics=[BatchF1()],
+            jit_compile=backend.compiler(),
+        )
+        # Which may be another than the one given: in float16 Keras wraps it to scale the loss.
+        self.optimizer = self._trainer.optimizer
+        self.optimizer.build(self._trainer.trainable_variables)
+
+    def go_on_from(self, state: Progress) -> None:
+        """Put everything back as it was after the last epoch; a new phase has a fresh optimizer."""
+        begun_before = len(state.log) > self._phase.first
+        optimizer = self.optimizer if begun_before else None
+        load_epoch(self._task.files, self._model, optimizer, state, self._parts)
+
+    def train_epoch(self, log: Sequence[EpochLog], after_step: Callable[[], None]) -> Trained:
+        """Train the epoch that follows those of the log; UserError at a loss that is no number."""
+        task, recipe, epoch = self._task, self._task.recipe, len(log)
+        begun = time.monotonic()
+        if self.live:
+            for weight, value in zip(self._trainer.trainable_variables, self.live, strict=True):
+                weight.assign(value)
+        rate = self._rates[self.steps * (epoch - self._phase.first + 1) - 1]
+        if recipe.schedule == "plateau" and not self._phase.frozen:
+            rate *= self._plateau_part(log)
+            self.optimizer.learning_rate = rate
+        plan = plan_epoch(recipe, task.data.train_rows, self._sampling, task.seed, epoch)
+        batch = recipe.batch // self._parts
+        batches = EpochBatches(task.data.images, task.data.labels, plan, batch, self._mix)
+        weights = LiveWeights()
+        callbacks = [Watch(after_step, self._parts, epoch, self.advice)]
+        history = self._trainer.fit(
+            batches,
+            verbose=0,
+            shuffle=False,
+            callbacks=[*callbacks, weights] if recipe.ema else callbacks,
+        ).history
+        self.live = weights.values
+        return Trained(
+            loss=float(history["loss"][-1]),
+            batch_f1=float(history["batch_f1"][-1]),
+            learning_rate=rate,
+            samples_per_second=len(plan.rows) / (time.monotonic() - begun),
+        )
+
+    @property
+    def advice(self) -> str:
+        """What to do when the loss is no longer a number."""
+        key = "frozen_learning_rate" if self._phase.frozen else "learning_rate"
+        rate = self._phase.learning_rate / 10
+        return f"Try smaller steps: --set {key}={rate:g}, or --set clip=1"
+
+    def _plateau_part(self, log: Sequence[EpochLog]) -> float:
+        lines = log[self._phase.first :]
+        losses = [line.loss if line.val_loss is None else line.val_loss for line in lines]
+        recipe = self._task.recipe
+        return plateau_part(losses, recipe.plateau_epochs, recipe.plateau_factor)
