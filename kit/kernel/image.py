@@ -13,10 +13,7 @@ from kit.core.progress import table
 # What predicting imports beyond the standard library. The image is Colab's with
 # kaggle_requirements.txt of github.com/Kaggle/docker-python on top, and Colab's has all of these,
 # from memory and not tried on Kaggle: so no wheel but the kit's own is in the dataset.
-NEEDED = (
-    *("tensorflow", "keras", "h5py", "numpy", "scipy", "sklearn", "pandas", "cv2", "pyarrow"),
-    *("pydantic", "rich"),
-)
+NEEDED = ("tensorflow", "keras", "h5py", "numpy", "scipy", "cv2", "pyarrow", "pydantic", "rich")
 
 # The oldest Keras in which weights saved by 3.15 gave the same predictions, to the last bit, on two
 # cores. 3.10 was tried with the rest of such an image as well: Python 3.12, TensorFlow 2.19,

@@ -1,0 +1,205 @@
+"""What oversampling, losses, averaged weights, views, sizes and blends gain on synthetic cells.
+
+    python bench/training.py FOLDER [--seeds 3] [--epochs 16]
+
+Trains the variants of one small network that `RUNS` lists, each with several seeds and the same
+number of steps, and compares them in pairs: cross-fitted macro-F1, and the mean F1 of the rarest
+classes. FOLDER keeps cells and runs: stopped, the script goes on where it was. Figures are
+differences between the two sides; the interval resamples seeds and groups of rows.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.cells import cells, generate_cells
+from kit.competitions.metrics import macro_f1
+from kit.core.paths import Workspace
+from kit.core.progress import say
+from kit.data.folds import Folds, read_folds
+from kit.data.folds_stage import fold_stage
+from kit.data.predictions import to_logits, to_probs
+from kit.data.runs import Run
+from kit.ensemble.crossfit import judge
+from kit.ensemble.interval import Counts
+from kit.ensemble.policies import find_policy
+from kit.ensemble.sample import Sample
+from kit.recipes import recipes
+from kit.recipes.base import with_settings
+
+ROWS, PIXELS, FOLDS = 1400, 128, 3
+# The classes that fewer than this share of the rows have.
+RARE = 0.03
+DRAWS = 2000
+
+# All see as many images: 29 batches of 32 are one pass over two thirds of the rows.
+SHARED = (
+    *("sampling=none", "steps=29", "batch=32", "optimizer=adamw", "learning_rate=2e-3"),
+    *("schedule=cosine", "warmup=0.1", "keep=last"),
+)
+SMALL = ("convnet", "size=64")
+RUNS: Mapping[str, tuple[str, ...]] = {
+    "plain": SMALL,
+    "repeat": (*SMALL, "sampling=repeat"),
+    "inverse": (*SMALL, "sampling=inverse"),
+    "focal": (*SMALL, "loss=focal"),
+    "asymmetric": (*SMALL, "loss=asymmetric"),
+    "lovasz": (*SMALL, "loss=0.5*focal+0.5*lovasz"),
+    "first": (*SMALL, "loss=14*focal+0.5*lovasz"),
+    "ema": (*SMALL, "ema=0.98"),
+    "views": (*SMALL, "tta=8"),
+    "96 pixels": ("convnet", "size=96"),
+    "gapnet": ("gapnet", "size=64", "dropout=0", "learning_rate=1.5e-3"),
+}
+# What is compared: a title, then either side as runs to blend, `+1` meaning the next seed.
+PAIRS: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
+    ("repeat-factor oversampling, against none", ["plain"], ["repeat"]),
+    ("rows by inverse frequency, against each once", ["plain"], ["inverse"]),
+    ("focal loss, against BCE", ["plain"], ["focal"]),
+    ("asymmetric loss, against BCE", ["plain"], ["asymmetric"]),
+    ("focal and Lovász half each, against BCE", ["plain"], ["lovasz"]),
+    ("focal summed over classes and Lovász, as the first place, against BCE", ["plain"], ["first"]),
+    ("averaged weights (EMA), against the last", ["plain"], ["ema"]),
+    ("eight views (TTA), against one", ["plain"], ["views"]),
+    ("96 pixels, against 64", ["plain"], ["96 pixels"]),
+    ("64 and 96 pixels blended, against 96", ["96 pixels"], ["plain", "96 pixels"]),
+    (
+        "64 and 96 pixels blended, against two seeds of 96",
+        ["96 pixels", "96 pixels+1"],
+        ["plain", "96 pixels"],
+    ),
+    ("three models blended, against the best of them", ["best"], ["plain", "96 pixels", "gapnet"]),
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The labels of the cells' training rows, their folds, and every run by name and seed."""
+
+    labels: NDArray[np.uint8]
+    folds: Folds
+    group: NDArray[np.int64]
+    runs: Mapping[tuple[str, int], Run]
+    seeds: int
+
+    def sample(self, names: Sequence[str], seed: int) -> Sample:
+        """The rows under the mean of these runs' logits; `+1` takes the next seed."""
+        logits = []
+        for name in names:
+            base, _, step = name.partition("+")
+            run = self.runs[base, (seed + int(step or 0)) % self.seeds]
+            logits.append(to_logits(run.read_oof(cells).take(self.folds.ids).probs))
+        probs = to_probs(np.mean(logits, axis=0))
+        return Sample(self.labels, probs, self.folds.fold, self.group)
+
+    def decisions(self, names: Sequence[str], seed: int) -> NDArray[np.uint8]:
+        """Every row decided by cuts fitted on the other folds, (rows, classes)."""
+        return judge(self.sample(names, seed), find_policy("fold-mean")).decisions
+
+    def best_single(self, names: Sequence[str]) -> str:
+        """Of these runs the one with the best mean cross-fitted macro-F1 over the seeds."""
+
+        def mean(name: str) -> float:
+            scores = [
+                macro_f1(self.labels, self.decisions([name], seed)) for seed in range(self.seeds)
+            ]
+            return float(np.mean(scores))
+
+        return max(names, key=mean)
+
+
+def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
+    """Draw the cells, fold them, and train every run with every seed."""
+    # Keras is imported by the trainer, and only here.
+    from kit.training.again import predict_again
+    from kit.training.train import train
+
+    workspace = Workspace(
+        source=folder / "cells",
+        stores=folder / "store",
+        runs=folder / "runs",
+        folds=folder / "folds.csv",
+        submissions=folder / "submissions",
+    )
+    generate_cells(workspace.source, 7, ROWS, 60, PIXELS)
+    fold_stage(cells, workspace, FOLDS, seed=0)
+    runs: dict[tuple[str, int], Run] = {}
+    for seed in range(seeds):
+        for name, (recipe, *settings) in RUNS.items():
+            everything = [*SHARED, *settings, f"epochs={epochs}", f"seed={seed}"]
+            chosen = with_settings(recipes.get(recipe), everything)
+            if chosen.tta > 1:
+                runs[name, seed] = predict_again(
+                    cells, workspace, runs["plain", seed].name, chosen.tta
+                )
+            else:
+                runs[name, seed] = train(cells, workspace, chosen)
+    table = cells.read_labels(workspace.source)
+    folds = read_folds(workspace.folds, table)
+    group = np.unique(np.asarray(folds.group), return_inverse=True)[1].astype(np.int64)
+    return Bench(table.of(folds.ids), folds, group, runs, seeds)
+
+
+def compare(bench: Bench, first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """The cells of one line: macro-F1 of the first side, and what the second adds to both."""
+    sides = [
+        [
+            Counts.of(bench.labels, bench.decisions(names, seed), bench.group)
+            for seed in range(bench.seeds)
+        ]
+        for names in (first, second)
+    ]
+    rare = bench.labels.mean(axis=0) < RARE
+    lines = []
+    for score in (np.mean, lambda f1: np.mean(f1[rare])):
+        before, after = ([float(score(one.f1())) for one in side] for side in sides)
+        low, high = _interval(sides, score)
+        each = ", ".join(f"{b - a:+.3f}" for a, b in zip(before, after, strict=True))
+        mean = np.mean(after) - np.mean(before)
+        lines += [f"{np.mean(before):.3f}", f"{mean:+.3f} ({low:+.3f} to {high:+.3f})", each]
+    return lines
+
+
+def _interval(
+    sides: Sequence[Sequence[Counts]], score: Callable[[NDArray[np.float64]], np.floating]
+) -> tuple[float, float]:
+    """The middle 95 % of the difference in means, seeds and groups drawn anew for both alike."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    groups, seeds = len(sides[0][0].by_group), len(sides[0])
+    differences = []
+    for _ in range(DRAWS):
+        times = np.bincount(rng.integers(0, groups, groups), minlength=groups)[:, np.newaxis]
+        drawn = rng.integers(0, seeds, seeds)
+        first, second = (
+            np.mean([score(Counts(side[seed].by_group * times).f1()) for seed in drawn])
+            for side in sides
+        )
+        differences.append(second - first)
+    low, high = np.quantile(differences, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def main() -> None:
+    """Train, compare, print the table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where cells and runs are kept")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
+    parser.add_argument("--epochs", type=int, default=16, help="passes over the training rows")
+    asked = parser.parse_args()
+    bench = train_all(asked.folder, asked.seeds, asked.epochs)
+    rare = int((bench.labels.mean(axis=0) < RARE).sum())
+    say(f"{len(bench.labels)} rows, {FOLDS} folds, {asked.seeds} seeds, {rare} rare classes")
+    say("| | macro-F1 before | gain | by seed | rare F1 before | gain | by seed |")
+    say("|---|---|---|---|---|---|---|")
+    for title, first, second in PAIRS:
+        named = [bench.best_single(second)] if list(first) == ["best"] else first
+        shown = f"{title}, {named[0]}" if list(first) == ["best"] else title
+        say(f"| {shown} | " + " | ".join(compare(bench, named, second)) + " |")
+
+
+if __name__ == "__main__":
+    main()
