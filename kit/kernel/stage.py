@@ -47,8 +47,9 @@ def kernel_stage(
     owner = owner_of(files) or (account_name(kaggle) if kaggle else None)
     title = wish.title or title_of(files) or f"{competition.name} {blend.name}"
     plan = plan_kernel(competition, workspace, blend, wish.own_file, title, owner)
+    from_kerascv = {name for name in backbones.names() if "keras-cv" in backbones.get(name).source}
     for run in plan.runs:
-        if "keras-cv" in backbones.get(run.recipe["backbone"]).source:
+        if run.recipe.get("backbone") in from_kerascv:
             say(f"{run.name} needs keras-cv: look whether Kaggle's image has it before you push.")
     written = write_kernel(plan, files)
     require_rules(files)
