@@ -66,6 +66,7 @@ def draw(runs: list[Run], out: Path) -> None:
         for key, label in (("batch_f1", "training"), ("val_batch_f1", "validation")):
             axis.plot(epochs, [float(line[key]) for line in lines], label=label)
         axis.set(title=name, xlabel="epoch", ylim=(0, 1))
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("batch-wise F1 (micro)")
     axes[0].legend()
