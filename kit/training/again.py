@@ -1,6 +1,7 @@
 """The stage `predict`: a run's models predict anew, with more views, as a run of its own."""
 
 import shutil
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from kit.competitions.base import Competition
 from kit.core.disk import atomic, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, Workspace
-from kit.core.progress import say
+from kit.core.progress import bar, say
 from kit.data.folds import digest_labels, read_folds
 from kit.data.runs import Run, begin_run, find_weights, open_trained
 from kit.data.store import pack
@@ -65,13 +66,16 @@ def predict_again(competition: Competition, workspace: Workspace, name: str, vie
         val_rows = nothing if fold is None else np.flatnonzero(of_row == fold)
         data = FoldData(train_store.images, train_store.ids, labels, nothing, val_rows, test_store)
         task = FoldTask(run.name, fold, recipe, competition, data, files)
-        _predict_fold(task, trained.files.fold(fold))
-        say(f"{run.name}: fold {'all' if fold is None else fold} predicted over {views} views")
+        images = views * (len(val_rows) + len(test_ids))
+        with bar(f"{run.name} fold {'all' if fold is None else fold}", images, lines=True) as shown:
+            _predict_fold(task, trained.files.fold(fold), shown.advance)
     say(f"Predicted {run.files.folder}")
     return run
 
 
-def _predict_fold(task: FoldTask, trained: FoldRunFiles) -> None:
+def _predict_fold(
+    task: FoldTask, trained: FoldRunFiles, after_batch: Callable[[int], None]
+) -> None:
     """Predict one fold with the weights of another run's, which are copied with their log."""
     done = read_json(trained.done)
     files, best = task.files, done["best"]
@@ -85,5 +89,5 @@ def _predict_fold(task: FoldTask, trained: FoldRunFiles) -> None:
     backend.prepare(task.seed, task.recipe.precision)
     model = task.model(begun=True)
     model.load_weights(files.weights(best))
-    write_fold_predictions(task, Predictor(model, task.recipe.size), best)
+    write_fold_predictions(task, Predictor(model, task.recipe.size, after_batch), best)
     write_json(files.done, done)

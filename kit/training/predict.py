@@ -1,5 +1,6 @@
 """Logits for rows of a store, in batches as large as memory takes, averaged over views."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +21,19 @@ MOST, LEAST = 64, 8
 
 
 class Predictor:
-    """A `model` with the batch size that has been found to fit; its weights may change."""
+    """A `model` with the batch size that has been found to fit; its weights may change.
 
-    def __init__(self, model: "keras.Model", size: int) -> None:
+    `after_batch` is told how many images each batch had, one view of them counting as one.
+    """
+
+    def __init__(
+        self,
+        model: "keras.Model",
+        size: int,
+        after_batch: Callable[[int], None] = lambda images: None,
+    ) -> None:
         self.model = model
+        self._after_batch = after_batch
         # Until a batch has fitted: JAX frees the weights that a failed prediction was given.
         self._kept: list[NDArray[Any]] | None = None
         self._fits = False
@@ -55,6 +65,7 @@ class Predictor:
                 self._halve(images.shape[1], error)
                 continue
             done += len(part)
+            self._after_batch(len(part))
         return np.concatenate(parts)
 
     def _of_batch(self, images: Images, rows: NDArray[np.int64], view: int) -> NDArray[np.float32]:
