@@ -13,20 +13,19 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from places import cells_in
 
-from kit.competitions.cells import cells, generate_cells
+from kit.competitions.cells import cells
 from kit.competitions.exact import decide
 from kit.competitions.metrics import batch_f1, macro_f1
 from kit.core.paths import Workspace
 from kit.core.progress import say
-from kit.data.folds_stage import fold_stage
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 
 SYSTEMS = ("inceptionresnetv2", "vgg16")
-ROWS, PIXELS = 1400, 128
 SETTINGS = ("size=75", "weights=none", "frozen_epochs=0", "steps=20")
 CUT = 0.2
 
@@ -35,15 +34,7 @@ def train_both(folder: Path, epochs: int) -> tuple[Workspace, list[Run]]:
     """Train both systems on four fifths of the cells."""
     from kit.training.train import train
 
-    workspace = Workspace(
-        source=folder / "cells",
-        stores=folder / "store",
-        runs=folder / "runs",
-        folds=folder / "folds.csv",
-        submissions=folder / "submissions",
-    )
-    generate_cells(workspace.source, 7, ROWS, 60, PIXELS)
-    fold_stage(cells, workspace, 5, seed=0, how="random")
+    workspace = cells_in(folder, 5, "random")
     runs = []
     for name in SYSTEMS:
         recipe = with_settings(recipes.get(name), [*SETTINGS, f"epochs={epochs}"])

@@ -15,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from places import cells_in
 
-from kit.competitions.cells import cells, generate_cells
+from kit.competitions.cells import cells
 from kit.competitions.metrics import macro_f1
-from kit.core.paths import Workspace
 from kit.core.progress import say
 from kit.data.folds import Folds, read_folds
-from kit.data.folds_stage import fold_stage
 from kit.data.predictions import to_logits, to_probs
 from kit.data.runs import Run
 from kit.ensemble.crossfit import judge
@@ -31,7 +30,7 @@ from kit.ensemble.sample import Sample
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 
-ROWS, PIXELS, FOLDS = 1400, 128, 3
+FOLDS = 3
 # The classes that fewer than this share of the rows have.
 RARE = 0.03
 DRAWS = 2000
@@ -118,15 +117,7 @@ def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
     from kit.training.again import predict_again
     from kit.training.train import train
 
-    workspace = Workspace(
-        source=folder / "cells",
-        stores=folder / "store",
-        runs=folder / "runs",
-        folds=folder / "folds.csv",
-        submissions=folder / "submissions",
-    )
-    generate_cells(workspace.source, 7, ROWS, 60, PIXELS)
-    fold_stage(cells, workspace, FOLDS, seed=0)
+    workspace = cells_in(folder, FOLDS)
     runs: dict[tuple[str, int], Run] = {}
     for seed in range(seeds):
         for name, (recipe, *settings) in RUNS.items():

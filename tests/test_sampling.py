@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.data.sampling import Sampling, epoch_rows, find_sampling, repeat_factors
+from kit.data.sampling import Sampling, by_chance, find_sampling, repeat_factors
 
 HOWS = ("repeat", "table", "inverse", "balanced", "none")
 AS_MANY_AS_ROWS = ("inverse", "balanced", "none")
@@ -172,7 +172,7 @@ def test_repeat_and_none_draw_the_rows_that_runs_were_trained_on() -> None:
     assert sampling("none", labels).draw(3, 7).tolist() == [5, 0, 3, 2, 4, 1]
     for how, factors in (("repeat", repeat.times), ("none", np.ones(6))):
         drawn = sampling(how, labels, ("a", "b"), threshold=0.9).draw(1, 2)
-        np.testing.assert_array_equal(drawn, epoch_rows(factors, 1, 2))
+        np.testing.assert_array_equal(drawn, by_chance(factors).draw(1, 2))
 
 
 def test_classes_take_turns_wherever_a_batch_begins() -> None:
@@ -268,18 +268,18 @@ def test_a_row_without_labels_and_a_class_without_rows_change_nothing() -> None:
 def test_whole_factors_are_kept_exactly_in_every_epoch() -> None:
     factors = np.array([1.0, 3.0, 2.0])
     for epoch in range(5):
-        assert sorted(epoch_rows(factors, 0, epoch).tolist()) == [0, 1, 1, 1, 2, 2]
+        assert sorted(by_chance(factors).draw(0, epoch).tolist()) == [0, 1, 1, 1, 2, 2]
 
 
 def test_the_rest_of_a_factor_is_a_chance() -> None:
     factors = np.array([1.0, 1.25, 2.5])
-    counts = [np.bincount(epoch_rows(factors, 0, epoch), minlength=3) for epoch in range(2000)]
+    counts = [np.bincount(by_chance(factors).draw(0, epoch), minlength=3) for epoch in range(2000)]
     assert {tuple(count) for count in counts} == set(itertools.product([1], [1, 2], [2, 3]))
     # Four standard errors of a mean of 2,000 fair draws.
     np.testing.assert_allclose(np.mean(counts, axis=0), factors, atol=4 * 0.5 / np.sqrt(2000))
 
 
 def test_the_order_of_an_epoch_is_shuffled() -> None:
-    rows = epoch_rows(np.ones(50), 0, 0)
+    rows = by_chance(np.ones(50)).draw(0, 0)
     assert sorted(rows.tolist()) == list(range(50))
     assert rows.tolist() != list(range(50))

@@ -172,6 +172,10 @@ class Workspace:
         found = (RunFiles(folder) for folder in sorted(self.runs.glob("*")))
         return tuple(run.name for run in found if run.inputs.exists())
 
+    def run_names_of(self, beginning: str) -> tuple[str, ...]:
+        """Those of them whose names begin with these parts between dashes, and go on."""
+        return tuple(name for name in self.run_names() if name.startswith(f"{beginning}-"))
+
     @property
     def latest_blend(self) -> Path:
         """Names the blend that was made, or asked for, last; unlike times it survives a copy."""

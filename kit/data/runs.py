@@ -159,7 +159,7 @@ def open_run(workspace: Workspace, name: str) -> Run:
     """
     files = workspace.run(name)
     if not files.inputs.exists():
-        begun = [run for run in workspace.run_names() if run.startswith(f"{name}-")]
+        begun = workspace.run_names_of(name)
         if len(begun) > 1:
             raise UserError(f"'{name}' may be any of several runs: {', '.join(begun)}. Name one.")
         if not begun:
@@ -182,7 +182,7 @@ def open_trained(workspace: Workspace, name: str, besides: Collection[str] = ())
     `kit predict` makes such runs, and is to find the trained one when it is typed again. Runs
     whose full names are among `besides` are not thought of unless named in full.
     """
-    begun = [run for run in workspace.run_names() if run.startswith(f"{name}-")]
+    begun = workspace.run_names_of(name)
     runs = [open_run(workspace, one) for one in begun if one not in besides]
     if runs and all({**run.recipe, "tta": 1} == {**runs[0].recipe, "tta": 1} for run in runs):
         return min(runs, key=lambda run: int(run.recipe.get("tta", 1)))

@@ -28,7 +28,7 @@ class Sampling:
 
         They follow from (seed, epoch) alone, so an interrupted training goes on with the same ones.
         """
-        return self.rows_of(_generator(seed, epoch))
+        return self.rows_of(np.random.Generator(np.random.PCG64([seed, epoch])))
 
 
 def find_sampling(
@@ -49,16 +49,16 @@ def find_sampling(
     that do not read as class:times with commas between.
     """
     if how == "repeat":
-        return _by_chance(repeat_factors(labels, threshold, cap))
+        return by_chance(repeat_factors(labels, threshold, cap))
     if how == "table":
-        return _by_chance(_largest(labels, _parse_repeats(repeats, class_keys)))
+        return by_chance(_largest(labels, _parse_repeats(repeats, class_keys)))
     if how == "inverse":
         times = _inverse_times(labels, cap)
         return Sampling(times, partial(_systematic_rows, times))
     if how == "balanced":
         return _balanced(labels)
     if how == "none":
-        return _by_chance(np.ones(len(labels)))
+        return by_chance(np.ones(len(labels)))
     raise unknown("sampling", how, ("repeat", "table", "inverse", "balanced", "none"))
 
 
@@ -78,16 +78,11 @@ def repeat_factors(labels: NDArray[np.uint8], threshold: float, cap: float) -> F
     return _largest(labels, np.clip(by_class, 1.0, cap))
 
 
-def epoch_rows(factors: Floats, seed: int, epoch: int) -> Rows:
-    """The rows of one epoch in their order, each about as often as its factor says.
+def by_chance(factors: Floats) -> Sampling:
+    """Each row about as often as its factor, (rows,), says.
 
-    The whole part of a factor is certain; the rest is a chance, drawn anew each epoch. The rows
-    follow from (seed, epoch) alone, so an interrupted training goes on with the same ones.
+    The whole part of a factor is certain; the rest is a chance, drawn anew each epoch.
     """
-    return _chance_rows(factors, _generator(seed, epoch))
-
-
-def _by_chance(factors: Floats) -> Sampling:
     return Sampling(factors, partial(_chance_rows, factors))
 
 
@@ -196,7 +191,3 @@ def _rows_in_turn(decks: Sequence[Rows], rows: int, rng: np.random.Generator) ->
         shuffled = [rng.permutation(deck) for _ in range(-(-turns // len(deck)))]
         drawn[turn :: len(decks)] = np.concatenate(shuffled)[:turns] if turns else deck[:0]
     return drawn
-
-
-def _generator(seed: int, epoch: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64([seed, epoch]))

@@ -60,7 +60,8 @@ def find_start(
                 "others leave out. Name the run instead, and each fold takes its own weights."
             )
         return recipe, Start(file=file)
-    if not any(f"{name}-".startswith(f"{recipe.weights}-") for name in workspace.run_names()):
+    named = recipe.weights in workspace.run_names()
+    if not named and not workspace.run_names_of(recipe.weights):
         raise UserError(
             f"--set weights={recipe.weights}: wanted is imagenet, none, a .keras or .weights.h5 "
             f"file, or a run in {workspace.runs}."
@@ -77,5 +78,5 @@ def _begun_with_others(workspace: Workspace, weights: str) -> list[str]:
 
     The command that began one, typed again to go on, is not to find its own run.
     """
-    begun = [name for name in workspace.run_names() if name.startswith(f"{weights}-")]
+    begun = workspace.run_names_of(weights)
     return [name for name in begun if open_run(workspace, name).recipe.get("weights") in begun]

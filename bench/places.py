@@ -1,0 +1,23 @@
+"""A folder with synthetic cells and their folds, which several scripts here train on."""
+
+from pathlib import Path
+
+from kit.competitions.cells import cells, generate_cells
+from kit.core.paths import Workspace
+from kit.data.folds_stage import fold_stage
+
+ROWS, PIXELS = 1400, 128
+
+
+def cells_in(folder: Path, folds: int, how: str = "stratified") -> Workspace:
+    """The folder's cells and folds, made when they are not there, and its places for runs."""
+    workspace = Workspace(
+        source=folder / "cells",
+        stores=folder / "store",
+        runs=folder / "runs",
+        folds=folder / "folds.csv",
+        submissions=folder / "submissions",
+    )
+    generate_cells(workspace.source, 7, ROWS, 60, PIXELS)
+    fold_stage(cells, workspace, folds, seed=0, how=how)
+    return workspace
