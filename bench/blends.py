@@ -15,7 +15,7 @@ from simulated import SimulatedBlend, simulate_models
 
 from kit.competitions.exact import decide
 from kit.competitions.metrics import macro_f1
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.ensemble.cuts import fold_mean
 from kit.ensemble.methods import METHODS, Fits
 from kit.ensemble.policies import find_policies

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kit.core.machine import cores
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.models.build import build_model
 from kit.models.losses import build_loss
 from kit.recipes import recipes

@@ -5,7 +5,7 @@ from pathlib import Path
 from kit.competitions.registry import competitions
 from kit.core.disk import atomic
 from kit.core.paths import Workspace
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.report.figures import picture_grid
 from kit.report.view import left_out_pictures, view_blend
 

@@ -16,7 +16,7 @@ from kit.competitions.exact import exact_thresholds
 from kit.competitions.tables import LabelTable
 from kit.core.machine import cores
 from kit.core.paths import Workspace
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.batches import read_batch
 from kit.data.folds import make_folds
 from kit.data.store import pack

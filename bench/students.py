@@ -19,7 +19,7 @@ from kit.competitions.cells import cells
 from kit.competitions.exact import decide
 from kit.competitions.metrics import batch_f1, macro_f1
 from kit.core.paths import Workspace
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
 from kit.recipes import recipes

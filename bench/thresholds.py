@@ -25,7 +25,7 @@ from kit.competitions.hpa import hpa
 from kit.competitions.metrics import macro_f1
 from kit.core.disk import write_text
 from kit.core.parallel import on_all_cores
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.predictions import mean_of_logits, read_predictions
 from kit.ensemble.crossfit import choose_policy
 from kit.ensemble.estimate import estimate, leave_each_out

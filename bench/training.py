@@ -19,7 +19,7 @@ from places import cells_in
 
 from kit.competitions.cells import cells
 from kit.competitions.metrics import macro_f1
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.folds import Folds, read_folds
 from kit.data.predictions import to_logits, to_probs
 from kit.data.runs import Run

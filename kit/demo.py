@@ -14,7 +14,8 @@ from kit.competitions.exact import decide
 from kit.competitions.registry import competitions
 from kit.core.disk import read_json, write_text
 from kit.core.paths import BlendFiles, Workspace
-from kit.core.progress import duration, say, table
+from kit.core.progress import duration
+from kit.core.terminal import say, table
 from kit.data.folds_stage import fold_stage
 from kit.data.runs import open_run
 from kit.recipes import recipes

@@ -4,19 +4,19 @@ import os
 
 import pytest
 
-from kit.core import machine, progress
+from kit.core import machine, progress, terminal
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that bars see, in seconds; it stands still unless moved."""
     now = [100.0]
-    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    monkeypatch.setattr(terminal, "monotonic", lambda: now[0])
     return now
 
 
 def advance(clock: list[float], lines: bool) -> None:
-    with progress.bar("packing", total=40, done=10, lines=lines) as bar:
+    with terminal.bar("packing", total=40, done=10, lines=lines) as bar:
         for _ in range(10):
             clock[0] += 4
             bar.advance()
@@ -35,7 +35,7 @@ def test_a_bar_with_lines_says_every_15_seconds_how_far_it_is(
 def test_a_bar_that_begins_anew_goes_on_counting(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with progress.bar("sending", total=40, lines=True) as bar:
+    with terminal.bar("sending", total=40, lines=True) as bar:
         for done in (10, 0, 20):
             clock[0] += 16
             bar.move_to(done)

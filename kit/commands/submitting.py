@@ -80,7 +80,7 @@ def report(
     data: DataFolder = None,
 ) -> None:
     """One HTML file: scores, classes, learning curves, and pictures with predictions."""
-    from kit.core.progress import say
+    from kit.core.terminal import say
     from kit.report.html import write_report
 
     facts, workspace = place(competition, data)

@@ -22,7 +22,7 @@ def demo() -> None:
 @app.command()
 def data(competition: CompetitionName = "hpa") -> None:
     """Download a competition's files from Kaggle, or make a synthetic one's."""
-    from kit.core.progress import say
+    from kit.core.terminal import say
     from kit.kaggle.client import connect
     from kit.kaggle.clock import system_clock
     from kit.kaggle.download import download_files
@@ -107,7 +107,7 @@ def pack(
     data: DataFolder = None,
 ) -> None:
     """Decode every image once into a memory map, from folders or zip archives as they are."""
-    from kit.core.progress import say
+    from kit.core.terminal import say
     from kit.data.store import pack as pack_split
 
     facts, workspace = place(competition, data)

@@ -19,7 +19,7 @@ from kit.competitions.tables import SpaceSeparated
 from kit.core.disk import csv_text, read_csv, read_json, write_json, write_text
 from kit.core.errors import UserError, some
 from kit.core.machine import cores
-from kit.core.progress import bar
+from kit.core.terminal import bar
 
 CLASS_KEYS = tuple(str(number) for number in range(len(CLASS_NAMES)))
 IMAGES = FilePerChannel("{id}_{channel}.png", CHANNELS)

@@ -6,7 +6,7 @@ from typing import TypeVar
 from joblib import Parallel, delayed
 
 from kit.core.machine import cores
-from kit.core.progress import bar
+from kit.core.terminal import bar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import read_csv
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace
-from kit.core.progress import say, table
+from kit.core.terminal import say, table
 from kit.data.folds import (
     RANDOM,
     Folds,

@@ -12,7 +12,7 @@ from kit.competitions.base import Competition
 from kit.core.disk import digest, write_json
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import EPSILON, Predictions, write_predictions
 from kit.data.runs import Run, open_run

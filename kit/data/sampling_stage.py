@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
-from kit.core.progress import say, table
+from kit.core.terminal import say, table
 from kit.data.folds import Folds
 from kit.data.folds_stage import class_titles
 from kit.data.sampling import find_sampling

@@ -23,7 +23,8 @@ from kit.core.disk import (
 from kit.core.errors import UserError, some
 from kit.core.machine import cores
 from kit.core.paths import StoreFiles, Workspace
-from kit.core.progress import bar, say, volume
+from kit.core.progress import volume
+from kit.core.terminal import bar, say
 from kit.data.images import Source, decode_image, find_source
 
 # No recipe takes smaller images.

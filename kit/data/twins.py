@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.core.progress import bar
+from kit.core.terminal import bar
 
 # Pictures are compared as this many cells a side: finer, and a shift by a pixel counts for more.
 SIDE = 16

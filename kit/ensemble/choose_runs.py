@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.folds import Folds
 from kit.data.runs import Run, open_run
 

@@ -5,7 +5,7 @@ from kit.competitions.metrics import f1_per_class
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
-from kit.core.progress import say, table
+from kit.core.terminal import say, table
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import Predictions, read_predictions
 from kit.data.runs import open_run

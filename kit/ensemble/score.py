@@ -8,7 +8,7 @@ from kit.competitions.base import Competition
 from kit.competitions.exact import decide
 from kit.competitions.metrics import f1_per_class, macro_f1
 from kit.core.errors import UserError
-from kit.core.progress import say, table
+from kit.core.terminal import say, table
 from kit.data.predictions import Predictions, read_predictions
 from kit.ensemble.crossfit import cross_fit
 from kit.ensemble.interval import Counts, prediction_interval

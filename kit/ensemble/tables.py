@@ -6,7 +6,7 @@ from typing import Any
 from kit.core.disk import read_json
 from kit.core.errors import some
 from kit.core.paths import BlendFiles
-from kit.core.progress import say, table
+from kit.core.terminal import say, table
 from kit.ensemble.honest import HonestScore
 from kit.ensemble.thresholds import read_score
 

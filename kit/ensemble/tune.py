@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kit.competitions.base import Competition
 from kit.core.disk import digest_file, read_csv
 from kit.core.errors import UserError, some
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.predictions import Predictions, mean_of_logits, read_predictions
 from kit.ensemble.crossfit import judge_all, simplest_of_the_best
 from kit.ensemble.described import candidate, class_row

@@ -20,7 +20,8 @@ import requests
 from kit.core.disk import atomic, disk_full, is_disk_full, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import partial_of, partial_source
-from kit.core.progress import bar, say, volume
+from kit.core.progress import volume
+from kit.core.terminal import bar, say
 from kit.kaggle.answers import StorageError
 from kit.kaggle.client import TIMEOUT, Kaggle
 

@@ -8,7 +8,8 @@ from typing import TypeVar
 import requests
 
 from kit.core.errors import UserError
-from kit.core.progress import duration, say
+from kit.core.progress import duration
+from kit.core.terminal import say
 from kit.kaggle.clock import Clock
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from pathlib import Path
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelDatasetFiles
-from kit.core.progress import table
+from kit.core.terminal import table
 
 # What predicting imports beyond the standard library. The image is Colab's with
 # kaggle_requirements.txt of github.com/Kaggle/docker-python on top, and Colab's has all of these,

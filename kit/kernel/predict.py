@@ -15,7 +15,7 @@ from kit.competitions.registry import find_competition
 from kit.core.disk import read_json, write_text
 from kit.core.kernel_paths import KernelDatasetFiles, KernelOutput
 from kit.core.paths import Workspace
-from kit.core.progress import bar, say
+from kit.core.terminal import bar, say
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import Store, pack

@@ -9,7 +9,7 @@ from typing import Any
 
 from kit.core.disk import digest, digest_file, read_json, write_json
 from kit.core.kernel_paths import KernelFiles
-from kit.core.progress import bar, say
+from kit.core.terminal import bar, say
 from kit.kaggle.client import Kaggle
 from kit.kaggle.clock import Clock
 from kit.kaggle.push import (

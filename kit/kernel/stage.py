@@ -7,7 +7,8 @@ from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
-from kit.core.progress import say, volume
+from kit.core.progress import volume
+from kit.core.terminal import say
 from kit.ensemble.latest import find_blend
 from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.core.errors import UserError
-from kit.core.progress import say, table
+from kit.core.terminal import say, table
 from kit.core.terms import Known
 from kit.models.registry import backbones
 from kit.recipes import recipes

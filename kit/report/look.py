@@ -12,7 +12,7 @@ from kit.competitions.base import Competition, Mixture
 from kit.core.disk import atomic
 from kit.core.errors import some
 from kit.core.paths import Workspace
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.augment import find_augmentation
 from kit.data.batches import EpochPlan, read_planned
 from kit.data.stacked import Images

@@ -3,7 +3,7 @@
 from kit.competitions.base import Competition
 from kit.core.disk import read_json
 from kit.core.paths import Workspace
-from kit.core.progress import say, table
+from kit.core.terminal import say, table
 from kit.data.runs import Run, open_run
 from kit.ensemble.thresholds import read_score
 from kit.submission.grade import read_grades

@@ -7,7 +7,7 @@ from kit.competitions.base import Competition
 from kit.core.disk import write_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
-from kit.core.progress import say, table
+from kit.core.terminal import say, table
 from kit.kaggle.client import connect
 from kit.kaggle.clock import Clock
 from kit.kaggle.listed import Listed

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kit.competitions.base import Competition, Grades
 from kit.core.paths import BlendFiles, Workspace
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.ensemble.blend import AUTO, How, blend
 from kit.ensemble.latest import find_blend, remember_blend
 from kit.ensemble.tables import print_blend

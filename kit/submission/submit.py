@@ -8,7 +8,8 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.core.paths import SubmissionFiles, Workspace
-from kit.core.progress import duration, say, volume
+from kit.core.progress import duration, volume
+from kit.core.terminal import say
 from kit.kaggle.answers import daily_limit, new_day
 from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock
@@ -26,8 +27,7 @@ from kit.submission.upload import (
     wait_for_score,
 )
 
-# Earlier submissions to name the difference to: the nearest.
-MOST_COMPARED = 5
+MOST_COMPARED = 5  # earlier submissions, the nearest, to name the difference to
 
 
 @dataclass(frozen=True)

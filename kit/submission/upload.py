@@ -18,7 +18,7 @@ from kit.competitions.base import Grades
 from kit.core.disk import digest_file
 from kit.core.errors import UserError
 from kit.core.paths import SubmissionFiles
-from kit.core.progress import bar, say
+from kit.core.terminal import bar, say
 from kit.kaggle.answers import Refused, Unanswered, daily_limit
 from kit.kaggle.client import Kaggle
 from kit.kaggle.clock import Clock

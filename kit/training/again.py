@@ -9,7 +9,7 @@ from kit.competitions.base import Competition
 from kit.core.disk import atomic, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, Workspace
-from kit.core.progress import bar, say
+from kit.core.terminal import bar, say
 from kit.data.folds import digest_labels, read_folds
 from kit.data.runs import Run, begin_run, find_weights, open_trained
 from kit.data.store import pack

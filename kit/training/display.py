@@ -2,7 +2,8 @@
 
 import time
 
-from kit.core.progress import SECONDS_BETWEEN_LINES, Bar, console, duration, say
+from kit.core.progress import Bar, duration
+from kit.core.terminal import SECONDS_BETWEEN_LINES, console, say
 from kit.training.checkpoint import EpochLog
 
 

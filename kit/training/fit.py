@@ -9,7 +9,7 @@ import numpy as np
 
 from kit.core.disk import write_json
 from kit.core.errors import UserError
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.training import backend
 from kit.training.checkpoint import (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.core.paths import FoldRunFiles
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.sampling import Sampling
 from kit.data.stacked import Images
 from kit.data.store import Store

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.core.progress import say
+from kit.core.terminal import say
 from kit.data.stacked import Images
 from kit.data.views import read_view
 from kit.training.memory import is_out_of_memory

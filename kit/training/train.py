@@ -7,7 +7,7 @@ import numpy as np
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
-from kit.core.progress import bar, say
+from kit.core.terminal import bar, say
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.runs import Run, begin_run

@@ -1,0 +1,106 @@
+"""What a terminal shows: lines, tables, and bars with the time that is left."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from kit.core.progress import Reporter, duration
+
+# Standard output, so that `kit train ... | tee log` keeps the lines. Off a terminal Rich would
+# fold at 80 columns, which breaks tables: a wide fixed width keeps a row on a line.
+_probe = Console()
+console = _probe if _probe.is_terminal else Console(width=140)
+
+
+# Off a terminal, a line at least this many seconds after the last one.
+SECONDS_BETWEEN_LINES = 15.0
+
+
+def say(line: str) -> None:
+    """Print one line; square brackets are text, not markup."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table: the first column to the left, the others, mostly numbers, to the right."""
+    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for position, name in enumerate(header):
+        drawn.add_column(name, justify="right" if position else "left", no_wrap=True)
+    for row in rows:
+        drawn.add_row(*(str(cell) for cell in row))
+    console.print(drawn)
+
+
+class TerminalBar:
+    """One progress bar: how far, how fast, how long still; with `lines`, in lines as well."""
+
+    def __init__(self, progress: Progress, task: TaskID, done: int, lines: bool) -> None:
+        self._progress = progress
+        self._task = task
+        self._at = done
+        self._lines = lines
+        self._begun = self._last_line = monotonic()
+        self._steps = 0
+
+    def advance(self, steps: int = 1) -> None:
+        """Move on by that many of the bar's units."""
+        self._progress.advance(self._task, steps)
+        self._at += steps
+        self._steps += steps
+        now = monotonic()
+        due = now - self._last_line >= SECONDS_BETWEEN_LINES
+        if self._lines and due and self._steps > 0:  # it may have begun anew
+            task = self._progress.tasks[0]
+            left = (now - self._begun) / self._steps * (task.remaining or 0)
+            so_far = f"{task.completed:.0f} of {task.total:.0f}"
+            say(f"{task.description}: {so_far}, about {duration(left)} left")
+            self._last_line = now
+
+    def move_to(self, done: int) -> None:
+        """Move to where so many of the bar's units are done, also backwards."""
+        self.advance(done - self._at)
+
+    def describe(self, text: str) -> None:
+        """Change the words before the bar."""
+        self._progress.update(self._task, description=text)
+
+
+@contextmanager
+def bar(description: str, total: int, done: int = 0, lines: bool = False) -> Iterator[TerminalBar]:
+    """Show a bar of `total` units, `done` of them from earlier.
+
+    Off a terminal it shows nothing, or with `lines` a line now and then.
+    """
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left", style="dim"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(description, total=total, completed=done)
+        yield TerminalBar(progress, task, done, lines and not console.is_terminal)
+
+
+class _Terminal:
+    """A `Reporter` that prints."""
+
+    say = staticmethod(say)
+    bar = staticmethod(bar)
+
+
+TERMINAL: Reporter = _Terminal()
