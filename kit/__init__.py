@@ -1,3 +1,3 @@
 """A competition kit for multilabel images: from folds to a scored submission."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

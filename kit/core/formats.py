@@ -1,0 +1,53 @@
+"""Files that carry their format's version, so that other versions of the kit know what they hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kit
+from kit.core.disk import read_json, write_json
+from kit.core.errors import UserError
+
+# A file without a version is of the kit's first release, which wrote none.
+UNVERSIONED = 0
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of JSON file: what it is called in messages, its version, and how to make it again.
+
+    `oldest` is the oldest version that is still read; the caller brings it up to date. `remake`
+    ends the message for one that is older still: a sentence with the command to type.
+    """
+
+    name: str
+    version: int
+    remake: str
+    oldest: int = 1
+
+    def write(self, path: Path, content: Mapping[str, Any]) -> None:
+        """Write `content` under the format's version and the kit's own, whole or not at all."""
+        write_json(path, {"format": self.version, "kit": kit.__version__, **content})
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """What `write` wrote, the version included; UserError in one line for any other file.
+
+        A file of a newer format names the kit that wrote it; so does one too old to be read.
+        """
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise UserError(f"{path} is not {self.name}. {self.remake}")
+        version = content.get("format", UNVERSIONED)
+        maker = f"hpa-kit {content['kit']}" if "kit" in content else "hpa-kit 0.1"
+        if not isinstance(version, int) or version > self.version:
+            raise UserError(
+                f"{path} is {self.name} of format {version}, written by {maker}. This is hpa-kit "
+                f"{kit.__version__}, which reads formats up to {self.version}: update it."
+            )
+        if version < self.oldest:
+            raise UserError(
+                f"{path} is {self.name} of format {version}, written by {maker}, which hpa-kit "
+                f"{kit.__version__} no longer reads. {self.remake}"
+            )
+        return content
