@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from kit.competitions.base import Competition, Grades
 from kit.competitions.cells import generate_cells, grade_cells
 from kit.competitions.exact import decide
 from kit.competitions.registry import competitions
-from kit.core.disk import read_json, write_text
+from kit.core.disk import write_text
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.progress import duration
 from kit.core.terminal import say, table
 from kit.data.folds_stage import fold_stage
 from kit.data.runs import open_run
+from kit.ensemble import Decision
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.report.html import write_report
-from kit.submission.stage import blend_stage, submit_stage
+from kit.stages.blend import blend_stage
+from kit.submission.stage import submit_stage
 from kit.submission.write import Submission
 from kit.training.train import train
 
@@ -110,26 +110,28 @@ def _grade_alone(
 ) -> Grades:
     """Grade a single run of a blend, to hold the blend against; leaves no submission behind."""
     test = open_run(workspace, run).read_test(competition)
-    by_key = read_json(blend.weights)["alone"][run]["thresholds"]
-    cuts = np.array([by_key[key] for key in competition.class_keys])
+    thresholds = Decision.load(blend.decision).worth.alone[run].thresholds
     with tempfile.TemporaryDirectory() as folder:
         csv = Path(folder) / "alone.csv"
-        write_text(csv, competition.answer(test.ids, decide(test.probs, cuts)))
+        write_text(csv, competition.answer(test.ids, decide(test.probs, thresholds)))
         return grade_cells(workspace.source, csv)
 
 
 def _print_result(workspace: Workspace, made: BlendFiles, grades: Sequence[Grades]) -> None:
-    saved = read_json(made.weights)
-    minutes = [open_run(workspace, run).seconds() / 60 for run in saved["runs"]]
-    scores = {**saved["alone"], made.name: saved["score"]}
+    decision = Decision.load(made.decision)
+    minutes = [open_run(workspace, run).seconds() / 60 for run in decision.members]
+    scores = {run: one.score for run, one in decision.worth.alone.items()}
+    scores[made.name] = decision.worth.score
     rows = []
-    for name, grade, spent in zip(scores, grades, [*minutes, sum(minutes)], strict=True):
-        low, high = scores[name]["interval"]
+    for (name, score), grade, spent in zip(
+        scores.items(), grades, [*minutes, sum(minutes)], strict=True
+    ):
+        low, high = score.interval
         rows.append(
             [
                 name,
-                f"{scores[name]['cross_fitted']:.3f}",
-                f"{scores[name]['expected']:.3f}",
+                f"{score.cross_fitted:.3f}",
+                f"{score.expected:.3f}",
                 f"{low:.3f} to {high:.3f}",
                 f"{grade.public:.3f}",
                 f"{grade.private:.3f}",
@@ -140,7 +142,7 @@ def _print_result(workspace: Workspace, made: BlendFiles, grades: Sequence[Grade
         "macro-F1",
         "cross-fitted",
         "expected",
-        "95 % interval",
+        "95% CI",
         "public",
         "private",
         "minutes",

@@ -1,13 +1,32 @@
-"""Files that carry their format's version, so that other versions of the kit know what they hold."""
+"""JSON files that carry a format version, so that other versions of the kit can read or refuse."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator
 
 import kit
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
+
+
+def _read_floats(value: Any) -> NDArray[np.float64]:
+    array = np.asarray(value, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError("not all of these are finite numbers")
+    return array
+
+
+# An array of floats, which pydantic reads from and writes as lists.
+Floats = Annotated[
+    NDArray[np.float64],
+    PlainValidator(_read_floats),
+    PlainSerializer(lambda array: np.asarray(array).tolist()),
+]
 
 # A file without a version is of the kit's first release, which wrote none.
 UNVERSIONED = 0
@@ -25,6 +44,11 @@ class Format:
     version: int
     remake: str
     oldest: int = 1
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The keys that the format itself adds."""
+        return ("format", "kit")
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write `content` under the format's version and the kit's own, whole or not at all."""

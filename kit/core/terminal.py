@@ -34,8 +34,10 @@ def say(line: str) -> None:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table: the first column to the left, the others, mostly numbers, to the right."""
-    drawn = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    """Print a title, and a table: the first column to the left, the others to the right."""
+    if title:  # apart, as a table folds its title to its own width
+        say(title)
+    drawn = Table(box=None, pad_edge=False)
     for position, name in enumerate(header):
         drawn.add_column(name, justify="right" if position else "left", no_wrap=True)
     for row in rows:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from kit.ensemble.honest import HonestScore
+from kit.ensemble import HonestScore
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,12 @@
 """What the notebook calls: a blend's submission made again, from weights and test images alone."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.registry import find_competition
@@ -19,8 +17,7 @@ from kit.core.terminal import bar, say
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import Store, pack
-from kit.ensemble.decided import decide_test
-from kit.ensemble.members import blended_test, combination_from
+from kit.ensemble import Decision, make_unseen
 from kit.kernel.weights import weights_of
 from kit.models.build import build_model
 from kit.recipes.base import Recipe
@@ -52,30 +49,15 @@ def predict(dataset: Path, source: Path, working: Path, scratch: Path) -> Path:
         members = _predict_runs(competition, workspace, runs, test_ids)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    probs = _blended(read_json(blend.weights), members, test_ids)
-    test = Predictions(test_ids, probs, competition.class_keys)
+    decision = Decision.load(blend.decision)
+    unseen = make_unseen([[test.take(test_ids) for test in members[run.name]] for run in runs])
+    test = Predictions(test_ids, decision.combine(unseen), competition.class_keys)
     write_predictions(output.test, test, {"blend": blend.name})
-    decisions = decide_test(competition, workspace, blend, test)
+    decisions = decision.label(test.probs, test_ids)
     write_text(output.csv, competition.answer(test_ids, decisions))
     check_submission(competition, output.csv, test_ids)
     say(f"{output.csv}: {len(test_ids)} rows, {decisions.sum() / len(test_ids):.2f} labels a row")
     return output.csv
-
-
-def _blended(
-    blend: Mapping[str, Any],
-    members: Mapping[str, Sequence[Predictions]],
-    ids: Sequence[str],
-) -> NDArray[np.float32]:
-    """The blend's test probabilities, (rows, classes), from its runs', as `kit blend` makes them.
-
-    `blend` is what `kit blend` wrote about itself, `members` has by each run's name the test
-    predictions of its fold models.
-    """
-    runs = tuple(blend["runs"])
-    folds = range(len(members[runs[0]]))
-    tests = [np.stack([members[run][fold].take(ids).probs for run in runs]) for fold in folds]
-    return blended_test(combination_from(blend["combination"], runs), tests)
 
 
 def _find_competition(dataset: Path, name: str) -> Competition:

@@ -9,7 +9,7 @@ from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
 from kit.core.progress import volume
 from kit.core.terminal import say
-from kit.ensemble.latest import find_blend
+from kit.data.blends import find_blend
 from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock
 from kit.kaggle.push import account_name

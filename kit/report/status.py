@@ -1,11 +1,10 @@
 """The stage `status`: what exists, what it scored, and what to type next."""
 
 from kit.competitions.base import Competition
-from kit.core.disk import read_json
 from kit.core.paths import Workspace
 from kit.core.terminal import say, table
 from kit.data.runs import Run, open_run
-from kit.ensemble.thresholds import read_score
+from kit.ensemble import Decision
 from kit.submission.grade import read_grades
 from kit.submission.write import submission_name
 
@@ -46,11 +45,11 @@ def _run_row(run: Run) -> list[str]:
 
 def _blend_row(competition: Competition, workspace: Workspace, name: str) -> list[str]:
     blend = workspace.blend(name)
-    score = read_score(blend.thresholds)
+    decision = Decision.load(blend.decision)
     grades = read_grades(workspace.submission(submission_name(competition, blend)))
     got = ["", ""] if grades is None else [f"{grades.public:.3f}", f"{grades.private:.3f}"]
-    low, high = score.interval
-    told = [f"{score.expected:.3f}", f"{low:.3f} to {high:.3f}"]
-    if read_json(blend.weights)["all_rows"]:
-        told = ["not told", "trained on all rows"]
+    low, high = decision.interval
+    told = [f"{decision.expected:.3f}", f"{low:.3f} to {high:.3f}"]
+    if decision.origin.all_rows:
+        told = ["unknown", "trained on all rows"]
     return [name, *told, *got]

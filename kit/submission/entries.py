@@ -8,8 +8,9 @@ from pydantic import TypeAdapter
 from kit.competitions.base import Competition
 from kit.core.disk import digest_file, read_json
 from kit.core.paths import SubmissionFiles, Workspace
+from kit.submission.ancestry import promise_of, read_ancestry
 from kit.submission.grade import read_grades
-from kit.submission.record import Elsewhere, Estimate, read_ancestry, read_uploads
+from kit.submission.record import Elsewhere, Promise, read_uploads
 
 # The steps of an upload, and the words of Kaggle's list, as the ledger says them.
 STATES = {
@@ -32,7 +33,7 @@ class Entry:
     state: str
     csv_digest: str | None
     made_of: tuple[str, ...]
-    estimate: Estimate | None
+    estimate: Promise | None
     public: float | None
     private: float | None
 
@@ -71,9 +72,9 @@ def _of_submission(competition: Competition, name: str, files: SubmissionFiles) 
         return entries
     csv_digest = digest_file(files.csv)
     known = csv_digest in [one.csv_digest for one in uploads]
-    if known or read_json(files.provenance)["competition"] != competition.name:
+    if known or read_ancestry(files).competition != competition.name:
         return entries
-    made_of, estimate = read_ancestry(files, csv_digest)
+    made_of, estimate = promise_of(files, csv_digest)
     grades = read_grades(files)
     unsent = Entry(
         name=name,

@@ -24,8 +24,8 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Estimate(Record):
-    """The score that was promised, which is cross-fitted, and its interval."""
+class Promise(Record):
+    """The score that was expected, and its 95% interval."""
 
     expected: float
     interval: tuple[float, float]
@@ -46,7 +46,7 @@ class Upload(Record):
     begun: datetime
     step: Step
     made_of: tuple[str, ...]
-    estimate: Estimate | None
+    estimate: Promise | None
     ref: int | None = None
     public: float | None = None
     private: float | None = None
@@ -82,24 +82,6 @@ class Elsewhere(Record):
     status: str
     public: float | None
     private: float | None
-
-
-def read_ancestry(
-    files: SubmissionFiles, csv_digest: str
-) -> tuple[tuple[str, ...], Estimate | None]:
-    """The runs that a CSV was made of, and its estimate, as `kit blend` wrote them beside it.
-
-    Nothing and None where the bytes are of other origin; no estimate where the models were trained
-    on all rows.
-    """
-    provenance = read_json(files.provenance)
-    if provenance["csv_digest"] != csv_digest:
-        return (), None
-    if provenance["blend"].get("all_rows", False):
-        return tuple(provenance["runs"]), None  # nothing was left out to score those models
-    scores = provenance["thresholds"]["scores"]
-    estimate = Estimate(expected=scores["expected"], interval=scores["interval"])
-    return tuple(provenance["runs"]), estimate
 
 
 def read_uploads(files: SubmissionFiles) -> tuple[Upload, ...]:

@@ -5,19 +5,21 @@ from dataclasses import dataclass
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
-from kit.core.disk import digest_file, read_json
+from kit.core.disk import digest_file
 from kit.core.errors import UserError
 from kit.core.paths import SubmissionFiles, Workspace
 from kit.core.progress import duration, volume
 from kit.core.terminal import say
+from kit.ensemble import LabelCounts
 from kit.kaggle.answers import daily_limit, new_day
 from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock
 from kit.kaggle.credentials import NoCredentials
 from kit.kaggle.listed import Listed
+from kit.submission.ancestry import promise_of, read_ancestry
 from kit.submission.check import find_problems
-from kit.submission.record import Estimate, Upload, all_uploads, read_ancestry
-from kit.submission.sense import Counts, compare, describe, warn
+from kit.submission.record import Promise, Upload, all_uploads
+from kit.submission.sense import compare, describe, warn
 from kit.submission.upload import (
     is_file_of,
     mark_for,
@@ -121,7 +123,7 @@ def _begun_before(draft: Draft, clock: Clock) -> tuple[Kaggle, Upload] | None:
 
 def _send_anew(draft: Draft, wish: Wish, clock: Clock) -> tuple[Kaggle, Upload] | None:
     """Check everything, print it, and send the file; None after a dry run."""
-    made_of, estimate = read_ancestry(draft.files, draft.csv_digest)
+    made_of, estimate = promise_of(draft.files, draft.csv_digest)
     sent = [
         pair for pair in all_uploads(draft.workspace, draft.competition.name) if pair[1].is_sent
     ]
@@ -151,17 +153,14 @@ def _send_anew(draft: Draft, wish: Wish, clock: Clock) -> tuple[Kaggle, Upload] 
 
 
 def _examine(
-    draft: Draft, estimate: Estimate | None, sent: Sequence[tuple[str, Upload]], again: bool
+    draft: Draft, estimate: Promise | None, sent: Sequence[tuple[str, Upload]], again: bool
 ) -> Findings:
     """Everything that can be found out without Kaggle."""
     competition, csv = draft.competition, draft.files.csv
     test_ids = competition.read_test_ids(draft.workspace.source)
     found = Findings([], [], list(find_problems(competition, csv, test_ids)))
-    provenance = read_json(draft.files.provenance)
-    oof = provenance.get("oof")
-    if oof is None:
-        raise UserError(f"{draft.files.provenance} was written by an older kit. Anew: kit blend")
-    if estimate is None and provenance["csv_digest"] == draft.csv_digest:
+    ancestry = read_ancestry(draft.files)
+    if estimate is None and ancestry.csv_digest == draft.csv_digest:
         found.warnings.append("its models were trained on all rows: no score is told beforehand.")
     elif estimate is None:
         found.warnings.append(
@@ -175,9 +174,9 @@ def _examine(
     if found.problems:
         return found  # what cannot be read cannot be compared
     table = competition.answer_format.read(csv, competition.class_keys)
-    test, of_oof = Counts.of(competition, table), Counts(**oof)
-    found.facts.append(describe(test, of_oof))
-    found.warnings.extend(warn(competition, test, of_oof))
+    test = LabelCounts.of(table.labels, competition.class_keys)
+    found.facts.append(describe(test, ancestry.out_of_fold))
+    found.warnings.extend(warn(competition, test, ancestry.out_of_fold))
     if not sum(test.positives.values()):
         found.problems.append(f"{csv} has no label in any row, and would score 0.")
     _hold_against_earlier(draft, table, sent, again, found)
@@ -279,7 +278,7 @@ def _finish(kaggle: Kaggle, draft: Draft, upload: Upload, wish: Wish, clock: Clo
     return upload
 
 
-def _against(estimate: Estimate, upload: Upload) -> str:
+def _against(estimate: Promise, upload: Upload) -> str:
     """What came beside what was expected."""
     low, high = estimate.interval
     places = [
@@ -291,7 +290,7 @@ def _against(estimate: Estimate, upload: Upload) -> str:
     return f"Expected was {estimate.expected:.4f}, from {low:.3f} to {high:.3f}{place}."
 
 
-def _summary(name: str, estimate: Estimate | None) -> str:
+def _summary(name: str, estimate: Promise | None) -> str:
     return name if estimate is None else f"{name}, expected {estimate.expected:.4f}"
 
 

@@ -9,8 +9,8 @@ from scipy.stats import norm
 from kit.competitions.exact import decide
 from kit.core.errors import UserError, unknown
 from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.cuts import Thresholds, rate_thresholds
-from kit.ensemble.sample import Sample
+from kit.ensemble.oof import Sample
+from kit.ensemble.thresholds import Thresholds, rate_thresholds
 
 # Noise is measured where decisions are made: among the highest test scores, this many times as
 # many rows as have the label. Far below, fold models disagree more, and it changes nothing: noise
@@ -36,19 +36,26 @@ def check_transfer(wanted: str) -> None:
         raise unknown("transfer", wanted, TRANSFERS)
 
 
-def choose_transfer(wanted: str, sample: Sample, test: NDArray[np.float32], models: int) -> str:
-    """How cuts found on out-of-fold scores become cuts for the test scores: one of TRANSFERS.
+def choose_transfer(
+    wanted: str, sample: Sample, test: NDArray[np.float32] | None, models: int
+) -> str:
+    """How thresholds found on out-of-fold scores are carried to test scores: one of TRANSFERS.
 
     `averaged`: found on scores as the mean of all fold models would have given them, which takes
     the test predictions of each (`models` of them). `thresholds`: carried over as they are.
-    `rates`: the cuts above which as large a share of the test rows lies as of the out-of-fold
-    rows. `auto` takes the first where it can, and otherwise looks whether the test scores are
-    narrower than the out-of-fold ones. Raises UserError for another name.
+    `rates`: those above which as large a share of the test rows lies as of the out-of-fold rows.
+    `auto` takes the first where it can, and otherwise looks whether the test scores, (rows,
+    classes), are narrower than the out-of-fold ones; without test scores thresholds stay as they
+    are. Raises UserError for another name, and for what the test scores do not allow.
     """
     check_transfer(wanted)
+    if test is None:
+        if wanted in ("averaged", "rates"):
+            raise UserError(f"--transfer {wanted} needs test predictions: --test FILE")
+        return "thresholds"
     if wanted == "averaged" and models < 2:
         raise UserError(
-            "--transfer averaged wants the test predictions of every fold's model, and these are "
+            "--transfer averaged needs the test predictions of every fold's model, and these are "
             "averaged already. Give them fold by fold, or take --transfer rates."
         )
     if wanted != "auto":
@@ -62,23 +69,28 @@ def choose_transfer(wanted: str, sample: Sample, test: NDArray[np.float32], mode
     return "rates" if np.median(ratio) < NARROWER - 2 * error else "thresholds"
 
 
-def carry(transfer: str, cuts: Thresholds, sample: Sample, test: NDArray[np.float32]) -> Thresholds:
-    """The cuts for the test scores, (classes,), from those found on the sample."""
+def carry(
+    transfer: str, thresholds: Thresholds, sample: Sample, test: NDArray[np.float32]
+) -> Thresholds:
+    """The thresholds for the test scores, (classes,), from those found on the sample."""
     if transfer != "rates":
-        return cuts
-    return rate_thresholds(test, decide(sample.probs, cuts).mean(axis=0))
+        return thresholds
+    return rate_thresholds(test, decide(sample.probs, thresholds).mean(axis=0))
 
 
 def classes_that_disagree(
-    cuts: Thresholds, sample: Sample, test_cuts: Thresholds, test: NDArray[np.float32]
+    thresholds: Thresholds,
+    sample: Sample,
+    test_thresholds: Thresholds,
+    test: NDArray[np.float32],
 ) -> list[int]:
     """The classes predicted more or less often on the test set than chance explains.
 
-    Compares the shares of rows above the cuts by a normal test at 5 % over all classes together
-    (Bonferroni). Rows of a group go together, so the variance is taken between the groups of the
-    sample, and test rows are thought to be grouped alike.
+    Compares the shares of rows above the thresholds by a normal test at 5% over all classes
+    together (Bonferroni). Rows of a group go together, so the variance is taken between the groups
+    of the sample, and test rows are assumed to be grouped alike.
     """
-    here, there = decide(sample.probs, cuts), decide(test, test_cuts)
+    here, there = decide(sample.probs, thresholds), decide(test, test_thresholds)
     rows, test_rows, classes = len(here), len(there), here.shape[1]
     rate = (here.sum(axis=0) + there.sum(axis=0)) / (rows + test_rows)
     by_group = np.zeros((int(sample.group.max()) + 1, classes))
@@ -120,8 +132,8 @@ def as_averaged(
     A score is signal plus noise of the model's own, and the mean over K models keeps 1/K of the
     noise's variance. So the scores of the rows with a label, and of those without, are drawn
     towards the middle of their kind until their variance is less by (1 - 1/K) of the noise: exact
-    if both are normal, right in the first two moments otherwise. Cuts and scores found on these
-    are cuts and scores for averaged test predictions. Shapes (rows, classes) and, for `noise`,
+    if both are normal, right in the first two moments otherwise. Thresholds and scores found on
+    these are those for averaged test predictions. Shapes (rows, classes) and, for `noise`,
     (classes,).
     """
     logits = to_logits(probs)
