@@ -233,7 +233,7 @@ def models(
         return
     with without_announcements():
         from kit.data.augment import AUGMENTATIONS
-        from kit.training.mixing import MIXES
+        from kit.data.mixing import MIXES
 
     listed = {"augment": AUGMENTATIONS, "mix": MIXES}
     print_models(names, facts.channels, len(facts.class_keys), listed)

@@ -10,7 +10,13 @@ from kit.competitions.tables import LabelTable
 from kit.core.terminal import say, table
 from kit.data.folds import Folds
 from kit.data.folds_stage import class_titles
-from kit.data.sampling import find_sampling
+from kit.data.sampling import (
+    SAMPLINGS,
+    SamplingOptions,
+    build_sampling,
+    parse_repeats,
+    parse_sampling,
+)
 
 
 def print_samplings(
@@ -24,13 +30,13 @@ def print_samplings(
     """Print how often rows of each class are seen an epoch when fold 0 is left out, on average.
 
     There is a column for each sampling; `threshold`, `cap` and `repeats` are those of
-    `find_sampling`, and without `repeats` there is no column for the table. Raises UserError for
+    `SamplingOptions`, and without `repeats` there is no column for the table. Raises UserError for
     repeats that do not read so.
     """
     trained = labels.labels[folds.of(labels.ids) != 0]
-    hows = ["none", "repeat", "inverse", "balanced", *(["table"] if repeats else [])]
-    keys = competition.class_keys
-    times = [find_sampling(how, trained, keys, threshold, cap, repeats).times for how in hows]
+    options = SamplingOptions(competition.class_keys, threshold, cap, parse_repeats(repeats))
+    hows = [how for how, one in SAMPLINGS.items() if repeats or "repeats" not in one.settings]
+    times = [build_sampling(parse_sampling(how), trained, options).times for how in hows]
     columns = [_seen(trained, each) for each in times]
     whole = [int(count) for count in [*labels.labels.sum(axis=0), _unlabelled(labels.labels).sum()]]
     titles = [*class_titles(competition), "without labels"]

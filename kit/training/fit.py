@@ -23,7 +23,6 @@ from kit.training.display import FoldDisplay
 from kit.training.events import append_events
 from kit.training.fold import FoldTask
 from kit.training.memory import is_out_of_memory, more_parts
-from kit.training.mixing import find_mix
 from kit.training.phase import PhaseTrainer
 from kit.training.predict import Predictor
 from kit.training.schedule import Phase, is_over, phases
@@ -73,7 +72,7 @@ def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
     """In how many parts to try the batch next, after it did not fit in `parts`."""
     recipe = task.recipe
     more = more_parts(recipe.batch, parts)
-    if more is None or (more == recipe.batch and find_mix(recipe.mix).mixes):
+    if more is None or (more == recipe.batch and recipe.mix.mixes):
         raise UserError(
             f"Memory does not hold the training of {recipe.name} on {recipe.batch // parts} images "
             f"of {recipe.size} pixels, the fewest it takes. Try a smaller --size, another "
