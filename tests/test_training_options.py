@@ -15,6 +15,7 @@ from kit.core.errors import UserError
 from kit.core.paths import RunFiles, Workspace
 from kit.data.folds_stage import fold_stage
 from kit.data.predictions import read_predictions, to_logits
+from kit.data.run_files import EpochLog
 from kit.data.runs import Run
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
@@ -22,7 +23,6 @@ from kit.report.status import print_status
 from kit.submission.record import read_ancestry
 from kit.training.again import predict_again
 from kit.training.batches import EpochBatches
-from kit.training.checkpoint import EpochLog
 from kit.training.events import append_events
 from kit.training.train import train
 

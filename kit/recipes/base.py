@@ -1,6 +1,7 @@
 """What a recipe is: every choice that changes what a trained model is, in one frozen value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -183,6 +184,14 @@ class Recipe(BaseModel):
         return self.frozen_epochs + self.epochs
 
 
+def recipe_of(settings: Mapping[str, Any], origin: Path) -> Recipe:
+    """The recipe of the settings in a file; UserError in one line where they make none."""
+    try:
+        return Recipe.model_validate(dict(settings))
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_first_complaint(error)}") from None
+
+
 # A setting, the values of another with which it changes nothing, and one with which it does.
 _IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
     "weight_decay": ("optimizer", ("adam", "sgd"), "adamw"),
@@ -226,7 +235,7 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     try:
         changed = Recipe.model_validate({**recipe.model_dump(), **given})
     except ValidationError as error:
-        raise UserError(_first_complaint(error)) from None
+        raise UserError(f"--set {_first_complaint(error)}") from None
     for key, value in given.items():
         _refuse_idle(changed, key, value)
     return changed
@@ -249,4 +258,4 @@ def _refuse_idle(recipe: Recipe, key: str, value: object) -> None:
 def _first_complaint(error: ValidationError) -> str:
     complaint = error.errors()[0]
     key = ".".join(str(part) for part in complaint["loc"])
-    return f"--set {key}={complaint['input']}: {complaint['msg'].lower()}."
+    return f"{key}={complaint['input']}: {complaint['msg'].lower()}."

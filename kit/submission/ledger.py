@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from kit.competitions.base import Competition
-from kit.core.disk import write_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.terminal import say, table
@@ -13,7 +12,7 @@ from kit.kaggle.clock import Clock
 from kit.kaggle.listed import Listed
 from kit.submission.entries import Entry, read_entries
 from kit.submission.final import choose_final, match_of_estimates
-from kit.submission.record import Elsewhere, all_uploads
+from kit.submission.record import Elsewhere, all_uploads, save_elsewhere
 from kit.submission.upload import is_listing_of, one_at_a_time, take_result
 
 
@@ -51,8 +50,7 @@ def read_scores(competition: Competition, workspace: Workspace, clock: Clock) ->
                     take_result(workspace.submission(name), upload, one)
                     ours.add(one.ref)
         others = [one for one in listed if one.ref not in ours]
-        saved = [_elsewhere(one).model_dump(mode="json") for one in others]
-        write_json(workspace.made_elsewhere(competition.name), saved)
+        save_elsewhere(workspace, competition.name, [_elsewhere(one) for one in others])
     say(f"Kaggle lists {len(listed)} submissions, {len(others)} of them made elsewhere.")
 
 

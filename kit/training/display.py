@@ -4,7 +4,7 @@ import time
 
 from kit.core.progress import Bar, duration
 from kit.core.terminal import SECONDS_BETWEEN_LINES, console, say
-from kit.training.checkpoint import EpochLog
+from kit.data.run_files import EpochLog
 
 
 class FoldDisplay:

@@ -7,18 +7,12 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from kit.core.disk import write_json
 from kit.core.errors import UserError
 from kit.core.terminal import say
 from kit.data.predictions import Predictions, to_probs, write_predictions
+from kit.data.run_files import Done, EpochLog, Progress, load_progress, write_done
 from kit.training import backend
-from kit.training.checkpoint import (
-    EpochLog,
-    Progress,
-    load_progress,
-    remove_unfinished,
-    save_epoch,
-)
+from kit.training.checkpoint import remove_unfinished, save_epoch
 from kit.training.display import FoldDisplay
 from kit.training.events import append_events
 from kit.training.fold import FoldTask
@@ -64,8 +58,7 @@ def train_fold(task: FoldTask, display: FoldDisplay) -> None:
     attempt.model.load_weights(task.files.weights(state.best))
     write_fold_predictions(task, attempt.predictor, state.best)
     remove_unfinished(task.files, state.best)
-    done = {"epochs": len(state.log), "best": state.best, "parts": parts}
-    write_json(task.files.done, done)
+    write_done(task.files, Done(len(state.log), state.best, parts))
 
 
 def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
+from kit.data.run_files import EpochLog, Progress
 from kit.models.batch_f1 import BatchF1
 from kit.training import backend
 from kit.training.batches import EpochBatches
-from kit.training.checkpoint import EpochLog, Progress, load_epoch
+from kit.training.checkpoint import load_epoch
 from kit.training.fold import FoldTask
 from kit.training.optimizer import build_optimizer
 from kit.training.plan import plan_epoch, steps_per_epoch
