@@ -193,6 +193,7 @@ def test_texts_are_parsed_when_a_recipe_is_made_and_dumped_as_they_were() -> Non
     assert {key: dumped[key] for key in TEXTS} == TEXTS
     assert json.loads(json.dumps(dumped)) == dumped
     assert Recipe.model_validate(dumped) == recipe
+    assert hash(Recipe.model_validate(dumped)) == hash(recipe)
 
 
 @pytest.mark.parametrize(

@@ -72,8 +72,9 @@ class Format:
         """
         from pydantic import TypeAdapter, ValidationError
 
+        content = self.read_body(path)
         try:
-            return TypeAdapter(kind).validate_python(self.read_body(path))
+            return TypeAdapter(kind).validate_python(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))

@@ -20,7 +20,7 @@ class Term:
     """
 
     name: str
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, float] = field(hash=False)
     weight: float = 1.0
     text: str = field(default="", compare=False)
 

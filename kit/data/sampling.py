@@ -37,7 +37,7 @@ class Sampling:
 class Repeats:
     """How often rows of some classes come, as `27:10,15:8` says; it prints as that `text`."""
 
-    times: Mapping[str, float] = field(default_factory=dict)
+    times: Mapping[str, float] = field(default_factory=dict, hash=False)
     text: str = ""
 
     def __str__(self) -> str:

@@ -28,7 +28,7 @@ from kit.data.images import Source, decode_image, find_source
 
 # No recipe takes smaller images.
 MIN_SIZE = 16
-_META = Format("the description of a store", 1, "Delete it to pack the images again.", 0)
+_META = Format("the description of a store", 1, "Delete it to pack the images again.", oldest=0)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 def parsed_by(
     parse: Callable[[str], Any], kind: type, names: Iterable[str] = ()
 ) -> tuple[Any, ...]:
-    """The annotations of a field of this kind, which `parse` makes of a text and prints as it.
+    """Annotations of a field of type `kind`: parsed from a text by `parse`, dumped by `str`.
 
-    A value that is parsed already is taken as it is. `names` are the only ones that may stand in
-    the text, for the schema. UserErrors of `parse` come through as they are.
+    A value of that type is taken as it is. `names` are the only ones that the text may contain, for
+    the schema. UserErrors of `parse` come through as they are.
     """
 
     def read(given: Any) -> Any:

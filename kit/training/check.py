@@ -1,14 +1,11 @@
 """Whether a recipe can be trained, found out before anything is packed."""
 
-import numpy as np
-
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.data.sampling import SAMPLINGS
 from kit.models.build import check_architecture
 from kit.models.losses import check_smoothing
 from kit.recipes.base import Recipe
-from kit.training.plan import recipe_sampling
 
 
 def check_recipe(recipe: Recipe, competition: Competition) -> None:
@@ -20,8 +17,7 @@ def check_recipe(recipe: Recipe, competition: Competition) -> None:
     check_architecture(recipe.model_copy(update={"weights": "none"}), competition.channels)
     check_smoothing(recipe.loss, recipe.label_smoothing)
     if "repeats" in SAMPLINGS[recipe.sampling.name].settings:
-        no_rows = np.zeros((1, len(competition.class_keys)), np.uint8)
-        recipe_sampling(recipe, no_rows, competition.class_keys)
+        recipe.repeats.of(competition.class_keys)
     if recipe.batch % recipe.accumulate:
         raise UserError(
             f"--set accumulate={recipe.accumulate}: a batch of {recipe.batch} does not divide into "
