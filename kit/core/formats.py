@@ -1,4 +1,4 @@
-"""JSON files that carry their format's version, so that other versions of the kit can tell."""
+"""JSON files that carry a format version, so that other versions of the kit can read or refuse."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from kit.core.errors import UserError
-from kit.core.terminal import say
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.run_files import Done, EpochLog, Progress, load_progress, write_done
 from kit.training import backend
@@ -18,7 +17,7 @@ from kit.training.events import append_events
 from kit.training.fold import FoldTask
 from kit.training.memory import is_out_of_memory, more_parts
 from kit.training.phase import PhaseTrainer
-from kit.training.predict import Predictor
+from kit.training.predictor import Predictor
 from kit.training.schedule import Phase, is_over, phases
 from kit.training.validate import FoldScores, validate
 
@@ -51,7 +50,7 @@ def train_fold(task: FoldTask, display: FoldDisplay) -> None:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            parts = _more_parts(task, parts, error)
+            parts = _more_parts(task, parts, error, display)
         display.again()
     if state.best is None:
         raise ValueError(f"{task.files.folder} has a log without a best epoch")
@@ -61,7 +60,7 @@ def train_fold(task: FoldTask, display: FoldDisplay) -> None:
     write_done(task.files, Done(len(state.log), state.best, parts))
 
 
-def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
+def _more_parts(task: FoldTask, parts: int, error: Exception, display: FoldDisplay) -> int:
     """In how many parts to try the batch next, after it did not fit in `parts`."""
     recipe = task.recipe
     more = more_parts(recipe.batch, parts)
@@ -71,7 +70,7 @@ def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
             f"of {recipe.size} pixels, the fewest it takes. Try a smaller --size, another "
             "--set backbone, or --set precision=mixed."
         ) from error
-    say(
+    display.reporter.say(
         f"Memory does not hold {recipe.batch // parts} images at once: {recipe.batch // more} from "
         f"now on, and gradients of {more} such parts make a step (--set accumulate={more})."
     )
@@ -81,8 +80,9 @@ def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
 def _begin(task: FoldTask, parts: int, display: FoldDisplay) -> Attempt:
     """Free what was in memory before, and build the fold's network."""
     backend.prepare(task.seed, task.recipe.precision)
-    model = task.model(begun=bool(load_progress(task.files).log))
-    return Attempt(task, model, Predictor(model, task.recipe.size), parts, display)
+    model = task.model(bool(load_progress(task.files).log), display.reporter)
+    predictor = Predictor(model, task.recipe.size, reporter=display.reporter)
+    return Attempt(task, model, predictor, parts, display)
 
 
 def _train(attempt: Attempt) -> Progress:
