@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError, field_serializer, field_validator
+from pydantic import ConfigDict, TypeAdapter, field_serializer, field_validator
 from pydantic.dataclasses import dataclass
 
-from kit.core.errors import UserError
 from kit.core.formats import Floats, Format
 from kit.ensemble.combine import Average, Stack, combine_test
 from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, Trial
@@ -216,24 +215,12 @@ class Decision:
     @classmethod
     def load(cls, path: Path | str) -> "Decision":
         """Read what `save` wrote; UserError in one line for anything else."""
-        content = FORMAT.read(Path(path))
-        return cls.from_json({key: content[key] for key in content if key not in FORMAT.own}, path)
+        return FORMAT.read_as(Path(path), Decision)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for JSON; thresholds by class key."""
         plain: dict[str, Any] = TypeAdapter(Decision).dump_python(self, mode="json")
         return plain
-
-    @classmethod
-    def from_json(cls, content: Any, source: Path | str) -> "Decision":
-        """The decision that `as_json` wrote; `source` is named in the UserError for another one."""
-        try:
-            return TypeAdapter(Decision).validate_python(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            reason = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{source} is damaged at {place}: {reason}. {FORMAT.remake}") from None
 
     @field_serializer("thresholds", "oof_thresholds")
     def _by_class(self, thresholds: NDArray[np.float64]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from kit.data.store import Store, pack
 from kit.ensemble import Decision, make_unseen
 from kit.kernel.weights import weights_of
 from kit.models.build import build_model
-from kit.recipes.base import Recipe
+from kit.recipes.base import Recipe, recipe_of
 from kit.submission.check import check_submission
 from kit.training import backend
 from kit.training.predictor import Predictor
@@ -107,7 +107,7 @@ def _predict_runs(
 
 def _recipe(run: Run) -> Recipe:
     # The weights come from the dataset; pretrained ones would be downloaded to be overwritten.
-    return Recipe.model_validate(dict(run.recipe)).model_copy(update={"weights": "none"})
+    return recipe_of(run.recipe, run.files.recipe).model_copy(update={"weights": "none"})
 
 
 def _build(competition: Competition, recipe: Recipe) -> keras.Model:

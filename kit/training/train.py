@@ -10,6 +10,7 @@ from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
+from kit.data.run_files import load_progress
 from kit.data.runs import Run, begin_run
 from kit.data.stacked import Stacked
 from kit.data.store import Store, pack
@@ -17,7 +18,6 @@ from kit.models.build import check_architecture
 from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.check import check_recipe
-from kit.training.checkpoint import load_progress
 from kit.training.display import FoldDisplay
 from kit.training.estimate import advice, forward_images, seconds_per_forward
 from kit.training.fit import train_fold
