@@ -13,7 +13,7 @@ from kit.core.errors import UserError, some
 from kit.core.paths import Workspace, extra_split
 from kit.data.images import Archive, Source, find_source
 from kit.data.store import Store, pack_images
-from kit.data.twins import LEAST, find_all_twins
+from kit.data.twins import LEAST, find_all_twins, fingerprints
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _read_or_find_twins(path: Path, train: Store, extra: Store) -> NDArray[np.in
         found = read_json(path)
         if {key: found.get(key) for key in stores} == stores:
             return np.array(found["pairs"], dtype=np.int64).reshape(-1, 2)
-    pairs = find_all_twins(train.images, extra.images)
+    pairs = find_all_twins(fingerprints(train.images), fingerprints(extra.images))
     write_json(path, {**stores, "pairs": pairs.tolist()})
     return pairs
 

@@ -10,7 +10,7 @@ from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data.runs import Run
 from kit.data.store import open_store
-from kit.data.twins import find_twins, find_twins_within
+from kit.data.twins import find_twins, find_twins_within, fingerprints
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,6 @@ def find_copies(
         )
     train = open_store(workspace.store(min(sizes), "train"))
     test = open_store(workspace.store(min(sizes), "test"))
-    known = train.images[train.rows(list(ids))]
-    asked = test.images[test.rows(list(test_ids))]
+    known = fingerprints(train.images, train.rows(ids))
+    asked = fingerprints(test.images, test.rows(test_ids))
     return Copies(find_twins_within(known), find_twins(known, asked))
