@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from flowers import flowers, write_flowers
@@ -35,6 +38,7 @@ from kit.kernel.image import check_dataset
 from kit.kernel.notebook import script_of
 from kit.kernel.rules import NO_OWNER
 from kit.kernel.stage import Wish, kernel_stage
+from kit.models.build import build_model
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.submission.write import write_submission
@@ -214,6 +218,27 @@ def test_test_images_packed_in_parts_give_the_same_predictions(
     expected = read_predictions(meadow.blend("both").test, flowers.class_keys).take(found.ids)
     np.testing.assert_allclose(found.probs, expected.probs, atol=1e-6)
     assert not (tmp_path / "packed").exists()
+
+
+def test_one_network_is_in_memory_at_a_time_and_predicts_as_training_did(
+    meadow: Workspace, written: KernelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[weakref.ref[keras.Model]] = []
+    alive: list[int] = []
+
+    def build(*words: Any, **settings: Any) -> keras.Model:
+        alive.append(sum(network() is not None for network in built))
+        model = build_model(*words, **settings)
+        built.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(predict, "build_model", build)
+    monkeypatch.setattr(predict, "PART_BYTES", 8 * 24 * 24 * 3)  # two parts of the larger size
+    predict.predict(written.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
+    assert alive == [0, 0, 0]
+    found = read_predictions(tmp_path / "test.parquet", flowers.class_keys)
+    expected = read_predictions(meadow.blend("both").test, flowers.class_keys).take(found.ids)
+    np.testing.assert_array_equal(found.probs, expected.probs)
 
 
 def test_writing_it_again_changes_nothing(meadow: Workspace, copy: KernelFiles) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,20 +85,19 @@ def _find_competition(dataset: Path, name: str) -> Competition:
 def _predict_runs(
     competition: Competition, workspace: Workspace, runs: Sequence[Run], ids: Sequence[str]
 ) -> dict[str, list[Predictions]]:
-    """The test predictions of each run's fold models, by the run's name, the folds in order."""
+    """The test predictions of each run's fold models, by the run's name, the folds in order.
+
+    One network is in memory at a time. Each is built anew for every part of the images: that takes
+    seconds, where decoding the images again for every run would take many minutes.
+    """
     recipes = {run.name: _recipe(run) for run in runs}
-    # As training did before it predicted, so that the numbers are the same.
-    backend.prepare(seed=0)
-    models = {name: _build(competition, recipe) for name, recipe in recipes.items()}
-    predictors = {name: Predictor(model, recipes[name].size) for name, model in models.items()}
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
     for size in sorted({recipe.size for recipe in recipes.values()}):
         rows = max(1, PART_BYTES // (size * size * len(competition.channels)))
         for start in range(0, len(ids), rows):
             store = pack(competition, workspace, "test", size, ids[start : start + rows])
             for run in (run for run in runs if recipes[run.name].size == size):
-                views = recipes[run.name].tta
-                predicted = _predict_folds(competition, run, predictors[run.name], views, store)
+                predicted = _predict_folds(competition, run, recipes[run.name], store)
                 parts[run.name].append(predicted)
             shutil.rmtree(workspace.store(size, "test").images.parent)
     return {
@@ -113,20 +111,19 @@ def _recipe(run: Run) -> Recipe:
     return Recipe.model_validate(dict(run.recipe)).model_copy(update={"weights": "none"})
 
 
-def _build(competition: Competition, recipe: Recipe) -> keras.Model:
-    backend.use_precision(recipe.precision)
-    return build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
-
-
 def _predict_folds(
-    competition: Competition, run: Run, predictor: Predictor, views: int, store: Store
+    competition: Competition, run: Run, recipe: Recipe, store: Store
 ) -> list[Predictions]:
     """The predictions of each fold's model for a store, the folds in order."""
+    # Frees the network before. As training did before it predicted, so that the numbers are equal.
+    backend.prepare(seed=0, precision=recipe.precision)
+    model = build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
+    predictor = Predictor(model, recipe.size)
     predicted = []
     with bar(run.name, total=run.folds * len(store.ids), lines=True) as progress:
         for weights in weights_of(run):
-            predictor.model.load_weights(weights)
-            logits = predictor.logits(store.images, np.arange(len(store.ids)), views)
+            model.load_weights(weights)
+            logits = predictor.logits(store.images, np.arange(len(store.ids)), recipe.tta)
             probs = to_probs(logits.astype(np.float64))
             predicted.append(Predictions(store.ids, probs, competition.class_keys))
             progress.advance(len(store.ids))
