@@ -172,9 +172,10 @@ def test_rows_that_differ_from_the_submission_are_counted(
     meadow: Workspace, written: KernelFiles
 ) -> None:
     alike = Agreement(difference=0.0, rows_differing=0, isolated=False)
-    require_agreement(alike, written)
+    plan = plan_kernel(flowers, meadow, meadow.blend("both"), FILE, "flowers both", None)
+    require_agreement(alike, plan, written)
     with pytest.raises(UserError, match=r"agree to 0\.0e\+00, but 3 rows of .*submission\.csv"):
-        require_agreement(replace(alike, rows_differing=3), written)
+        require_agreement(replace(alike, rows_differing=3), plan, written)
 
 
 def test_python_and_its_children_are_kept_off_the_network(tmp_path: Path) -> None:
@@ -371,7 +372,7 @@ def test_a_folder_of_something_else_is_left_alone(
 ) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "mine.txt").write_text("years of work")
-    with pytest.raises(UserError, match="holds dataset, which kit kernel did not write"):
+    with pytest.raises(UserError, match="holds dataset, which the kit did not write"):
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=tmp_path), system_clock())
     assert (tmp_path / "dataset" / "mine.txt").exists()
 

@@ -59,8 +59,7 @@ def kernel(
     from kit.kernel.stage import Wish, kernel_stage
 
     facts, workspace = place(competition, data)
-    own_file = Path(competition) if competition.endswith(".py") else None
-    wish = Wish(own_file, title, out, check, push)
+    wish = Wish(facts.file, title, out, check, push)
     kernel_stage(facts, workspace, name, wish, system_clock())
 
 

@@ -37,7 +37,7 @@ def data(competition: CompetitionName = "hpa") -> None:
         raise UserError(
             f"The data belong in {workspace.source}. {facts.how_to_get(workspace.source)}"
         )
-    say(f"{facts.title}: {workspace.source}. Next: kit folds --competition {facts.name}")
+    say(f"{facts.title}: {workspace.source}. Next: {workspace.typed.command('folds')}")
 
 
 @app.command()
@@ -82,7 +82,7 @@ def folds(
     target = out or workspace.folds
     asked = {name for name in ("n", "seed", "how", "groups", "force") if _is_given(context, name)}
     if show is not None and target.exists() and not asked:
-        made = read_folds(target, facts.read_labels(workspace.source))
+        made = read_folds(target, facts.read_labels(workspace.source), workspace.typed)
     else:
         made = fold_stage(facts, workspace, n, seed, groups, out, force, how)
     if show is not None:
@@ -122,7 +122,7 @@ def pack(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="A recipe: see kit models.")],
+    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,
@@ -200,7 +200,7 @@ def predict(
 
 @app.command()
 def look(
-    model: Annotated[str, typer.Argument(help="A recipe: see kit models.")],
+    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,

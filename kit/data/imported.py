@@ -38,7 +38,7 @@ def import_predictions(
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"NAME {name!r}: wants letters, digits, '.', '-' and '_' only.")
     labels = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, labels)
+    folds = read_folds(workspace.folds, labels, workspace.typed)
     if len(tests) not in (0, 1, folds.n):
         raise UserError(
             f"--test was given {len(tests)} times. Give it once, for predictions that are averaged "
@@ -159,9 +159,10 @@ def _say_what_next(run: Run, oof: Path, table: Path, has_folds: bool, tests: int
             f"folds of {table}. If it was not, its scores are too good."
         )
     with_tests = {0: "no test predictions", 1: "averaged test predictions"}
+    following = f"Next: {run.typed.command('blend')}"
     say(
         f"{run.name}: {run.folds} folds, {with_tests.get(tests, 'test predictions of each')}. "
-        + ("Next: kit blend" if tests else "It can be compared, but not blended without --test.")
+        + (following if tests else "It can be compared, but not blended without --test.")
     )
 
 

@@ -1,6 +1,6 @@
 """Runs: a recipe, its folds and its stores frozen together under one digest."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from kit.competitions.base import Competition
 from kit.core.disk import digest, digest_file, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, RunFiles, Workspace
+from kit.core.suggest import Typed
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
 
 
@@ -18,7 +19,7 @@ class Run:
 
     `recipe` are the recipe's settings as plain values, or the files that the predictions were
     imported from; `folds` is how many folds there are, and the digests say which table they are
-    from and which labels were learned.
+    from and which labels were learned. `typed` is how the user names the competition.
     """
 
     files: RunFiles
@@ -26,6 +27,7 @@ class Run:
     folds: int
     folds_digest: str
     labels_digest: str
+    typed: Typed
 
     @property
     def name(self) -> str:
@@ -64,7 +66,7 @@ class Run:
         if "imported" in self.recipe and not self.has_tests():
             raise UserError(
                 f"{self.name} has no test predictions, so it cannot be blended. Import it again "
-                f"with them: {self._import_command()} --test FILE"
+                f"with them: {self._import_command('--test', 'FILE')}"
             )
         averaged = self.files.averaged_test
         parts = [self.files.fold(fold).test for fold in range(self.folds)]
@@ -77,8 +79,7 @@ class Run:
         files = self.files.fold(None)
         if not files.done.exists():
             raise UserError(
-                f"{self.name} has no model trained on all rows. Train it: kit train "
-                f"{self.recipe['name']} --folds all with its settings of before."
+                f"{self.name} has no model trained on all rows. {self.how_to_train('all')}"
             )
         return read_predictions(files.test, competition.class_keys)
 
@@ -112,15 +113,25 @@ class Run:
                     f"{self._import_command()}"
                 )
             raise UserError(
-                f"{self.name}: folds that are not trained: {listed}. Train them: "
-                f"kit train {self.recipe['name']} --size {self.recipe['size']} --folds {listed} "
-                "with the --set options of before."
+                f"{self.name}: folds that are not trained: {listed}. {self.how_to_train(listed)}"
             )
 
-    def _import_command(self) -> str:
+    def how_to_train(self, folds: str) -> str:
+        """A sentence with the command that trains these folds, as --folds takes them: 0,1 or all.
+
+        The command has every setting of the run when `remember_command` has kept them.
+        """
+        if self.files.command.exists():
+            words = read_json(self.files.command)["words"]
+            return f"Train it: {self.typed.command(*words, '--folds', folds)}"
+        words = ["train", self.recipe["name"], "--size", self.recipe["size"], "--folds", folds]
+        return f"Train it, with the same --set options: {self.typed.command(*words)}"
+
+    def _import_command(self, *more: str) -> str:
         made = self.recipe["imported"]
-        tests = "".join(f" --test {test}" for test in made["tests"])
-        return f"kit import-predictions {self.recipe['name']} --oof {made['oof']}{tests}"
+        tests = [word for test in made["tests"] for word in ("--test", test)]
+        words = [self.recipe["name"], "--oof", made["oof"], *tests, *more]
+        return self.typed.command("import-predictions", *words)
 
 
 def begin_run(
@@ -148,7 +159,15 @@ def begin_run(
     if not files.inputs.exists():
         write_json(files.recipe, dict(recipe))
         write_json(files.inputs, inputs)
-    return Run(files, recipe, folds, folds_digest, labels_digest)
+    return Run(files, recipe, folds, folds_digest, labels_digest, workspace.typed)
+
+
+def remember_command(run: Run, words: Sequence[str]) -> None:
+    """Keep the words after `kit` that train the run, so that messages can suggest them whole.
+
+    They have no options for the competition and no --folds. No part of the run's identity.
+    """
+    write_json(run.files.command, {"words": list(words)})
 
 
 def open_run(workspace: Workspace, name: str) -> Run:
@@ -163,8 +182,10 @@ def open_run(workspace: Workspace, name: str) -> Run:
         if len(begun) > 1:
             raise UserError(f"'{name}' may be any of several runs: {', '.join(begun)}. Name one.")
         if not begun:
-            known = ", ".join(workspace.run_names()) or "none; train one with kit train MODEL"
-            raise UserError(f"No run '{name}' in {workspace.runs}. There are: {known}.")
+            names = workspace.run_names()
+            train = workspace.typed.command("train", "MODEL")
+            known = f"There are: {', '.join(names)}." if names else f"Train one: {train}"
+            raise UserError(f"No run '{name}' in {workspace.runs}. {known}")
         files = workspace.run(begun[0])
     inputs = read_json(files.inputs)
     return Run(
@@ -173,6 +194,7 @@ def open_run(workspace: Workspace, name: str) -> Run:
         inputs["folds"],
         inputs["folds_digest"],
         inputs["labels_digest"],
+        workspace.typed,
     )
 
 

@@ -32,8 +32,8 @@ def find_copies(
     sizes = [size for run in runs if (size := run.recipe["size"]) is not None]
     if not sizes:
         raise UserError(
-            "--extra copies compares images, and none of these runs was trained here: "
-            "pack some with kit pack --size 128 and train one, or leave it out."
+            "--extra copies compares images, and none of these runs was trained here. Leave it "
+            f"out, or train one: {workspace.typed.command('train', 'MODEL')}"
         )
     train = open_store(workspace.store(min(sizes), "train"))
     test = open_store(workspace.store(min(sizes), "test"))

@@ -82,7 +82,7 @@ def submit_to_kaggle(
     files = workspace.submission(name)
     for path in (files.csv, files.provenance):
         if not path.exists():
-            raise UserError(f"{path} does not exist. Write it: kit blend")
+            raise UserError(f"{path} does not exist. Write it: {workspace.typed.command('blend')}")
     draft = Draft(competition, workspace, name, digest_file(files.csv))
     with one_at_a_time(workspace.submissions):
         under_way = None if wish.dry_run else _begun_before(draft, clock)
@@ -122,9 +122,8 @@ def _begun_before(draft: Draft, clock: Clock) -> tuple[Kaggle, Upload] | None:
 def _send_anew(draft: Draft, wish: Wish, clock: Clock) -> tuple[Kaggle, Upload] | None:
     """Check everything, print it, and send the file; None after a dry run."""
     made_of, estimate = read_ancestry(draft.files, draft.csv_digest)
-    sent = [
-        pair for pair in all_uploads(draft.workspace, draft.competition.name) if pair[1].is_sent
-    ]
+    uploads = all_uploads(draft.workspace, draft.competition.name)
+    sent = [pair for pair in uploads if pair[1].is_sent]
     found = _examine(draft, estimate, sent, wish.again)
     kaggle, listed = _ask_kaggle(draft, sent, wish, found, clock)
     _print(draft, found)
@@ -160,13 +159,12 @@ def _examine(
     provenance = read_json(draft.files.provenance)
     oof = provenance.get("oof")
     if oof is None:
-        raise UserError(f"{draft.files.provenance} was written by an older kit. Anew: kit blend")
+        blend = draft.workspace.typed.command("blend")
+        raise UserError(f"{draft.files.provenance} was written by an older kit. Anew: {blend}")
     if estimate is None and provenance["csv_digest"] == draft.csv_digest:
         found.warnings.append("its models were trained on all rows: no score is told beforehand.")
     elif estimate is None:
-        found.warnings.append(
-            "its bytes are not those that kit blend wrote: what to expect of it is not known."
-        )
+        found.warnings.append("its bytes are not what the kit wrote: what to expect is not known.")
     else:
         low, high = estimate.interval
         found.facts.append(
@@ -259,7 +257,9 @@ def _finish(kaggle: Kaggle, draft: Draft, upload: Upload, wish: Wish, clock: Clo
 
     Outside the lock: there is nothing to send any more, and another file may be.
     """
-    go_on = "kit submit goes on waiting, kit ledger --sync looks for the score."
+    typed, blend = draft.workspace.typed, draft.name.removeprefix(f"{draft.competition.name}-")
+    wait_on, look = typed.command("submit", blend), typed.command("ledger", "--sync")
+    go_on = f"wait on with: {wait_on}; or look for the score with: {look}"
     say(f"Submitted as number {upload.ref}. Waiting for the score; Ctrl-C loses nothing.")
     try:
         upload = wait_for_score(kaggle, draft.slug, draft.files, upload, wish.wait, clock)
@@ -267,9 +267,8 @@ def _finish(kaggle: Kaggle, draft: Draft, upload: Upload, wish: Wish, clock: Clo
         say(f"Kaggle has the submission: {go_on}")
         raise
     if upload.step == "rejected":
-        raise UserError(
-            f"Kaggle's grader rejects {draft.files.csv}: {upload.error or 'it gives no reason'}"
-        )
+        reason = upload.error or "it gives no reason"
+        raise UserError(f"Kaggle's grader rejects {draft.files.csv}: {reason}")
     if upload.step != "complete":
         say(f"No score after {duration(60 * wish.wait)}: {go_on}")
         return upload
