@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kit.competitions.images import ImageNames
 from kit.competitions.tables import LabelTable, TableFormat, read_ids
 from kit.core.errors import UserError
+from kit.core.progress import Reporter
 from kit.core.suggest import Typed
 
 # How much a channel adds to red, to green and to blue.
@@ -52,8 +53,8 @@ class Competition:
     command that downloads or makes the data.
     `private_share` is the share of the test rows that decides the final score, when it is known.
     `kaggle` is where it is downloaded from and submitted to. `prepare` makes the data where no
-    one can download them; `grade` is a local grader, which is asked instead of Kaggle. `file` is
-    the Python file that the user named instead of it.
+    one can download them, in the folder it is given; `grade` is a local grader, which is asked
+    instead of Kaggle. `file` is the Python file that the user named instead of it.
     Raises ValueError when the facts contradict each other.
     """
 
@@ -75,7 +76,7 @@ class Competition:
     group_table: str | None = None
     private_share: float | None = None
     kaggle: OnKaggle | None = None
-    prepare: Callable[[Path], None] | None = None
+    prepare: Callable[[Path, Reporter], None] | None = None
     grade: Callable[[Path, Path], Grades] | None = None
     file: Path | None = None
 

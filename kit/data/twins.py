@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.core.terminal import bar
+from kit.core.progress import SILENT, Reporter
 from kit.data.stacked import Images
 
 # Pictures are compared as this many cells a side: finer, and a shift by a pixel counts for more.
@@ -26,7 +26,9 @@ BLOCK = 512
 Prints = NDArray[np.float32]
 
 
-def find_twins(known: Prints, asked: Prints, least: float = LEAST) -> NDArray[np.int64]:
+def find_twins(
+    known: Prints, asked: Prints, least: float = LEAST, reporter: Reporter = SILENT
+) -> NDArray[np.int64]:
     """For each asked image the row of the known one that is nearly the same picture, or -1.
 
     Both are the images' `fingerprints`; the images may differ in size. Pictures are nearly the
@@ -35,18 +37,22 @@ def find_twins(known: Prints, asked: Prints, least: float = LEAST) -> NDArray[np
     other pictures. Raises UserError when the channels differ.
     """
     _refuse_other_channels(known, asked)
-    return _most_alike(known, asked, least, itself=True)
+    return _most_alike(known, asked, least, itself=True, reporter=reporter)
 
 
-def find_twins_within(prints: Prints, least: float = LEAST) -> NDArray[np.int64]:
+def find_twins_within(
+    prints: Prints, least: float = LEAST, reporter: Reporter = SILENT
+) -> NDArray[np.int64]:
     """For each image the row of another one here that is nearly the same picture, or -1.
 
     As `find_twins` of the images among themselves, where none is its own twin.
     """
-    return _most_alike(prints, prints, least, itself=False)
+    return _most_alike(prints, prints, least, itself=False, reporter=reporter)
 
 
-def find_all_twins(known: Prints, asked: Prints, least: float = LEAST) -> NDArray[np.int64]:
+def find_all_twins(
+    known: Prints, asked: Prints, least: float = LEAST, reporter: Reporter = SILENT
+) -> NDArray[np.int64]:
     """Every asked image with every known one that is nearly the same picture, as rows of pairs.
 
     As `find_twins`, where an image may have several twins. Returns int (pairs, 2), a row of
@@ -55,7 +61,7 @@ def find_all_twins(known: Prints, asked: Prints, least: float = LEAST) -> NDArra
     _refuse_other_channels(known, asked)
     by_value = _by_value(known)
     pairs: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
-    with bar("comparing pictures", total=len(asked), lines=True) as progress:
+    with reporter.bar("comparing pictures", total=len(asked), lines=True) as progress:
         for start in range(0, len(asked), BLOCK):
             block = asked[start : start + BLOCK]
             alike = np.zeros((len(block), by_value.shape[1]), dtype=bool)
@@ -74,7 +80,9 @@ def _refuse_other_channels(known: Prints, asked: Prints) -> None:
         )
 
 
-def fingerprints(images: Images, rows: NDArray[np.int64] | None = None) -> Prints:
+def fingerprints(
+    images: Images, rows: NDArray[np.int64] | None = None, reporter: Reporter = SILENT
+) -> Prints:
     """Small copies whose products sum to correlations: float32 (rows, SIDE, SIDE, channels).
 
     `images` is uint8 (images, size, size, channels); `rows` picks and orders them, None takes all.
@@ -84,7 +92,7 @@ def fingerprints(images: Images, rows: NDArray[np.int64] | None = None) -> Print
     """
     rows = np.arange(len(images)) if rows is None else rows
     prints = np.empty((len(rows), SIDE, SIDE, images.shape[-1]), np.float32)
-    with bar("fingerprints", total=len(rows), lines=True) as progress:
+    with reporter.bar("fingerprints", total=len(rows), lines=True) as progress:
         for position, row in enumerate(rows):
             prints[position] = _fingerprint(images[row])
             progress.advance()
@@ -102,7 +110,9 @@ def _fingerprint(image: NDArray[np.uint8]) -> Prints:
     return small / length if length > 0 else small
 
 
-def _most_alike(known: Prints, asked: Prints, least: float, itself: bool) -> NDArray[np.int64]:
+def _most_alike(
+    known: Prints, asked: Prints, least: float, itself: bool, reporter: Reporter
+) -> NDArray[np.int64]:
     """The row of the known print that is most like each asked one, if by more than `least`.
 
     Without `itself` both are the same prints, and none is compared with itself.
@@ -111,7 +121,7 @@ def _most_alike(known: Prints, asked: Prints, least: float, itself: bool) -> NDA
     if not len(known):
         return rows
     by_value = _by_value(known)
-    with bar("comparing pictures", total=len(asked), lines=True) as progress:
+    with reporter.bar("comparing pictures", total=len(asked), lines=True) as progress:
         for start in range(0, len(asked), BLOCK):
             block = asked[start : start + BLOCK]
             own = np.arange(len(block))
