@@ -163,5 +163,5 @@ def models(
     """List the recipes that can be trained: size, channels, parameters, weights."""
     from kit.stages.models import models_stage
 
-    facts, _ = place(competition, None)
-    models_stage(facts, names or [])
+    facts, workspace = place(competition, None)
+    models_stage(facts, names or [], workspace.typed)

@@ -116,16 +116,23 @@ class Run:
                 f"{self.name}: folds that are not trained: {listed}. {self.how_to_train(listed)}"
             )
 
-    def how_to_train(self, folds: str) -> str:
-        """A sentence with the command that trains these folds, as --folds takes them: 0,1 or all.
+    def training_words(self) -> tuple[str, ...] | None:
+        """What `remember_command` has kept of the run; None when nothing was."""
+        if not self.files.command.exists():
+            return None
+        return tuple(read_json(self.files.command)["words"])
 
-        The command has every setting of the run when `remember_command` has kept them.
+    def how_to_train(self, folds: str | None = None) -> str:
+        """A sentence with the command that trains some folds, as --folds takes them: 0,1 or all.
+
+        The command has every setting of the run where it is known how it was begun.
         """
-        if self.files.command.exists():
-            words = read_json(self.files.command)["words"]
-            return f"Train it: {self.typed.command(*words, '--folds', folds)}"
-        words = ["train", self.recipe["name"], "--size", self.recipe["size"], "--folds", folds]
-        return f"Train it, with the same --set options: {self.typed.command(*words)}"
+        some_folds = [] if folds is None else ["--folds", folds]
+        if words := self.training_words():
+            return f"Train it: {self.typed.command(*words, *some_folds)}"
+        words = ("train", self.recipe["name"], "--size", str(self.recipe["size"]))
+        command = self.typed.command(*words, *some_folds)
+        return f"Train it, with the same --set options: {command}"
 
     def _import_command(self, *more: str) -> str:
         made = self.recipe["imported"]

@@ -35,8 +35,8 @@ def find_copies(
             "--extra copies compares images, and none of these runs was trained here. Leave it "
             f"out, or train one: {workspace.typed.command('train', 'MODEL')}"
         )
-    train = open_store(workspace.store(min(sizes), "train"))
-    test = open_store(workspace.store(min(sizes), "test"))
+    train = open_store(workspace.store(min(sizes), "train"), workspace.typed)
+    test = open_store(workspace.store(min(sizes), "test"), workspace.typed)
     known = fingerprints(train.images, train.rows(ids))
     asked = fingerprints(test.images, test.rows(test_ids))
     return Copies(find_twins_within(known), find_twins(known, asked))

@@ -66,7 +66,7 @@ class Recipe(BaseModel):
     )
     augment: str = Field(
         default="symmetries",
-        description="how images are varied, several with + between; kit look MODEL shows it",
+        description="how images are varied, several with + between",
     )
     mix: str = Field(
         default="none",
