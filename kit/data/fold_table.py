@@ -48,7 +48,7 @@ class FoldOptions:
         return self.out or workspace.folds
 
     def words(self) -> list[str]:
-        """The words after `kit` that ask for this, without --force; what is the default left out."""
+        """The words after `kit` that ask for this, without --force and defaults."""
         usual = FoldOptions()
         asked = {name: getattr(self, name) for name in ("n", "seed", "how", "groups", "out")}
         given = [(name, value) for name, value in asked.items() if value != getattr(usual, name)]

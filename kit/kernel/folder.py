@@ -112,7 +112,7 @@ def write_kernel(plan: Plan, files: KernelFiles) -> bool:
     dataset_metadata, kernel_metadata = _metadata(plan, files)
     _refuse(metadata_problems(dataset_metadata, kernel_metadata))
 
-    push = _push_command(plan, files)
+    push = push_command(plan, files)
     _claim(files, push)
     # The marker goes first, so that a kill on the way leaves no dataset that looks whole.
     files.dataset.marker.unlink(missing_ok=True)
@@ -169,7 +169,8 @@ def _is_written(plan: Plan, files: KernelFiles, inputs: Mapping[str, Any]) -> bo
     return bool(read_json(files.dataset.marker)["inputs"] == digest(inputs))
 
 
-def _push_command(plan: Plan, files: KernelFiles) -> str:
+def push_command(plan: Plan, files: KernelFiles) -> str:
+    """The command that sends a notebook in this folder to Kaggle."""
     usual = plan.workspace.kernel(plan.blend.name) == files
     out = [] if usual else ["--out", str(files.folder)]
     return plan.workspace.typed.command("kernel", plan.blend.name, "--push", *out)

@@ -34,9 +34,10 @@ def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -
     means, and what it can be. Raises UserError for a name that is not known.
     """
     if not names:
-        _print_recipes(typed)
+        _print_recipes()
         _print_backbones()
-        say(f"Every setting of a recipe: {typed.command('models', 'NAME')}")
+        say(f"Train a recipe: {typed.command('train', 'NAME')}")
+        say(f"Its settings: {typed.command('models', 'NAME')}")
         return
     chosen = [recipes.get(name) for name in names]
     _print_built(chosen, competition)
@@ -45,12 +46,12 @@ def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -
         say(f"What augment does to images: {typed.command('look', recipe.name)}")
 
 
-def _print_recipes(typed: Typed) -> None:
+def _print_recipes() -> None:
     rows = []
     for recipe in map(recipes.get, recipes.names()):
         rows.append([recipe.name, recipe.size, recipe.backbone, recipe.stem, recipe.weights])
     header = ["recipe", "size", "backbone", "stem", "weights"]
-    table(f"Recipes: {typed.command('train', 'NAME')}", header, rows)
+    table("Recipes", header, rows)
 
 
 def _print_backbones() -> None:

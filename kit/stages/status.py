@@ -32,7 +32,7 @@ def status_stage(competition: Competition, workspace: Workspace) -> None:
     elif not workspace.folds.exists():
         say(f"Next: {command('folds')}")
     elif not any(not run.missing_folds() and run.has_tests() for run in runs):
-        say(f"Next: {command('train', 'MODEL')} ({command('models')} lists them)")
+        say(f"Next: {command('train', 'MODEL')}; the models: {command('models')}")
     elif not blends:
         say(f"Next: {command('blend')}")
     else:
