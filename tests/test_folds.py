@@ -389,8 +389,11 @@ def test_the_provenance_says_how_the_rows_were_split(
     )
     said = read_json(provenance_of(workspace.folds))
     assert said["method"].startswith(method)
-    keys = "competition method n seed rows groups labels_digest folds_digest"
+    keys = "competition method n seed rows groups labels_digest command folds_digest"
     assert list(said) == keys.split()
+    options = [*(["--how", how] if how != "stratified" else [])]
+    options += ["--groups", str(groups)] if grouped else []
+    assert said["command"] == ["folds", "--n", "3", *options]
 
 
 def test_folds_are_not_replaced_by_those_of_another_split(
