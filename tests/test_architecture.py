@@ -115,13 +115,9 @@ def test_no_import_points_back(path: Path) -> None:
 
 def prints(path: Path) -> bool:
     """Whether a file prints: by the kit's terminal, or by Python's own means."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id == "print":
-                return True
-        elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr"):
-            if isinstance(node.value, ast.Name) and node.value.id == "sys":
-                return True
+    code = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))}
+    if any(line.startswith("print(") for line in code) or {"sys.stdout", "sys.stderr"} & code:
+        return True
     return "kit.core.terminal" in imported(path)
 
 
