@@ -102,8 +102,8 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
 @pytest.mark.parametrize(
     ("spoil", "words", "message"),
     [
-        (no_data, FOLDS, "train.csv does not exist. Make it: kit data --competition cells"),
-        (no_data, PACK, "train.csv does not exist. Make it: kit data --competition cells"),
+        (no_data, FOLDS, "train.csv does not exist. Make it: kit data -c cells"),
+        (no_data, PACK, "train.csv does not exist. Make it: kit data -c cells"),
         (nothing, ("folds", "--n", "2"), "data/hpa/train.csv does not exist. Once you have acc"),
         (nothing, ("folds", "--data", "nowhere"), "--data nowhere is not a folder"),
         (wrong_header, FOLDS, "the header is 'id;labels', expected 'Id,Target'"),
@@ -144,8 +144,8 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
             (*TRAIN, "--folds", "a"),
             "--folds wants numbers with commas between, like 0,1, or all; got 'a'",
         ),
-        (nothing, TRAIN, "folds/cells.csv does not exist. Make it: kit folds --competition cells"),
-        (nothing, ("blend", "-c", "cells"), "kit folds --competition cells"),
+        (nothing, TRAIN, "folds/cells.csv does not exist. Make it: kit folds -c cells"),
+        (nothing, ("blend", "-c", "cells"), "folds/cells.csv does not exist."),
         (nothing, ("blend", "-c", "cells", "--method", "stak"), "Did you mean 'stack'?"),
         (nothing, ("blend", "-c", "cells", "--policy", "exakt"), "Did you mean 'exact'?"),
         (nothing, ("blend", "-c", "cells", "--policy", "fixed=x"), "wants a number: fixed=0.5"),
@@ -212,7 +212,7 @@ def test_pack_says_where_the_store_is(kit: Run, tmp_path: Path) -> None:
 
 
 def test_status_says_what_to_type_next(kit: Run) -> None:
-    assert "Next: kit folds --competition cells" in kit("status", "-c", "cells")[1]
+    assert "Next: kit folds -c cells" in kit("status", "-c", "cells")[1]
     kit(*FOLDS)
-    assert "Next: kit train MODEL --competition cells" in kit("status", "-c", "cells")[1]
+    assert "Next: kit train MODEL -c cells" in kit("status", "-c", "cells")[1]
     assert "Next: Once you have accepted the rules" in kit("status")[1]

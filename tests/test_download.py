@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from kaggle_place import Place
+from kaggle_place import FILE, Place
 from kaggle_server import Answer, Cut
 
 HERE = Path("data/cells")
@@ -53,7 +53,7 @@ def test_all_files_arrive_and_packed_tables_are_unpacked(site: Place) -> None:
     size = len(IMAGES) + len(SAMPLE) + len(site.server.files["train.csv.zip"])
     assert f"{size / 1e6:.1f} MB to download into data/cells, " in out
     assert "test.zip 3.5 MB." in out
-    assert out.endswith("Next: kit folds --competition cells\n")
+    assert out.endswith(f"Next: kit folds -c {FILE}\n")
 
 
 def test_what_is_there_is_not_downloaded_again(site: Place) -> None:

@@ -20,6 +20,7 @@ from kit.competitions.base import Competition
 from kit.competitions.images import FilePerChannel, OneFile
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
+from kit.core.suggest import Typed
 from kit.data import store as store_module
 from kit.data.store import open_store, pack
 
@@ -148,7 +149,7 @@ def test_rows_are_found_by_id(cells: Competition, workspace: Workspace) -> None:
     put_cells(workspace)
     store = pack(cells, workspace, "train", 16, IDS)
     assert store.rows(["c", "a", "c"]).tolist() == [2, 0, 2]
-    with pytest.raises(UserError, match=r"not in the store: d\. Pack again"):
+    with pytest.raises(UserError, match=r"not in the store: d\. Delete it, pack"):
         store.rows(["a", "d"])
 
 
@@ -276,8 +277,8 @@ def test_a_store_without_its_array_or_marker_is_made_again(
     pack(cells, workspace, "train", 32, IDS)
     files = workspace.store(32, "train")
     getattr(files, lost).unlink()
-    with pytest.raises(UserError, match=r"has not been packed\. Pack it: kit pack --size 32"):
-        open_store(files)
+    with pytest.raises(UserError, match=r"not been packed\. Pack it: kit pack --size 32 -c s\.py$"):
+        open_store(files, Typed("s.py"))
     np.testing.assert_array_equal(pack(cells, workspace, "train", 32, IDS).images, images)
 
 
@@ -295,7 +296,7 @@ def test_an_array_with_other_rows_than_ids_is_refused(
     pack(cells, workspace, "train", 16, IDS)
     files = workspace.store(16, "train")
     np.save(files.images, noise(2, 16, 16, 4))
-    with pytest.raises(UserError, match=r"has 2 rows for 3 ids\. Pack again"):
+    with pytest.raises(UserError, match=r"has 2 rows for 3 ids\. Delete it"):
         open_store(files)
 
 

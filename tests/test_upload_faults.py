@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kaggle_place import Place
+from kaggle_place import FILE, Place
 from kaggle_server import KEY, TOKEN, Answer, Cut, Garbage
 
 from kit.core.disk import read_json
@@ -359,7 +359,7 @@ CASES = (
         "submission never taken",
         fail("CreateSubmission", DOWN, 3),
         2,
-        "did not take submissions/cells-best.csv in 3 tries, and does not list it. Try again",
+        "did not take submissions/cells-best.csv in 3 tries, and does not list it. Submit it again",
         0,
     ),
     Case(
@@ -386,7 +386,8 @@ CASES = (
         "score never comes",
         set_to("polls_until_scored", None),
         0,
-        "No score after 15 min: kit submit goes on waiting, kit ledger --sync looks for the score.",
+        f"No score after 15 min: wait on with: kit submit best -c {FILE}; or look for the score "
+        f"with: kit ledger --sync -c {FILE}",
         1,
         mend=all_scored,
     ),

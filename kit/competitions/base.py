@@ -15,6 +15,7 @@ from kit.competitions.images import ImageNames
 from kit.competitions.tables import LabelTable, TableFormat, read_ids
 from kit.core.errors import UserError
 from kit.core.progress import Reporter
+from kit.core.suggest import Typed
 
 # How much a channel adds to red, to green and to blue.
 Mixture = tuple[tuple[float, float, float], ...]
@@ -48,11 +49,12 @@ class Competition:
     `train_images` and `test_images` are the folders of the data folder that the images lie in, or
     their zip archives without `.zip`; both may be the same.
     `display` mixes the channels for the eye: how much each adds to red, green and blue.
-    `how_to_get_data` may have the place `{folder}` for the data folder.
+    `how_to_get_data` may have the places `{folder}` for the data folder and `{command}` for the
+    command that downloads or makes the data.
     `private_share` is the share of the test rows that decides the final score, when it is known.
     `kaggle` is where it is downloaded from and submitted to. `prepare` makes the data where no
     one can download them, in the folder it is given; `grade` is a local grader, which is asked
-    instead of Kaggle.
+    instead of Kaggle. `file` is the Python file that the user named instead of it.
     Raises ValueError when the facts contradict each other.
     """
 
@@ -76,6 +78,7 @@ class Competition:
     kaggle: OnKaggle | None = None
     prepare: Callable[[Path, Reporter], None] | None = None
     grade: Callable[[Path, Path], Grades] | None = None
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         if len(self.class_keys) != len(self.class_names):
@@ -108,7 +111,8 @@ class Competition:
 
     def how_to_get(self, folder: Path) -> str:
         """The way to get the data into this data folder."""
-        return self.how_to_get_data.replace("{folder}", str(folder))
+        command = Typed(self.name if self.file is None else str(self.file)).command("data")
+        return self.how_to_get_data.replace("{folder}", str(folder)).replace("{command}", command)
 
     def mixture(self) -> Mixture:
         """How much each channel adds to red, green and blue, the same grey each if unknown."""

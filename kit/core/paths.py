@@ -1,10 +1,11 @@
 """Where everything lies: each file and folder name of the kit is spelled here and nowhere else."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.core.kernel_paths import KernelFiles
+from kit.core.suggest import Typed
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class RunFiles:
         return self.folder / "inputs.json"
 
     @property
+    def command(self) -> Path:
+        """The words that were typed to train it, for messages that suggest them again."""
+        return self.folder / "command.json"
+
+    @property
     def averaged_test(self) -> Path:
         """Test predictions from elsewhere that are a mean over folds; none when trained here."""
         return self.folder / "test.parquet"
@@ -139,19 +145,23 @@ class SubmissionFiles:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders in which one competition's files lie."""
+    """The folders in which one competition's files lie, and how the user names it."""
 
     source: Path
     stores: Path
     runs: Path
     folds: Path
     submissions: Path
+    typed: Typed = field(default_factory=Typed)
 
     @classmethod
-    def of(cls, competition: str, source: Path | None = None) -> "Workspace":
+    def of(
+        cls, competition: str, source: Path | None = None, typed: str | None = None
+    ) -> "Workspace":
         """The usual places, below the current folder, moved by `KIT_DATA` and `KIT_RUNS`.
 
-        `source` is the folder with the competition's own files when that is somewhere else.
+        `source` is the folder with the competition's own files when that is somewhere else;
+        `typed` is what the user called the competition, when that is not its name.
         """
         data = Path(os.environ.get("KIT_DATA", "data")) / competition
         return cls(
@@ -160,6 +170,7 @@ class Workspace:
             runs=Path(os.environ.get("KIT_RUNS", "runs")) / competition,
             folds=Path("folds") / f"{competition}.csv",
             submissions=Path("submissions"),
+            typed=Typed(typed or competition, source),
         )
 
     @property

@@ -52,7 +52,7 @@ def import_predictions(
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"NAME {name!r}: wants letters, digits, '.', '-' and '_' only.")
     labels = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, labels)
+    folds = read_folds(workspace.folds, labels, workspace.typed)
     if len(tests) not in (0, 1, folds.n):
         raise UserError(
             f"--test was given {len(tests)} times. Give it once, for predictions that are averaged "

@@ -149,7 +149,7 @@ def _download(kaggle: Kaggle, slug: str, wanted: Wanted) -> None:
         partial_of(wanted.target).unlink()
         raise UserError(
             f"{wanted.name} arrived with {arrived} bytes, {wanted.size} were announced. "
-            "Run kit data again."
+            "Run the command again."
         )
     wanted.finish()
 
@@ -204,7 +204,7 @@ def _unpack(wanted: Wanted) -> None:
                 shutil.copyfileobj(packed, file, CHUNK)
     except (zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
-            f"{wanted.target} is damaged ({error}). Delete it, and run kit data again."
+            f"{wanted.target} is damaged ({error}). Delete it, and run the command again."
         ) from None
     wanted.target.unlink()
 

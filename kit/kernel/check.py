@@ -51,7 +51,7 @@ def check_kernel(plan: Plan, files: KernelFiles) -> Agreement:
     """
     submission = plan.workspace.submission(submission_name(plan.competition, plan.blend)).csv
     if not submission.exists():
-        raise UserError(f"{submission} does not exist. Write it: kit blend")
+        raise UserError(f"{submission} does not exist. Write it: {_blend_command(plan)}")
     here = files.check
     if here.folder.exists():
         shutil.rmtree(here.folder)
@@ -76,7 +76,7 @@ def largest_difference(plan: Plan, made: KernelOutput) -> float:
     return float(np.abs(found.probs - expected.probs).max())
 
 
-def require_agreement(agreement: Agreement, files: KernelFiles) -> None:
+def require_agreement(agreement: Agreement, plan: Plan, files: KernelFiles) -> None:
     """Raise UserError unless the notebook made the blend's predictions and its submission."""
     if agreement.difference > TOLERANCE:
         raise UserError(
@@ -89,8 +89,13 @@ def require_agreement(agreement: Agreement, files: KernelFiles) -> None:
         raise UserError(
             f"The predictions agree to {agreement.difference:.1e}, but {agreement.rows_differing} "
             f"rows of {files.check.output.csv} are not the submission's: a threshold, or the "
-            "submission, has been changed. Write the submission again: kit blend"
+            f"submission, has been changed. Write the submission again: {_blend_command(plan)}"
         )
+
+
+def _blend_command(plan: Plan) -> str:
+    runs = [run.name for run in plan.runs]
+    return plan.workspace.typed.command("blend", *runs, "--name", plan.blend.name)
 
 
 def _lay_out(plan: Plan, files: KernelFiles) -> None:

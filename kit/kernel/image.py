@@ -38,7 +38,7 @@ def compare_versions(dataset: Path, inputs: str) -> list[tuple[str, str, str]]:
     if marker["inputs"] != inputs:
         raise UserError(
             f"{dataset} is not the version of the dataset that this notebook was written for. "
-            "Choose the newest under Input, or push both anew: kit kernel --push"
+            f"Choose the newest under Input, or push both anew: {marker['push']}"
         )
     here, made_with = versions(), marker["versions"]
     return [(name, there, here.get(name, "none")) for name, there in made_with.items()]

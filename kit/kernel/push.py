@@ -67,7 +67,7 @@ def _send_dataset(files: KernelFiles, kaggle: Kaggle, metadata: dict[str, Any]) 
             with _as_file(entry) as path:
                 tokens.append(send_part(kaggle, str(metadata["id"]), path, sent))
                 done += path.stat().st_size
-    create_dataset(kaggle, metadata, tokens, note=f"kit kernel, {len(tokens)} parts")
+    create_dataset(kaggle, metadata, tokens, note=f"{len(tokens)} parts")
 
 
 @contextmanager

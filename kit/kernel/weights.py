@@ -22,9 +22,9 @@ def require_weights(runs: Sequence[Run]) -> None:
         if any(find_weights(run.files.fold(fold)) is None for fold in range(run.folds))
     ]
     if lacking:
-        rest = " ".join(run.name for run in runs if run.name not in lacking)
+        rest = [run.name for run in runs if run.name not in lacking] or ["RUN"]
+        command = runs[0].typed.command("blend", *rest, "--name", "trained")
         raise UserError(
             f"No weights for the predictions of {', '.join(lacking)}: a notebook can only repeat "
-            "what was trained here. Blend without, and name that blend: "
-            f"kit blend {rest or 'RUN'} --name trained"
+            f"what was trained here. Blend without, and name that blend: {command}"
         )

@@ -21,8 +21,8 @@ def source_root() -> Path:
     if missing := [name for name in BESIDE if not (root / name).is_file()]:
         raise UserError(
             f"The kit runs from {root}, which is no folder of its sources: {', '.join(missing)} "
-            "is missing. The notebook needs a wheel of it: run kit kernel in a checkout, after "
-            "make setup."
+            "is missing. The notebook needs a wheel of it: run this in a checkout, after make "
+            "setup."
         )
     return root
 

@@ -19,7 +19,7 @@ def import_kerascv() -> ModuleType:
         raise UserError(
             "keras-cv needs TensorFlow, also under another Keras backend, and one of the two is "
             "not installed. Install requirements.txt, or choose what is not from keras-cv: "
-            "kit models lists it."
+            "the command models lists backbones."
         ) from error
     return keras_cv
 
