@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from kit.ensemble.crossfit import judge
-from kit.ensemble.policies import find_policy
-from kit.ensemble.sample import Sample
 from numpy.typing import NDArray
 from places import cells_in
 
@@ -26,7 +23,10 @@ from kit.core.terminal import TERMINAL, say
 from kit.data.folds import Folds, read_folds
 from kit.data.predictions import to_logits, to_probs
 from kit.data.runs import Run
+from kit.ensemble.crossfit import judge
 from kit.ensemble.interval import Counts
+from kit.ensemble.policies import find_policy
+from kit.ensemble.sample import Sample
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from kit.ensemble.blend import blend
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
@@ -21,6 +20,7 @@ from kit.data.folds import Folds, digest_labels, write_folds
 from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions
 from kit.data.runs import Run, open_run
+from kit.ensemble.blend import blend
 from kit.stages.imported import import_stage
 
 MakeRun = Callable[..., Run]

@@ -17,8 +17,6 @@ import keras
 import numpy as np
 import pytest
 from flowers import flowers, write_flowers
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
 
 from kit.competitions.base import Competition, OnKaggle
 from kit.core.disk import read_json, write_json
@@ -28,6 +26,8 @@ from kit.core.paths import Workspace
 from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
+from kit.ensemble.blend import blend
+from kit.ensemble.latest import remember_blend
 from kit.ensemble.thresholds import read_score
 from kit.kaggle.clock import system_clock
 from kit.kernel import folder as folder_module

@@ -9,8 +9,6 @@ import pytest
 from kaggle_place import StillClock, sent_to
 from kaggle_push_server import PushServer
 from kaggle_server import KEY, TOKEN, USERNAME, Answer, Cut, Garbage
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
 
 from kit.competitions.base import Competition, OnKaggle
 from kit.core.disk import read_json, write_json, write_text
@@ -18,6 +16,8 @@ from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
 from kit.data.runs import Run
+from kit.ensemble.blend import blend
+from kit.ensemble.latest import remember_blend
 from kit.kaggle.push import MOST_LOOKS
 from kit.kernel import folder as folder_module
 from kit.kernel.rules import NO_OWNER

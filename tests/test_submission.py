@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kit.ensemble.blend import How, blend
-from kit.ensemble.latest import find_blend, remember_blend
 
 from kit.competitions.base import Competition, Grades
 from kit.competitions.exact import decide
@@ -16,6 +14,8 @@ from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
+from kit.ensemble.blend import How, blend
+from kit.ensemble.latest import find_blend, remember_blend
 from kit.ensemble.thresholds import read_thresholds
 from kit.stages.submit import submit_stage
 from kit.submission.check import check_submission, find_problems

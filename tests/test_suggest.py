@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
-from kit.ensemble.copies import find_copies
 from recording import Recording
 from typer.testing import CliRunner
 
@@ -32,6 +31,7 @@ from kit.core.suggest import DEFAULT_COMPETITION, WITHOUT_DATA, Typed
 from kit.data.folds import digest_labels, make_folds, read_folds, write_folds
 from kit.data.runs import Run, begin_run, open_run
 from kit.data.store import Store, open_store
+from kit.ensemble.copies import find_copies
 from kit.kaggle.clock import system_clock
 from kit.kernel.check import Agreement, check_kernel, require_agreement
 from kit.kernel.folder import Plan, push_command

@@ -8,7 +8,6 @@ from typing import SupportsIndex
 import cv2
 import numpy as np
 import pytest
-from kit.ensemble.copies import find_copies
 from numpy.typing import NDArray
 
 from kit.competitions.synthetic.draw import draw_field
@@ -20,6 +19,7 @@ from kit.data import twins
 from kit.data.augment import SYMMETRIES, apply_symmetry
 from kit.data.runs import Run
 from kit.data.twins import BLOCK, LEAST, SIDE, fingerprints
+from kit.ensemble.copies import find_copies
 
 Images = NDArray[np.uint8]
 
