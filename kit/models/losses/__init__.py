@@ -1,4 +1,4 @@
-"""What training makes small: losses on logits, each class a yes-or-no question of its own.
+"""Losses on logits; each class is a separate binary problem.
 
 Texts are read and checked here without Keras; `kit/models/losses/functions.py` has the formulas.
 """
@@ -16,8 +16,8 @@ from kit.core.terms import Known, Term, parse_terms
 if TYPE_CHECKING:
     import keras
 
-# The numbers of each loss with their usual values: those of its source, except that focal leaves
-# the balance of classes to the recipe's `sampling`. The square root and the cap are the kit's.
+# The parameters of each loss with their defaults: those of its source, except that focal leaves
+# class balance to the recipe's `sampling`. The square root and the cap are the kit's own.
 LOSSES: Known = {
     "bce": {},
     "weighted_bce": {"power": 0.5, "cap": 10.0},
@@ -39,8 +39,8 @@ _ALLOWED: Mapping[str, tuple[Callable[[float], bool], str]] = {
 }
 
 
-# F1 and Jaccard of a set count what is predicted against what is true. Where smoothed labels are
-# all that is true of a class, as in most batches of a rare one, predicting every row scores best.
+# F1 and Jaccard compare sets of predicted and true rows. If a class has no positives but smoothed
+# labels, as a rare class in most batches, predicting every row scores best.
 _OF_SETS = ("soft_f1", "lovasz")
 
 
@@ -68,7 +68,7 @@ def build_loss(
     """
     terms = _read(text, label_smoothing)
     if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing is {label_smoothing}, not from 0 below 1")
+        raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
     from kit.models.losses.functions import FUNCTIONS, SumOfLosses, smoothed
 
     parts = []
@@ -107,15 +107,15 @@ def _read(text: str, label_smoothing: float) -> tuple[Term, ...]:
 def _positive_weights(
     shares: NDArray[np.float64] | None, power: float, cap: float
 ) -> NDArray[np.float32]:
-    """How much a positive of each class counts beside a negative: between 1 / cap and cap.
+    """The weight of a positive of each class relative to a negative, between 1 / cap and cap.
 
-    With power 1 the positives of a class weigh as much as its negatives, as far as the cap
-    lets them. The bounds keep a class without positives, or without negatives, at a number.
+    With power 1 a class's positives weigh as much in total as its negatives, up to the cap. The
+    bounds keep the weight finite for a class without positives or without negatives.
     """
     if shares is None:
         raise ValueError("weighted_bce needs the share of positives of each class")
     if shares.ndim != 1 or not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError(f"shares must be numbers from 0 to 1, one a class, got {shares}")
+        raise ValueError(f"shares must be numbers from 0 to 1, one per class, got {shares}")
     with np.errstate(divide="ignore"):
         odds = (1 - shares) / shares
     return np.clip(odds**power, 1 / cap, cap).astype(np.float32)
