@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from kit.ensemble.members import Members
+from kit.ensemble.sample import Sample
 from numpy.typing import ArrayLike, NDArray
 
 from kit.data.predictions import to_probs
-from kit.ensemble.members import Members
-from kit.ensemble.sample import Sample
 
 RATES = (0.5, 0.25, 0.1)
 

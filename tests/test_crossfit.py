@@ -6,12 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from simulation import simulate
-
-from kit.competitions.metrics import macro_f1
-from kit.core.errors import UserError
-from kit.data.predictions import Predictions
 from kit.ensemble.crossfit import (
     Judged,
     choose_policy,
@@ -23,6 +17,12 @@ from kit.ensemble.crossfit import (
 from kit.ensemble.cuts import Thresholds
 from kit.ensemble.policies import Policy, find_policy
 from kit.ensemble.sample import Sample, make_sample
+from numpy.typing import NDArray
+from simulation import simulate
+
+from kit.competitions.metrics import macro_f1
+from kit.core.errors import UserError
+from kit.data.predictions import Predictions
 
 # Fold 0 alone would be cut at 0.75 and fold 1 alone at 0.45.
 LABELS = np.array([[1], [0], [1], [1], [0]], np.uint8)

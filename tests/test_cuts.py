@@ -4,10 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulation import simulate
-
-from kit.competitions.exact import NEVER, decide
-from kit.core.errors import UserError
 from kit.ensemble.cuts import (
     Thresholds,
     calibrated,
@@ -25,6 +21,10 @@ from kit.ensemble.cuts import (
 )
 from kit.ensemble.policies import AUTO, find_policies, find_policy
 from kit.ensemble.sample import Sample
+from simulation import simulate
+
+from kit.competitions.exact import NEVER, decide
+from kit.core.errors import UserError
 
 # Exact: the top 1, 2, 3, 4, 5 reach 2/4, 4/5, 4/6, 6/7, 6/8. As many rows as positives: three.
 TINY = Sample(

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from kit.ensemble.members import Average, Combination, Members, Stack, combination_from
+from kit.ensemble.methods import METHODS, Fits, find_methods, folds_left_out, logit_mean, mean
 from numpy.typing import NDArray
 from simulation import simulate_members
 
 from kit.core.errors import UserError
 from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.members import Average, Combination, Members, Stack, combination_from
-from kit.ensemble.methods import METHODS, Fits, find_methods, folds_left_out, logit_mean, mean
 
 # Two models, one row, two classes: odds of 9 and 1, and of 1 and 1/4.
 PROBS = np.array([[[0.9, 0.5]], [[0.5, 0.2]]], np.float32)

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from simulation import simulate
-
-from kit.competitions.exact import NEVER, decide
-from kit.competitions.metrics import macro_f1
 from kit.ensemble.crossfit import judge
 from kit.ensemble.cuts import calibrated, class_rate, exact
 from kit.ensemble.mix import Ingredients, Mix, best_mix, mixed
 from kit.ensemble.policies import Policy, find_policy
+from simulation import simulate
+
+from kit.competitions.exact import NEVER, decide
+from kit.competitions.metrics import macro_f1
 
 # Cuts at odds of 1/4, 4 and 1 for a class of ten positives, and for one of none.
 PARTS = Ingredients(

@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from kit.ensemble.cuts import exact
+from kit.ensemble.journal import Journal
+from kit.ensemble.sample import Sample
+from kit.ensemble.search import HeldOut, draw_splits, middle_of_the_best, run_study, searched
 from numpy.typing import NDArray
 from simulation import simulate
 
@@ -15,10 +19,6 @@ from kit.competitions.exact import NEVER
 from kit.competitions.metrics import f1_per_class
 from kit.data.predictions import to_logits
 from kit.ensemble import search
-from kit.ensemble.cuts import exact
-from kit.ensemble.journal import Journal
-from kit.ensemble.sample import Sample
-from kit.ensemble.search import HeldOut, draw_splits, middle_of_the_best, run_study, searched
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

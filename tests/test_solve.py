@@ -4,6 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from kit.ensemble.cuts import rate_thresholds
+from kit.ensemble.members import Average, Members, Tests, blended_test
+from kit.ensemble.methods import METHODS
+from kit.ensemble.policies import find_policy
+from kit.ensemble.solve import Solved, solve
 from numpy.typing import ArrayLike, NDArray
 from simulation import simulate_members, with_guesses
 
@@ -11,11 +16,6 @@ from kit.competitions.exact import NEVER, decide
 from kit.competitions.metrics import macro_f1
 from kit.core.errors import UserError
 from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.cuts import rate_thresholds
-from kit.ensemble.members import Average, Members, Tests, blended_test
-from kit.ensemble.methods import METHODS
-from kit.ensemble.policies import find_policy
-from kit.ensemble.solve import Solved, solve
 
 TWO = [[[2.0]], [[1.5]]]
 EXACT = (find_policy("exact"),)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from kit.ensemble.members import Members, Stack
+from kit.ensemble.methods import logit_mean
+from kit.ensemble.stack import cross_stack, stack
 from simulation import simulate_members, with_guesses
 
 from kit.competitions.exact import exact_thresholds
 from kit.data.predictions import to_logits
-from kit.ensemble.members import Members, Stack
-from kit.ensemble.methods import logit_mean
-from kit.ensemble.stack import cross_stack, stack
 
 Fit = Callable[[Members], Stack]
 both = pytest.mark.parametrize("fit", [stack, cross_stack])

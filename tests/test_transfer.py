@@ -4,13 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from scipy.stats import norm
-from simulation import RATES, draw_labels, measure, simulate
-
-from kit.competitions.exact import NEVER, decide
-from kit.core.errors import UserError
-from kit.data.predictions import to_logits, to_probs
 from kit.ensemble.sample import Sample
 from kit.ensemble.transfer import (
     as_averaged,
@@ -19,6 +12,13 @@ from kit.ensemble.transfer import (
     classes_that_disagree,
     own_noise,
 )
+from numpy.typing import NDArray
+from scipy.stats import norm
+from simulation import RATES, draw_labels, measure, simulate
+
+from kit.competitions.exact import NEVER, decide
+from kit.core.errors import UserError
+from kit.data.predictions import to_logits, to_probs
 
 MODELS = 5
 

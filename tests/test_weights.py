@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from kit.ensemble.members import Average, Members
+from kit.ensemble.weights import greedy, searched
 from simulation import simulate_members, with_guesses
 
 from kit.competitions.exact import exact_thresholds
 from kit.ensemble.fast_f1 import FastF1
-from kit.ensemble.members import Average, Members
-from kit.ensemble.weights import greedy, searched
 
 THREE = [[[2.0]], [[1.5]], [[1.5]]]
 

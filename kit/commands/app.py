@@ -35,7 +35,8 @@ PolicyName = Annotated[
     str,
     typer.Option(
         help="calibrated, fold-mean, split-mean, exact, tuned, mixed, class-rate, constant, "
-        "fixed=0.5, scaled=0.7, floored=0.15, shrunk=20, or auto."
+        "fixed=0.5, scaled=0.7, floored=0.15, shrunk=20; auto: the best of those without Optuna; "
+        "all: the best of all."
     ),
 ]
 TransferName = Annotated[

@@ -25,10 +25,10 @@ def import_predictions(
     data: DataFolder = None,
 ) -> None:
     """Bring in another framework's predictions, as a run that can be blended and compared."""
-    from kit.data.imported import import_predictions as bring_in
+    from kit.stages.imported import import_stage
 
     facts, workspace = place(competition, data)
-    bring_in(facts, workspace, name, oof, test or [])
+    import_stage(facts, workspace, name, oof, test or [])
 
 
 @app.command()
@@ -42,9 +42,9 @@ def blend(
     ] = "auto",
     policy: PolicyName = "auto",
     transfer: TransferName = "auto",
-    extra: Annotated[
+    postprocess: Annotated[
         list[str] | None,
-        typer.Option(help="rules, fill or copies: tried, taken if it gains. May be repeated."),
+        typer.Option(help="rules, fill or copies: taken if it gains. May be repeated."),
     ] = None,
     all_rows: Annotated[
         bool,
@@ -52,24 +52,19 @@ def blend(
     ] = False,
 ) -> None:
     """Blend runs, fit thresholds, print what they are worth, write the submission CSV."""
-    from kit.ensemble.blend import How
-    from kit.submission.stage import blend_stage
+    from kit.ensemble import Options
+    from kit.stages.blend import blend_stage
 
     facts, workspace = place(competition, data)
-    blend_stage(
-        facts,
-        workspace,
-        runs or [],
-        name,
-        How(method, policy, transfer, tuple(dict.fromkeys(extra or [])), all_rows),
-    )
+    options = Options(method, policy, transfer, tuple(dict.fromkeys(postprocess or [])))
+    blend_stage(facts, workspace, runs or [], name, options, all_rows)
 
 
 @app.command()
 def tune(
     oof: Annotated[Path, typer.Option(help="Out-of-fold probabilities, Parquet.")],
     labels: Annotated[Path, typer.Option(help="The true labels, as the competition writes them.")],
-    out: Annotated[Path, typer.Option(help="Where to write the thresholds, JSON.")],
+    out: Annotated[Path, typer.Option(help="Where to write the decision, JSON.")],
     folds: Annotated[
         Path | None, typer.Option(help="CSV 'Id,fold[,group]', if the probabilities have no fold.")
     ] = None,
@@ -82,11 +77,13 @@ def tune(
     competition: CompetitionName = "hpa",
 ) -> None:
     """Fit thresholds to out-of-fold predictions from anywhere, and print what they are worth."""
-    from kit.ensemble.tune import TuneInputs, tune_stage
+    from kit.ensemble import Options
+    from kit.stages.tune import TuneInputs, tune_stage
 
     facts, _ = place(competition, None)
     inputs = TuneInputs(oof, labels, folds, tuple(test or []))
-    tune_stage(facts, inputs, out, policy, transfer, journal)
+    options = Options(policy=policy, transfer=transfer, journal=journal)
+    tune_stage(facts, inputs, out, options)
 
 
 @app.command()
@@ -96,8 +93,8 @@ def compare(
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
 ) -> None:
-    """Say whether one blend or run is better than another, or only luckier."""
-    from kit.ensemble.compare import compare_stage
+    """Whether one blend or run is better than another, or only luckier."""
+    from kit.stages.compare import compare_stage
 
     facts, workspace = place(competition, data)
     compare_stage(facts, workspace, first, second)
@@ -107,11 +104,11 @@ def compare(
 def score(
     predictions: Annotated[Path, typer.Option(help="A submission CSV, or Parquet probabilities.")],
     labels: Annotated[Path, typer.Option(help="The true labels, as the competition writes them.")],
-    thresholds: Annotated[Path | None, typer.Option(help="thresholds.json; 0.5 if none.")] = None,
+    decision: Annotated[Path | None, typer.Option(help="decision.json; 0.5 if none.")] = None,
     competition: CompetitionName = "hpa",
 ) -> None:
-    """Macro-F1 of predictions against labels, class by class, with a bootstrap interval."""
-    from kit.ensemble.score import score_stage
+    """Macro-F1 of predictions against labels, class by class, with a bootstrap 95% CI."""
+    from kit.stages.score import score_stage
 
     facts, _ = place(competition, None)
-    score_stage(facts, predictions, labels, thresholds)
+    score_stage(facts, predictions, labels, decision)

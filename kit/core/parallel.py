@@ -1,4 +1,4 @@
-"""Independent jobs on all cores, with a bar."""
+"""Independent jobs on all cores."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 from joblib import Parallel, delayed
 
 from kit.core.machine import cores
-from kit.core.terminal import bar
+from kit.core.progress import Reporter
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -16,7 +16,11 @@ _WORTH_PROCESSES = 500_000
 
 
 def on_all_cores(
-    description: str, function: Callable[[Job], Result], jobs: Sequence[Job], numbers: int
+    description: str,
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    numbers: int,
+    reporter: Reporter,
 ) -> list[Result]:
     """Do every job and return the results in the order of the jobs.
 
@@ -25,11 +29,11 @@ def on_all_cores(
     """
     workers = cores() if numbers >= _WORTH_PROCESSES else 1
     results = []
-    with bar(description, len(jobs), lines=True) as progress:
+    with reporter.bar(description, len(jobs), lines=True) as bar:
         done = Parallel(n_jobs=workers, return_as="generator")(
             delayed(function)(job) for job in jobs
         )
         for result in done:
             results.append(result)
-            progress.advance()
+            bar.advance()
     return results

@@ -86,7 +86,7 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class BlendFiles:
-    """The files of one blend; `thresholds` is written last."""
+    """The files of one blend; `decision` is written last."""
 
     folder: Path
 
@@ -95,24 +95,36 @@ class BlendFiles:
         return self.folder.name
 
     @property
-    def weights(self) -> Path:
-        return self.folder / "blend.json"
+    def decision(self) -> Path:
+        return self.folder / "decision.json"
 
     @property
     def oof(self) -> Path:
+        """Out-of-fold probabilities."""
         return self.folder / "oof.parquet"
 
     @property
     def test(self) -> Path:
+        """Test probabilities."""
         return self.folder / "test.parquet"
 
     @property
-    def thresholds(self) -> Path:
-        return self.folder / "thresholds.json"
+    def labels(self) -> Path:
+        """Cross-fitted labels of the out-of-fold rows, by single models' scores."""
+        return self.folder / "oof_labels.parquet"
+
+    @property
+    def averaged_labels(self) -> Path:
+        """The same by scores as the mean of the fold models, as the test set's are."""
+        return self.folder / "oof_labels_averaged.parquet"
 
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
+
+    def is_of_first_release(self) -> bool:
+        """Whether release 0.1 made the blend: its marker was another file."""
+        return (self.folder / "thresholds.json").exists() and not self.decision.exists()
 
 
 @dataclass(frozen=True)
@@ -187,7 +199,7 @@ class Workspace:
     def blend_names(self) -> tuple[str, ...]:
         """Every finished blend, in alphabetical order."""
         found = (BlendFiles(folder) for folder in sorted(self.blends.glob("*")))
-        return tuple(blend.name for blend in found if blend.thresholds.exists())
+        return tuple(blend.name for blend in found if blend.decision.exists())
 
     def look(self, model: str, size: int) -> Path:
         """A picture of a recipe's augmented training images."""

@@ -1,1 +1,53 @@
-"""Blends, thresholds, and the score that was not fitted on what it scores."""
+"""From members' out-of-fold probabilities to a decision: labels, and what they are worth.
+
+In the order in which data flow:
+
+- `oof`: rows with ids, labels, folds, groups and the members' probabilities; `Members`, `Unseen`.
+- `combine`: means, greedy weights, stacks; `fast_f1` scores weights, `studies` has Optuna's part.
+- `averaging`: from one model's scores to scores as the mean of the fold models.
+- `thresholds`: policies, a threshold a class; `calibrate` serves one of them.
+- `postprocess`: what follows the thresholds.
+- `evaluate`: cross-fitting, nesting, the estimate; `interval`: how far the test score may be off.
+- `fitting`: all of it in one pass, `fit_decision`; `decision`: the result, and its file.
+"""
+
+from kit.ensemble.decision import Candidate, Decision, Difference, LabelCounts, Origin, Worth
+from kit.ensemble.evaluate import ClassScore, HonestScore, Trial
+from kit.ensemble.fitting import AUTO, Fitted, Options, check_options, fit_decision
+from kit.ensemble.interval import Counts, difference_interval, prediction_interval
+from kit.ensemble.oof import (
+    Members,
+    Sample,
+    Unseen,
+    make_members,
+    make_unseen,
+    number_groups,
+)
+from kit.ensemble.postprocess import Twins
+
+__all__ = [
+    "AUTO",
+    "Candidate",
+    "ClassScore",
+    "Counts",
+    "Decision",
+    "Difference",
+    "Fitted",
+    "HonestScore",
+    "LabelCounts",
+    "Members",
+    "Options",
+    "Origin",
+    "Sample",
+    "Trial",
+    "Twins",
+    "Unseen",
+    "Worth",
+    "check_options",
+    "difference_interval",
+    "fit_decision",
+    "make_members",
+    "make_unseen",
+    "number_groups",
+    "prediction_interval",
+]

@@ -1,4 +1,4 @@
-"""Calibrated probabilities class by class, and the cut that is best if they are right."""
+"""Calibrated probabilities class by class, and the threshold that is best if they are right."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,25 +61,25 @@ def calibrate(labels: NDArray[np.uint8], probs: NDArray[np.float32]) -> NDArray[
 def plug_in_thresholds(
     probs: NDArray[np.float32], calibration: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The cut of each class with the highest expected F1 if the calibration is right.
+    """The threshold of each class with the highest expected F1 if the calibration is right.
 
-    That cut lies where the calibrated probability is half the F1 it reaches (Lipton, Elkan and
+    It lies where the calibrated probability is half the F1 it reaches (Lipton, Elkan and
     Naryanaswamy 2014). `probs` are the scores of the rows to decide, (rows, classes); returns
     float64 (classes,), NEVER for a class without a calibration.
     """
     counts = histograms(probs)
-    cuts = np.full(len(calibration), NEVER)
+    thresholds = np.full(len(calibration), NEVER)
     for column, (intercept, slope) in enumerate(calibration):
         if np.isnan(intercept):
             continue
         if slope <= 0:  # scores that say the opposite: all rows or none, and all is never worse
-            cuts[column] = 0.0
+            thresholds[column] = 0.0
             continue
         chance = expit(intercept + slope * CENTERS)[::-1]
         rows = counts[column, ::-1]
         best = float((2 * (rows * chance).cumsum() / (rows.cumsum() + rows @ chance)).max())
-        cuts[column] = expit((logit(best / 2) - intercept) / slope)
-    return cuts
+        thresholds[column] = expit((logit(best / 2) - intercept) / slope)
+    return thresholds
 
 
 def _fit(

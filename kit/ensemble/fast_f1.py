@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.predictions import to_logits
-from kit.ensemble.members import Members
+from kit.ensemble.oof import Members
 
-# All positives are looked at, and of the others this many a positive that some model ranks highest:
-# most cuts worth having lie among them. No weighted mean lies above the highest of its members.
+# All positives count, and of the others this many a positive that some model ranks highest: most
+# thresholds worth having lie among them. No weighted mean lies above the highest of its members.
 NEGATIVES_A_POSITIVE = 4
 LEAST_NEGATIVES = 100
 
@@ -50,7 +50,7 @@ class FastF1:
         return cls(tuple(gathered), tuple(hits), tuple(weights), members.labels.shape[1])
 
     def score(self, weights: NDArray[np.float64]) -> float:
-        """Macro-F1 of the weighted mean of logits under exact cuts, nearly.
+        """Macro-F1 of the weighted mean of logits under exact thresholds, nearly.
 
         Fitted on these rows. Ties between scores are not looked at: weighted means of float logits
         have next to none.

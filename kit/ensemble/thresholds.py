@@ -1,87 +1,241 @@
-"""Thresholds on disk: a cut a class, how it was chosen, and the score it is worth."""
+"""Policies: ways to choose thresholds from out-of-fold predictions, simplest to freest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
-from kit.core.disk import read_json, write_json
-from kit.core.errors import UserError, some
-from kit.ensemble.extras import PLAIN, Finish, finish_from
-from kit.ensemble.honest import HonestScore
+from kit.competitions.exact import NEVER, exact_thresholds
+from kit.competitions.metrics import f1_from_counts
+from kit.core.errors import UserError, unknown
+from kit.data.predictions import EPSILON
+from kit.ensemble.calibrate import EDGES, calibrate, histograms, plug_in_thresholds
+from kit.ensemble.oof import Sample
+from kit.ensemble.studies import Ingredients, Journal, MixNumbers, search_mix, search_thresholds
+
+Thresholds = NDArray[np.float64]
+
+# Enough for the mean to settle: ten more splits move it by less than one split scatters by 3 %.
+SPLITS = 10
+# The share of the groups that one repeated split fits on: as much as four of five folds.
+SPLIT_SHARE = 0.8
+
+
+def fixed(sample: Sample, value: float) -> Thresholds:
+    """The same given threshold for every class: what many teams submit with."""
+    return np.full(sample.labels.shape[1], value)
+
+
+def constant(sample: Sample) -> Thresholds:
+    """One threshold for all classes, the best of the edges between binned logits."""
+    hits, counts = histograms(sample.probs, sample.labels), histograms(sample.probs)
+    above = [binned[:, ::-1].cumsum(axis=1)[:, ::-1] for binned in (hits, counts)]
+    f1 = f1_from_counts(above[0], above[1], hits.sum(axis=1, keepdims=True))
+    threshold = expit(EDGES[int(np.argmax(f1.mean(axis=0)))])
+    return np.where(hits.any(axis=1), threshold, NEVER)
+
+
+def calibrated(sample: Sample) -> Thresholds:
+    """The best threshold if each class's scores are calibrated by a curve pooled over classes.
+
+    See `calibrate` and `plug_in_thresholds` for the sources.
+    """
+    return plug_in_thresholds(sample.probs, calibrate(sample.labels, sample.probs))
+
+
+def class_rate(sample: Sample) -> Thresholds:
+    """The threshold above which as many rows lie as have the label.
+
+    So bestfitting, first of the Human Protein Atlas competition (2019), matched class rates.
+    """
+    return rate_thresholds(sample.probs, sample.labels.mean(axis=0))
+
+
+def exact(sample: Sample) -> Thresholds:
+    """The best threshold of each class on the very rows at hand: the freest and most optimistic."""
+    return exact_thresholds(sample.labels, sample.probs).thresholds
+
+
+def scaled(sample: Sample, value: float) -> Thresholds:
+    """The exact thresholds times a number: the second of the competition took 0.7."""
+    thresholds = exact(sample)
+    return np.where(thresholds < NEVER, thresholds * value, NEVER)
+
+
+def floored(sample: Sample, value: float) -> Thresholds:
+    """The exact thresholds, none below a floor: the fifth of the competition took 0.15."""
+    return np.maximum(exact(sample), value)
+
+
+def shrunk(sample: Sample, value: float) -> Thresholds:
+    """Exact thresholds drawn towards class-rate matching, more so with fewer positives.
+
+    In logits, with weight P / (P + value) on the exact threshold of a class of P positives.
+    """
+    positives = sample.labels.sum(axis=0, dtype=np.int64)
+    weight = positives / np.maximum(positives + value, 1e-12)
+    own, rate = _logits(exact(sample)), _logits(class_rate(sample))
+    return np.where(positives > 0, expit(weight * own + (1 - weight) * rate), NEVER)
+
+
+def fold_mean(sample: Sample) -> Thresholds:
+    """The mean, in logits, of the exact thresholds without each fold in turn."""
+    return mean_thresholds(
+        [exact(sample.only(sample.fold != fold)) for fold in sample.folds], exact(sample)
+    )
+
+
+def split_mean(sample: Sample) -> Thresholds:
+    """The mean, in logits, of the exact thresholds on many random parts of the groups.
+
+    Subagging (Bühlmann and Yu 2002); the eighth of the competition averaged 20 times 5 folds. The
+    parts follow from a fixed seed.
+    """
+    rng = np.random.Generator(np.random.PCG64(0))
+    groups = int(sample.group.max()) + 1
+    parts = [rng.random(groups)[sample.group] < SPLIT_SHARE for _ in range(SPLITS)]
+    return mean_thresholds([exact(sample.only(part)) for part in parts], exact(sample))
+
+
+def tuned(sample: Sample, journal: Journal | None = None) -> Thresholds:
+    """The threshold of each class by an Optuna study of its own: see `search_thresholds`."""
+    starts = (exact, fold_mean, split_mean, calibrated, class_rate, constant)
+    return search_thresholds(sample, np.stack([policy(sample) for policy in starts]), journal)
+
+
+def mixed(sample: Sample) -> Thresholds:
+    """Exact thresholds mixed with those at the class rate and the calibrated ones.
+
+    In the proportions, searched by Optuna, that score best on rows they were not fitted on. A
+    sample of one fold has nothing to hold out and is mixed with 20 of each.
+    """
+    numbers = MixNumbers(20.0, 20.0)
+    if len(sample.folds) > 1:
+        without = [_ingredients(sample.only(sample.fold != fold)) for fold in sample.folds]
+        numbers = search_mix(sample, without)
+    return _ingredients(sample).mix(numbers)
+
+
+def _ingredients(sample: Sample) -> Ingredients:
+    answers = [_logits(policy(sample)) for policy in (exact, class_rate, calibrated)]
+    return Ingredients(sample.labels.sum(axis=0, dtype=np.float64), *answers)
+
+
+def rate_thresholds(probs: NDArray[np.float32], rates: NDArray[np.float64]) -> Thresholds:
+    """The thresholds above which the given share of the rows lies, class by class.
+
+    Half way between the last row on and the first row off; NEVER where the share is less than
+    half a row. Rows of equal score at the threshold are on or off together.
+    """
+    scores = -np.sort(-np.ascontiguousarray(probs.T), axis=1).astype(np.float64)
+    classes, rows = scores.shape
+    taken = np.rint(rates * rows).astype(np.int64)
+    column = np.arange(classes)
+    last_on = scores[column, np.clip(taken - 1, 0, rows - 1)]
+    first_off = np.where(taken < rows, scores[column, np.clip(taken, 0, rows - 1)], 0.0)
+    return np.where(taken > 0, (last_on + first_off) / 2, NEVER)
+
+
+def mean_thresholds(several: list[Thresholds], fallback: Thresholds) -> Thresholds:
+    """The mean in logits of several thresholds a class, those that are NEVER left out.
+
+    A class whose positives are too few to be in any of the parts keeps its `fallback`.
+    """
+    thresholds = np.stack(several)
+    known = thresholds < NEVER
+    total = np.where(known, _logits(thresholds), 0.0).sum(axis=0)
+    mean = expit(total / np.maximum(known.sum(axis=0), 1))
+    return np.where(known.any(axis=0), mean, fallback)
+
+
+def _logits(thresholds: Thresholds) -> NDArray[np.float64]:
+    return logit(np.clip(thresholds, EPSILON, 1 - EPSILON))
+
+
+# Policies by name
 
 
 @dataclass(frozen=True)
-class Thresholds:
-    """What decides test rows, and where it is from.
+class Policy:
+    """A way to choose thresholds: `fit` takes a sample and returns float64 (classes,).
 
-    `cuts` by class key, `finish` what is done after them, `copies` the training id whose labels a
-    test id takes; `policy` and `transfer` how the cuts were chosen, `score` what all is worth,
-    `inputs` and `how` what was given and asked.
+    A class without positives gets NEVER from every policy that looks at labels. `value` is the
+    number behind the name, as in `fixed=0.2`, and None where there is none.
     """
 
-    cuts: Mapping[str, float]
-    policy: str
-    transfer: str
-    score: HonestScore
-    inputs: Mapping[str, Any]
-    how: Mapping[str, Any]
-    finish: Finish = PLAIN
-    copies: Mapping[str, str] | None = None
+    name: str
+    fit: Callable[[Sample], Thresholds]
+    value: float | None = None
+
+    @property
+    def title(self) -> str:
+        return self.name if self.value is None else f"{self.name}={self.value:g}"
 
 
-def write_thresholds(path: Path, chosen: Thresholds) -> None:
-    """Write thresholds as JSON."""
-    score = chosen.score
-    content = {
-        "thresholds": dict(chosen.cuts),
-        "policy": chosen.policy,
-        "transfer": chosen.transfer,
-        "finish": chosen.finish.described(),
-        "copies": dict(chosen.copies or {}),
-        "scores": {
-            "fitted": score.fitted,
-            "cross_fitted": score.cross_fitted,
-            "expected": score.expected,
-            "interval": list(score.interval),
-            "interval_rows": score.test_rows,
-        },
-        "inputs": dict(chosen.inputs),
-        "how": dict(chosen.how),
-    }
-    write_json(path, content)
+_PLAIN: dict[str, Callable[[Sample], Thresholds]] = {
+    "constant": constant,
+    "calibrated": calibrated,
+    "class-rate": class_rate,
+    "fold-mean": fold_mean,
+    "split-mean": split_mean,
+    "exact": exact,
+    "tuned": tuned,
+    "mixed": mixed,
+}
+_VALUED: dict[str, tuple[Callable[[Sample, float], Thresholds], float]] = {
+    "fixed": (fixed, 0.5),
+    "scaled": (scaled, 0.7),
+    "floored": (floored, 0.15),
+    "shrunk": (shrunk, 20.0),
+}
+
+# What the numbers may be at most: probabilities, or anything.
+_MOST = {"fixed": 1.0, "floored": 1.0, "scaled": float("inf"), "shrunk": float("inf")}
+
+# What `auto` chooses from; of those that tie, the first is taken. First come policies that decide
+# by each class's own scores, from the steadiest to the freest: a curve pooled over all classes,
+# means of exact thresholds, exact thresholds. Then those that do not look at how right the scores
+# are. They are simpler still, but they lost places in the competition: they have to win clearly.
+# Those that Optuna searches take a study at every fit: `all` adds them.
+AUTO = (
+    "calibrated",
+    "fold-mean",
+    "split-mean",
+    "shrunk",
+    "exact",
+    "class-rate",
+    "constant",
+    "fixed=0.2",
+    "fixed=0.5",
+)
+SEARCHED = ("tuned", "mixed")
 
 
-def read_thresholds(path: Path, class_keys: Sequence[str]) -> NDArray[np.float64]:
-    """The cuts in the order of the class keys, float64; UserError when a class is missing."""
-    cuts = read_json(path).get("thresholds", {})
-    if missing := [key for key in class_keys if key not in cuts]:
-        raise UserError(f"{path} has no threshold for: {some(missing)}.")
-    return np.array([cuts[key] for key in class_keys], dtype=np.float64)
+def find_policy(title: str) -> Policy:
+    """The policy of a title such as `exact` or `fixed=0.2`; UserError naming the known ones."""
+    name, equals, text = title.partition("=")
+    if name in _PLAIN and not equals:
+        return Policy(name, _PLAIN[name])
+    if name not in _VALUED:
+        raise unknown("policy", title, [*_PLAIN, *_VALUED, "auto", "all"])
+    fit, value = _VALUED[name]
+    if equals:
+        try:
+            value = float(text)
+        except ValueError:
+            raise UserError(
+                f"Policy {name} wants a number: {name}={value:g}, not '{title}'."
+            ) from None
+        most = _MOST[name]
+        if not 0 <= value <= most or value == float("inf"):
+            allowed = f"from 0 to {most:g}" if most == 1 else "from 0 up"
+            raise UserError(f"Policy {title}: {name} takes a number {allowed}, like {name}=0.5.")
+    return Policy(name, lambda sample: fit(sample, value), value)
 
 
-def read_finish(path: Path) -> Finish:
-    """What is done after the cuts; nothing, in a file that says nothing of it."""
-    saved = read_json(path).get("finish")
-    return PLAIN if saved is None else finish_from(saved)
-
-
-def read_copies(path: Path) -> dict[str, str]:
-    """The training id whose labels each of some test ids takes."""
-    return dict(read_json(path).get("copies", {}))
-
-
-def read_score(path: Path) -> HonestScore:
-    """The scores that were written with the thresholds."""
-    scores = read_json(path)["scores"]
-    low, high = scores["interval"]
-    return HonestScore(
-        scores["fitted"],
-        scores["cross_fitted"],
-        scores["expected"],
-        (low, high),
-        scores["interval_rows"],
-    )
+def find_policies(title: str) -> tuple[Policy, ...]:
+    """The policies to choose from: of `auto`, of `all` (Optuna's too), or the one of this title."""
+    titles = {"auto": AUTO, "all": (*AUTO, *SEARCHED)}.get(title, (title,))
+    return tuple(find_policy(one) for one in titles)

@@ -12,7 +12,7 @@ from kit.core.errors import UserError, some
 from kit.core.kernel_paths import KernelDatasetFiles, KernelFiles
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.runs import Run, open_run
-from kit.ensemble.thresholds import read_copies, read_score
+from kit.ensemble import Decision
 from kit.kernel.image import versions
 from kit.kernel.notebook import NotebookFacts, notebook_text
 from kit.kernel.rules import NO_OWNER, folder_problems, metadata_problems, slug_of, words_of
@@ -73,18 +73,19 @@ def plan_kernel(
     Raises UserError for a run without weights, for one that was trained again since, and for a
     blend that copies labels.
     """
-    made_from: Mapping[str, str] = read_json(blend.thresholds)["inputs"]
+    decision = Decision.load(blend.decision)
+    made_from = decision.origin.inputs
     runs = tuple(open_run(workspace, name) for name in made_from)
     require_weights(runs)
-    if read_json(blend.weights)["all_rows"]:
+    if decision.origin.all_rows:
         raise UserError(
             f"{blend.name} predicts with models trained on all rows, and a notebook repeats fold "
             "models. Blend without --all-rows for it."
         )
-    if copies := read_copies(blend.thresholds):
+    if copies := decision.postprocess.copies:
         raise UserError(
             f"{blend.name} copies labels of training images to {len(copies)} test images, and a "
-            "notebook has neither. Blend without --extra copies for it."
+            "notebook has neither. Blend without --postprocess copies for it."
         )
     if changed := [run.name for run in runs if run.digest() != made_from[run.name]]:
         raise UserError(
@@ -183,7 +184,7 @@ def _inputs(plan: Plan, sources: Path) -> dict[str, Any]:
     return {
         "competition": plan.competition.name,
         "own_file": digest_file(plan.own_file) if plan.own_file else None,
-        "blend": [digest_file(plan.blend.weights), digest_file(plan.blend.thresholds)],
+        "blend": digest_file(plan.blend.decision),
         "recipes": {run.name: dict(run.recipe) for run in plan.runs},
         "weights": weights,
         "title": plan.title,
@@ -203,8 +204,7 @@ def _copy_runs(plan: Plan, dataset: KernelDatasetFiles) -> None:
             _copy(weights, target.fold(fold).folder / weights.name)
             _copy(run.files.fold(fold).done, target.fold(fold).done)
     blend = there.blend(plan.blend.name)
-    _copy(plan.blend.weights, blend.weights)
-    _copy(plan.blend.thresholds, blend.thresholds)
+    _copy(plan.blend.decision, blend.decision)
     if plan.own_file:
         _copy(plan.own_file, dataset.competition)
 
@@ -248,7 +248,7 @@ def _facts(plan: Plan, inputs: Mapping[str, Any]) -> NotebookFacts:
         competition_title=plan.competition.title,
         blend=plan.blend.name,
         runs=tuple(run.name for run in plan.runs),
-        score=read_score(plan.blend.thresholds),
+        score=Decision.load(plan.blend.decision).worth.score,
         dataset=plan.dataset,
         competition=plan.source,
         inputs=digest(inputs),

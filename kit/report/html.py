@@ -8,7 +8,6 @@ import numpy as np
 from kit.competitions.base import Competition
 from kit.core.disk import read_json, write_text
 from kit.core.paths import Workspace
-from kit.ensemble.thresholds import read_score, read_thresholds
 from kit.report.figures import f1_bars, learning_curves, picture_grid
 from kit.report.view import BlendView, left_out_pictures, view_blend
 from kit.submission.grade import read_grades
@@ -27,11 +26,11 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
 
     view = view_blend(competition, workspace, name)
     pictures, logs = left_out_pictures(view, PICTURES), _logs(view)
-    made = read_json(view.files.weights)
-    by_class = [made["classes"][key] for key in competition.class_keys]
-    f1 = np.array([one["f1"] for one in by_class])
-    positives = [one["positives"] for one in by_class]
-    cuts = read_thresholds(view.files.thresholds, competition.class_keys)
+    decision = view.decision
+    worth = decision.worth
+    by_class = [worth.classes[key] for key in competition.class_keys]
+    f1 = np.array([one.f1 for one in by_class])
+    positives = [one.positives for one in by_class]
     submission = workspace.submission(submission_name(competition, view.files))
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     page = template.render(
@@ -40,12 +39,14 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
         runs=[run.name for run in view.runs],
         n_images=len(view.folds.ids),
         n_folds=view.folds.n,
-        score=read_score(view.files.thresholds),
-        scores={**made["alone"], view.files.name: made["score"]},
-        made=made,
-        policy=read_json(view.files.thresholds)["policy"],
+        decision=decision,
+        score=worth.score,
+        scores={
+            **{run: one.score for run, one in worth.alone.items()},
+            view.files.name: worth.score,
+        },
         grades=read_grades(submission),
-        classes=list(zip(competition.class_names, by_class, cuts, strict=True)),
+        classes=list(zip(competition.class_names, by_class, decision.thresholds, strict=True)),
         pictures=_base64(picture_grid(pictures, COLUMNS)) if pictures else None,
         bars=_base64(f1_bars(competition.class_names, f1, positives)),
         curves=_base64(learning_curves(logs)) if logs else None,

@@ -6,16 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
-from kit.core.disk import read_json
 from kit.core.paths import BlendFiles, Workspace
+from kit.data.blends import find_blend
 from kit.data.folds import Folds, read_folds
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import open_store
-from kit.ensemble.crossfit import cross_fit
-from kit.ensemble.latest import find_blend
-from kit.ensemble.policies import find_policy
-from kit.ensemble.sample import make_sample
+from kit.ensemble import Decision
 from kit.report.figures import Captioned, to_rgb
 
 
@@ -23,16 +20,17 @@ from kit.report.figures import Captioned, to_rgb
 class BlendView:
     """A blend as the report sees it, row by row in the order of the folds.
 
-    `labels` are the truth and `decisions` the blend's labels for rows that neither its models nor
-    its thresholds were fitted on, both uint8 (rows, classes).
+    `labels` are the truth and `decided` the blend's cross-fitted labels, with everything chosen
+    without the row's fold, both uint8 (rows, classes).
     """
 
     competition: Competition
     workspace: Workspace
     files: BlendFiles
+    decision: Decision
     folds: Folds
     labels: NDArray[np.uint8]
-    decisions: NDArray[np.uint8]
+    decided: NDArray[np.uint8]
     runs: tuple[Run, ...]
 
 
@@ -41,12 +39,11 @@ def view_blend(competition: Competition, workspace: Workspace, name: str | None)
     files = find_blend(workspace, name)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
-    oof = read_predictions(files.oof, competition.class_keys).take(folds.ids)
-    labels = table.of(folds.ids)
-    runs = tuple(open_run(workspace, run) for run in read_json(files.weights)["runs"])
-    policy = find_policy(read_json(files.thresholds)["policy"])
-    decisions = cross_fit(make_sample(labels, oof, folds.group), lambda _: policy)
-    return BlendView(competition, workspace, files, folds, labels, decisions, runs)
+    decision = Decision.load(files.decision)
+    found = read_predictions(files.labels, competition.class_keys).take(folds.ids)
+    runs = tuple(open_run(workspace, run) for run in decision.members)
+    labels, decided = table.of(folds.ids), found.probs.astype(np.uint8)
+    return BlendView(competition, workspace, files, decision, folds, labels, decided, runs)
 
 
 def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
@@ -76,7 +73,7 @@ def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
         Captioned(
             pixels=to_rgb(store.images[position], mixture),
             true=tuple(names[view.labels[row] == 1]),
-            predicted=tuple(names[view.decisions[row] == 1]),
+            predicted=tuple(names[view.decided[row] == 1]),
         )
         for row, position in zip(rows, positions, strict=True)
     ]

@@ -4,18 +4,34 @@ A file of its own, because `kit blend` writes the ancestry anew each time, and o
 several uploads, because a blend made anew under the same name gives another file to submit.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from kit.core.disk import read_json, write_json
-from kit.core.errors import UserError
+from kit.core.formats import Format
 from kit.core.paths import SubmissionFiles, Workspace
 
 # Written before each step is begun, so that the record of a process that was killed is never
 # behind what it did. Up to "bytes" nothing is submitted. From "create" on it may be.
 Step = Literal["checked", "address", "bytes", "create", "waiting", "complete", "rejected"]
+
+
+_UPLOADS = Format(
+    "the record of a submission's uploads",
+    1,
+    "Move it aside; kit ledger --sync lists what Kaggle has.",
+    oldest=0,
+    items="uploads",
+)
+_ELSEWHERE = Format(
+    "the record of submissions made elsewhere",
+    1,
+    "Delete it, and fetch it again: kit ledger --sync.",
+    oldest=0,
+    items="submissions",
+)
 
 
 class Record(BaseModel):
@@ -24,8 +40,8 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Estimate(Record):
-    """The score that was promised, which is cross-fitted, and its interval."""
+class Promise(Record):
+    """The score that was expected, and its 95% interval."""
 
     expected: float
     interval: tuple[float, float]
@@ -46,7 +62,7 @@ class Upload(Record):
     begun: datetime
     step: Step
     made_of: tuple[str, ...]
-    estimate: Estimate | None
+    estimate: Promise | None
     ref: int | None = None
     public: float | None = None
     private: float | None = None
@@ -84,36 +100,19 @@ class Elsewhere(Record):
     private: float | None
 
 
-def read_ancestry(
-    files: SubmissionFiles, csv_digest: str
-) -> tuple[tuple[str, ...], Estimate | None]:
-    """The runs that a CSV was made of, and its estimate, as `kit blend` wrote them beside it.
+class _Uploads(Record):
+    uploads: tuple[Upload, ...]
 
-    Nothing and None where the bytes are of other origin; no estimate where the models were trained
-    on all rows.
-    """
-    provenance = read_json(files.provenance)
-    if provenance["csv_digest"] != csv_digest:
-        return (), None
-    if provenance["blend"].get("all_rows", False):
-        return tuple(provenance["runs"]), None  # nothing was left out to score those models
-    scores = provenance["thresholds"]["scores"]
-    estimate = Estimate(expected=scores["expected"], interval=scores["interval"])
-    return tuple(provenance["runs"]), estimate
+
+class _Elsewheres(Record):
+    submissions: tuple[Elsewhere, ...]
 
 
 def read_uploads(files: SubmissionFiles) -> tuple[Upload, ...]:
     """Every upload of a submission, the oldest first."""
     if not files.uploads.exists():
         return ()
-    try:
-        return TypeAdapter(tuple[Upload, ...]).validate_python(read_json(files.uploads))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{files.uploads} is not as the kit writes it: {place}: {first['msg']}."
-        ) from None
+    return _UPLOADS.read_as(files.uploads, _Uploads).uploads
 
 
 def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
@@ -127,7 +126,7 @@ def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
         kept[marks.index(upload.mark)] = upload
     else:
         kept.append(upload)
-    write_json(files.uploads, [one.model_dump(mode="json") for one in kept])
+    _UPLOADS.write(files.uploads, _Uploads(uploads=tuple(kept)).model_dump(mode="json"))
     return upload
 
 
@@ -140,3 +139,15 @@ def all_uploads(workspace: Workspace, competition: str) -> tuple[tuple[str, Uplo
         if upload.competition == competition
     ]
     return tuple(sorted(found, key=lambda one: one[1].begun))
+
+
+def read_elsewhere(workspace: Workspace, competition: str) -> tuple[Elsewhere, ...]:
+    """What Kaggle listed last that did not come from this folder."""
+    path = workspace.made_elsewhere(competition)
+    return _ELSEWHERE.read_as(path, _Elsewheres).submissions if path.exists() else ()
+
+
+def save_elsewhere(workspace: Workspace, competition: str, listed: Sequence[Elsewhere]) -> None:
+    """Write down what Kaggle lists that did not come from this folder."""
+    content = _Elsewheres(submissions=tuple(listed)).model_dump(mode="json")
+    _ELSEWHERE.write(workspace.made_elsewhere(competition), content)

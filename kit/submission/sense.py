@@ -1,6 +1,6 @@
 """Whether a submission that a grader would take makes sense: against out-of-fold, and the past."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -10,6 +10,7 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import digest_file
 from kit.core.errors import some
 from kit.core.paths import Workspace
+from kit.ensemble import LabelCounts
 from kit.submission.record import Upload
 
 # How sure a warning is that a rate differs by more than chance, all classes together.
@@ -17,27 +18,7 @@ CHANCE = 0.05
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How many rows, how many of them without a label, and how many with each class."""
-
-    rows: int
-    empty_rows: int
-    positives: Mapping[str, int]
-
-    @property
-    def labels_per_row(self) -> float:
-        return sum(self.positives.values()) / self.rows
-
-    @classmethod
-    def of(cls, competition: Competition, table: LabelTable) -> "Counts":
-        positives = table.labels.sum(axis=0, dtype=int).tolist()
-        empty = int((table.labels.sum(axis=1) == 0).sum())
-        keyed = dict(zip(competition.class_keys, positives, strict=True))
-        return cls(len(table.ids), empty, keyed)
-
-
-@dataclass(frozen=True)
-class Difference:
+class Changed:
     """How far a submission is from an earlier one: rows with another answer, labels changed."""
 
     name: str
@@ -46,7 +27,7 @@ class Difference:
     labels: int
 
 
-def describe(test: Counts, oof: Counts) -> str:
+def describe(test: LabelCounts, oof: LabelCounts) -> str:
     """How many labels the submission sets, beside what the same cuts set out of fold."""
     return (
         f"{test.rows} rows, {test.labels_per_row:.2f} labels a row (out of fold "
@@ -55,7 +36,7 @@ def describe(test: Counts, oof: Counts) -> str:
     )
 
 
-def warn(competition: Competition, test: Counts, oof: Counts) -> list[str]:
+def warn(competition: Competition, test: LabelCounts, oof: LabelCounts) -> list[str]:
     """What differs from out of fold by more than chance would have it; a line each.
 
     Two proportions a class, with the continuity correction and Bonferroni's bound over the
@@ -98,7 +79,7 @@ def compare(
     table: LabelTable,
     csv_digest: str,
     earlier: Sequence[tuple[str, Upload]],
-) -> list[Difference]:
+) -> list[Changed]:
     """How far a submission is from each that was sent before, the nearest first.
 
     `table` and `csv_digest` are the submission's. An earlier one whose file has been overwritten
@@ -108,7 +89,7 @@ def compare(
     for name, upload in earlier:
         csv = workspace.submission(name).csv
         if upload.csv_digest == csv_digest:
-            found.append(Difference(name, upload, 0, 0))
+            found.append(Changed(name, upload, 0, 0))
             continue
         if not csv.exists() or digest_file(csv) != upload.csv_digest:
             continue
@@ -117,5 +98,5 @@ def compare(
             continue  # of another sample
         changed = other.of(table.ids) != table.labels
         rows = int(changed.any(axis=1).sum())
-        found.append(Difference(name, upload, rows, int(changed.sum())))
+        found.append(Changed(name, upload, rows, int(changed.sum())))
     return sorted(found, key=lambda one: (one.rows, one.labels))

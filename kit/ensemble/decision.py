@@ -1,0 +1,250 @@
+"""The decision: everything that turns members' probabilities into labels, and what it is worth.
+
+It lies on disk as `decision.json`. This is the only file that knows what that holds: others ask a
+`Decision`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, field_serializer, field_validator
+from pydantic.dataclasses import dataclass
+
+from kit.core.formats import Floats, Format
+from kit.ensemble.combine import Average, Stack, combine_test
+from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, Trial
+from kit.ensemble.interval import Counts, difference_interval, prediction_interval
+from kit.ensemble.oof import Sample, Unseen, to_unseen
+from kit.ensemble.postprocess import NOTHING, Postprocess
+
+FORMAT = Format("a decision", version=1, remake="Make it again: kit blend, or kit tune.")
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Choice:
+    """What was taken: the method of combining, the policy for thresholds, and their transfer."""
+
+    method: str
+    policy: str
+    transfer: str
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Candidate:
+    """What was chosen from: its macro-F1, fitted and on rows held out, and that one's interval.
+
+    On all rows, and by scores as the mean of the fold models: not the nested, cross-fitted score.
+    """
+
+    name: str
+    fitted: float
+    held_out: float
+    interval: tuple[float, float]
+
+    @classmethod
+    def of(cls, name: str, sample: Sample, judged: Judged, test_rows: int) -> "Candidate":
+        """A method or policy judged on a sample, with the interval for so many test rows."""
+        counts = Counts.of(sample.labels, judged.decisions, sample.group)
+        interval = prediction_interval(counts, test_rows / len(sample.labels)).macro
+        return cls(name, judged.fitted, judged.held_out, interval)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Weighed:
+    """All candidates; empty where there was no choice."""
+
+    methods: tuple[Candidate, ...] = ()
+    policies: tuple[Candidate, ...] = ()
+    steps: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Alone:
+    """One member by itself, under the same policy: its score, its test thresholds."""
+
+    score: HonestScore
+    thresholds: Floats
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Difference:
+    """The decision minus its best member alone, in macro-F1 on one test set, with its 95% CI."""
+
+    member: str
+    difference: float
+    interval: tuple[float, float]
+
+    @classmethod
+    def to_best(
+        cls,
+        score: HonestScore,
+        counts: Counts,
+        alone: Mapping[str, tuple[Alone, Counts]],
+        rows_ratio: float,
+    ) -> "Difference | None":
+        """Against the member with the highest expected score; None without members to compare.
+
+        `counts` are the decision's, `rows_ratio` the test set's size against that of the rows.
+        """
+        if not alone:
+            return None
+        member = max(alone, key=lambda name: alone[name][0].score.expected)
+        best, of_best = alone[member]
+        interval = difference_interval(of_best, counts, rows_ratio)
+        return cls(member, score.expected - best.score.expected, interval)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class LabelCounts:
+    """How many rows there are, how many without a label, and how many with each class."""
+
+    rows: int
+    empty_rows: int
+    positives: dict[str, int]
+
+    @property
+    def labels_per_row(self) -> float:
+        """The mean number of labels."""
+        return sum(self.positives.values()) / self.rows
+
+    @classmethod
+    def of(cls, labels: NDArray[np.uint8], class_keys: Sequence[str]) -> "LabelCounts":
+        """Count labels, (rows, classes)."""
+        positives = labels.sum(axis=0, dtype=np.int64).tolist()
+        empty = int((labels.sum(axis=1) == 0).sum())
+        return cls(len(labels), empty, dict(zip(class_keys, positives, strict=True)))
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Worth:
+    """What a decision is worth: its score, every class, and every member alone, by name.
+
+    `against_best` is the decision against its best member, None for a single one. `out_of_fold`
+    counts the labels that the thresholds set on the rows of the fit, and `rates_disagree` names
+    the classes predicted more or less often on the test set than chance explains.
+    """
+
+    score: HonestScore
+    classes: dict[str, ClassScore]
+    alone: dict[str, Alone]
+    against_best: Difference | None
+    out_of_fold: LabelCounts
+    rates_disagree: tuple[str, ...]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Origin:
+    """What a decision was made from: digests of its inputs, the options, and files beside it.
+
+    `all_rows`: the test predictions are those of models trained on all rows, which no score is
+    known for. `files` has the digest of each file that stands beside the decision.
+    """
+
+    inputs: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    all_rows: bool = False
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_STRICT, repr=False)
+class Decision:
+    """How the probabilities of some members become labels, and the macro-F1 to expect.
+
+    `combination` makes one probability of the members'; a label is on at or above its class's
+    threshold: `thresholds` for test scores, `oof_thresholds` for out-of-fold scores, both float64
+    (classes,), NEVER for a label that is never on. `postprocess` follows.
+    """
+
+    members: tuple[str, ...]
+    class_keys: tuple[str, ...]
+    chosen: Choice
+    combination: Average | Stack
+    thresholds: Floats
+    oof_thresholds: Floats
+    worth: Worth
+    postprocess: Postprocess = NOTHING
+    weighed: Weighed = Weighed()
+    origin: Origin = Origin()
+
+    @property
+    def expected(self) -> float:
+        """The macro-F1 to expect on the test set."""
+        return self.worth.score.expected
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% interval of the test set's macro-F1."""
+        return self.worth.score.interval
+
+    @property
+    def cross_fitted(self) -> float:
+        """Macro-F1 out of fold, everything chosen on the other folds."""
+        return self.worth.score.cross_fitted
+
+    def combine(self, unseen: Unseen) -> NDArray[np.float32]:
+        """Combined probabilities of test rows, (rows, classes)."""
+        return combine_test(self.combination, unseen)
+
+    def label(
+        self, probs: NDArray[np.float32], ids: NDArray[Any] | Sequence[str]
+    ) -> NDArray[np.uint8]:
+        """Labels, uint8 (rows, classes), of test rows from their combined probabilities."""
+        return self.postprocess.copy(self.postprocess.decide(probs, self.thresholds), ids)
+
+    def decide(self, tests: Any) -> NDArray[np.uint8]:
+        """Labels of test rows, uint8 (rows, classes), from the members' probabilities.
+
+        `tests` as they were given to the fit: for a single member an array or frame (rows,
+        classes), or a list of one for each fold's model; for several members a list of one of
+        these a member. Frames are aligned by their index; the labels have the first one's order.
+        Raises UserError for other shapes, and for what is no probability.
+        """
+        unseen = to_unseen(tests, len(self.members), self.class_keys)
+        return self.label(self.combine(unseen), unseen.ids)
+
+    def save(self, path: Path | str) -> None:
+        """Write the decision as JSON, whole or not at all."""
+        FORMAT.write(Path(path), self.as_json())
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Decision":
+        """Read what `save` wrote; UserError in one line for anything else."""
+        return FORMAT.read_as(Path(path), Decision)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for JSON; thresholds by class key."""
+        plain: dict[str, Any] = TypeAdapter(Decision).dump_python(self, mode="json")
+        return plain
+
+    @field_serializer("thresholds", "oof_thresholds")
+    def _by_class(self, thresholds: NDArray[np.float64]) -> dict[str, float]:
+        return dict(zip(self.class_keys, thresholds.tolist(), strict=True))
+
+    @field_validator("thresholds", "oof_thresholds", mode="before")
+    @classmethod
+    def _in_order(cls, value: Any, info: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        keys = info.data.get("class_keys", ())
+        if set(value) != set(keys):
+            raise ValueError("not one threshold for each class")
+        return [value[key] for key in keys]
+
+    def __repr__(self) -> str:
+        score, chosen = self.worth.score, self.chosen
+        low, high = score.interval
+        count = len(self.members)
+        of = self.members[0] if count == 1 else f"{count} members by {chosen.method}"
+        return (
+            f"Decision for {of}: {chosen.policy} thresholds for {len(self.class_keys)} classes, "
+            f"transfer {chosen.transfer}\n"
+            f"Expected macro-F1 {score.expected:.3f} (95% CI {low:.3f} to {high:.3f}) on "
+            f"{score.test_rows} test rows; cross-fitted {score.cross_fitted:.3f}, fitted "
+            f"{score.fitted:.3f}"
+        )

@@ -1,0 +1,277 @@
+"""What choices are worth on rows they were not made on: cross-fitting, nesting, the estimate."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.exact import decide
+from kit.competitions.metrics import macro_f1
+from kit.core.parallel import on_all_cores
+from kit.core.progress import SILENT, Reporter
+from kit.ensemble.interval import Counts, Interval, prediction_interval, standard_error
+from kit.ensemble.oof import Rows, Sample
+from kit.ensemble.postprocess import TwinLabels, learn
+from kit.ensemble.thresholds import Policy
+
+# A class's F1 is unreliable when its interval reaches further to either side than this share of it.
+UNRELIABLE = 0.5
+
+
+@dataclass(frozen=True)
+class HonestScore:
+    """Three numbers and an interval, always together.
+
+    `fitted`: thresholds chosen on all rows, scored on the same rows; optimistic. `cross_fitted`:
+    everything chosen on the other folds, scored on the fold held out. `expected`: the same on
+    average for `test_rows` new rows, and for scores averaged over the models of all folds where
+    test predictions are. `interval`: the 95% interval of that set's score.
+    """
+
+    fitted: float
+    cross_fitted: float
+    expected: float
+    interval: tuple[float, float]
+    test_rows: int
+
+    @property
+    def gap(self) -> float:
+        """How far the test set should score above out of fold: by averaging, and by its size."""
+        return self.expected - self.cross_fitted
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class: how many rows have it, its expected F1, and the test set's 95% interval of it."""
+
+    positives: int
+    f1: float
+    interval: tuple[float, float]
+
+    @property
+    def unreliable(self) -> bool:
+        """Whether the interval is too wide for the F1 to support any decision."""
+        low, high = self.interval
+        return max(self.f1 - low, high - self.f1) >= UNRELIABLE * self.f1
+
+
+# One candidate against others
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A policy and its macro-F1: fitted on all rows, and on rows held out from its fit.
+
+    `decisions` are those on the rows held out, uint8 (rows, classes).
+    """
+
+    policy: Policy
+    fitted: float
+    held_out: float
+    decisions: NDArray[np.uint8]
+
+
+def cross_fit(sample: Sample, choose: Callable[[Sample], Policy]) -> NDArray[np.uint8]:
+    """Decide each fold by the policy chosen, and the thresholds fitted, on the other folds."""
+    decisions = np.zeros_like(sample.labels)
+    for fold in sample.folds:
+        inside = sample.fold == fold
+        others = sample.only(~inside)
+        decisions[inside] = decide(sample.probs[inside], choose(others).fit(others))
+    return decisions
+
+
+def judge(sample: Sample, policy: Policy) -> Judged:
+    """Score one policy, fitted and on rows held out."""
+    fitted = decide(sample.probs, policy.fit(sample))
+    decisions = cross_fit(sample, lambda _: policy)
+    return Judged(
+        policy, macro_f1(sample.labels, fitted), macro_f1(sample.labels, decisions), decisions
+    )
+
+
+def judge_all(
+    sample: Sample, policies: Sequence[Policy], reporter: Reporter = SILENT
+) -> list[Judged]:
+    """Score several policies on the same rows."""
+    work = sample.labels.size * len(sample.folds)
+    return on_all_cores("trying policies", partial(judge, sample), policies, work, reporter)
+
+
+def simplest_of_the_best(sample: Sample, judged: Sequence[Judged]) -> Judged:
+    """The first, in the order given, that is within one standard error of the best.
+
+    The one-standard-error rule (Breiman et al. 1984), with the error of the difference between two
+    candidates on the same rows. Give the simplest first.
+    """
+    best = max(judged, key=lambda one: one.held_out)
+    of_best = Counts.of(sample.labels, best.decisions, sample.group)
+    for one in judged:
+        counts = Counts.of(sample.labels, one.decisions, sample.group)
+        if best.held_out - one.held_out <= standard_error(counts, of_best):
+            return one
+    return best
+
+
+def choose_policy(sample: Sample, policies: Sequence[Policy]) -> Policy:
+    """The simplest of the best policies on this sample, judged by cross-fitting.
+
+    With a sample of one fold nothing can be held out, and the first policy is taken.
+    """
+    if len(policies) == 1 or len(sample.folds) < 2:
+        return policies[0]
+    return simplest_of_the_best(sample, [judge(sample, policy) for policy in policies]).policy
+
+
+# Post-processing
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A step of post-processing: its gain on rows held out, and the standard error of that."""
+
+    name: str
+    gain: float
+    error: float
+
+    @property
+    def taken(self) -> bool:
+        """Whether it gains more than one standard error."""
+        return self.gain > self.error
+
+
+def try_steps(
+    names: Sequence[str], sample: Sample, policy: Policy, twins: TwinLabels | None
+) -> tuple[Trial, ...]:
+    """Hold decisions with each step, learned without each fold, against those without it.
+
+    With a sample of one fold nothing can be held out, and nothing is tried.
+    """
+    if len(sample.folds) < 2:
+        return ()
+    return tuple(_try_step(name, sample, policy, twins) for name in names)
+
+
+def _try_step(name: str, sample: Sample, policy: Policy, twins: TwinLabels | None) -> Trial:
+    without, with_it = np.zeros_like(sample.labels), np.zeros_like(sample.labels)
+    for fold in sample.folds:
+        inside = sample.fold == fold
+        others, probs = sample.only(~inside), sample.probs[inside]
+        thresholds = policy.fit(others)
+        without[inside] = decide(probs, thresholds)
+        with_it[inside] = learn([name], others, thresholds).decide(probs, thresholds)
+    if name == "copies" and twins is not None:
+        with_it = twins.replace(with_it)
+    before, after = (Counts.of(sample.labels, one, sample.group) for one in (without, with_it))
+    gain = float(after.f1().mean() - before.f1().mean())
+    return Trial(name, gain, standard_error(before, after))
+
+
+# The estimate: everything chosen again without each fold
+
+
+@dataclass(frozen=True)
+class HeldOutFold:
+    """One fold of a nested cross-fit: the rows held out, and the others.
+
+    `inside` says which of all rows are held out. `averaged` and `averaged_others` are the same
+    rows with scores as the mean of all fold models would have given them.
+    """
+
+    inside: NDArray[np.bool_]
+    rows: Sample
+    others: Sample
+    averaged: Sample
+    averaged_others: Sample
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is chosen from in every fold: policies, steps of post-processing, and known twins.
+
+    `twins` names for each row another one whose labels it may copy, or -1, (rows,).
+    """
+
+    policies: tuple[Policy, ...]
+    steps: tuple[str, ...] = ()
+    twins: NDArray[np.int64] | None = None
+
+    def twin_labels(
+        self, labels: NDArray[np.uint8], usable: NDArray[np.bool_] | None = None
+    ) -> TwinLabels | None:
+        """What each row may copy, `labels` being all rows', from all or the `usable` rows."""
+        if self.twins is None:
+            return None
+        everywhere = np.ones(len(labels), dtype=bool)
+        return TwinLabels.of(labels, self.twins, everywhere if usable is None else usable)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cross-fitted labels of all rows, uint8 (rows, classes), and what the test set should score.
+
+    `labels` decide single models' scores, `averaged` those as the mean of the fold models.
+    """
+
+    labels: NDArray[np.uint8]
+    averaged: NDArray[np.uint8]
+    counts: Counts
+    around: Interval
+
+    def classes(self, rows: Rows) -> tuple[ClassScore, ...]:
+        """Every class's score, in the order of the columns."""
+        positives = rows.labels.sum(axis=0, dtype=np.int64).tolist()
+        edges = self.around.by_class.tolist()
+        return tuple(
+            ClassScore(true, f1, (low, high))
+            for true, f1, (low, high) in zip(
+                positives, self.counts.f1().tolist(), edges, strict=True
+            )
+        )
+
+
+def estimate(
+    rows: Rows,
+    folds: Sequence[HeldOutFold],
+    choices: Choices,
+    test_rows: int,
+    reporter: Reporter = SILENT,
+) -> Estimate:
+    """Choose policy and post-processing, and fit both, without each fold, and decide that fold.
+
+    `rows` are all rows; `test_rows` is the size of the set that the interval is for.
+    """
+    labels, averaged = np.zeros_like(rows.labels), np.zeros_like(rows.labels)
+    work = rows.labels.size * len(choices.policies)
+    decide_one = partial(_decide_fold, rows.labels, choices)
+    decided = on_all_cores("estimating the score", decide_one, folds, work, reporter)
+    for fold, (by_one, by_mean) in zip(folds, decided, strict=True):
+        labels[fold.inside], averaged[fold.inside] = by_one, by_mean
+    counts = Counts.of(rows.labels, averaged, rows.group)
+    around = prediction_interval(counts, test_rows / len(rows.labels))
+    return Estimate(labels, averaged, counts, around)
+
+
+def _decide_fold(
+    labels: NDArray[np.uint8], choices: Choices, fold: HeldOutFold
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Labels of a fold's rows by what the other folds chose: of single scores, and averaged."""
+    policy = choose_policy(fold.averaged_others, choices.policies)
+    twins, without = choices.twin_labels(labels), choices.twin_labels(labels, ~fold.inside)
+    known = None if without is None else without.only(~fold.inside)
+    tried = try_steps(choices.steps, fold.averaged_others, policy, known)
+    taken = [one.name for one in tried if one.taken]
+
+    def decided(others: Sample, rows: Sample) -> NDArray[np.uint8]:
+        thresholds = policy.fit(others)
+        found = learn(taken, others, thresholds).decide(rows.probs, thresholds)
+        if twins is not None and "copies" in taken:
+            return twins.only(fold.inside).replace(found)
+        return found
+
+    averaged = decided(fold.averaged_others, fold.averaged)
+    if fold.averaged_others is fold.others:
+        return averaged, averaged
+    return decided(fold.others, fold.rows), averaged

@@ -1,0 +1,296 @@
+"""From members to a decision: method, policy and post-processing chosen, fitted, and estimated."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.exact import decide
+from kit.competitions.metrics import macro_f1
+from kit.core.errors import UserError
+from kit.core.progress import SILENT, Reporter
+from kit.ensemble.averaging import (
+    as_averaged,
+    carry,
+    check_transfer,
+    choose_transfer,
+    classes_that_disagree,
+    own_noise,
+)
+from kit.ensemble.combine import Fits, combine_test, find_methods, folds_left_out
+from kit.ensemble.decision import (
+    Alone,
+    Candidate,
+    Choice,
+    Decision,
+    Difference,
+    LabelCounts,
+    Weighed,
+    Worth,
+)
+from kit.ensemble.evaluate import (
+    Choices,
+    HeldOutFold,
+    HonestScore,
+    Judged,
+    estimate,
+    judge,
+    judge_all,
+    simplest_of_the_best,
+    try_steps,
+)
+from kit.ensemble.interval import Counts
+from kit.ensemble.oof import Members, Sample, Unseen
+from kit.ensemble.postprocess import Twins, check_steps, copied, learn
+from kit.ensemble.studies import Journal
+from kit.ensemble.thresholds import Policy, find_policies, find_policy, tuned
+
+# Methods are held against each other under thresholds of one kind, steady ones.
+_TO_COMPARE = find_policy("fold-mean")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to choose from: a method, policy and transfer, or `auto` for the best of all.
+
+    `steps` of post-processing are tried, and taken if they gain more than a standard error.
+    `test_rows` is the size of the set whose score is promised; that of the test set, or of the
+    out-of-fold rows where there is none, when None. `journal` keeps the Optuna studies of the
+    final fit of the policy `tuned`.
+    """
+
+    method: str = "auto"
+    policy: str = "auto"
+    transfer: str = "auto"
+    steps: tuple[str, ...] = ()
+    test_rows: int | None = None
+    journal: Path | None = None
+
+
+AUTO = Options()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A decision, and what it makes of the rows that it was fitted on.
+
+    `sample` has the out-of-fold rows with combined probabilities; `labels` are their cross-fitted
+    labels by single models' scores, `averaged` those by scores as the mean of the fold models,
+    both uint8 (rows, classes). `test` is (test rows, classes), or None without a test set.
+    """
+
+    decision: Decision
+    sample: Sample
+    labels: NDArray[np.uint8]
+    averaged: NDArray[np.uint8]
+    test: NDArray[np.float32] | None
+
+
+def check_options(options: Options) -> None:
+    """Raise UserError for an unknown method, policy, transfer or step of post-processing."""
+    check_steps(options.steps)
+    check_transfer(options.transfer)
+    find_methods(options.method)
+    find_policies(options.policy)
+
+
+def fit_decision(
+    members: Members,
+    unseen: Unseen | None = None,
+    options: Options = AUTO,
+    twins: Twins | None = None,
+    reporter: Reporter = SILENT,
+) -> Fitted:
+    """Choose a method and a policy, fit both on all rows, and estimate the whole by nested folds.
+
+    The choice of method, its fit, the choice of policy and post-processing, and the thresholds are
+    all made again without each fold, and scored on it. The step `copies` needs `twins`. Raises
+    UserError for options that are unknown or that the test set does not allow.
+    """
+    check_options(options)
+    if unseen is not None and len(unseen.by_fold) not in (1, len(members.folds)):
+        raise UserError(
+            f"Test predictions of {len(unseen.by_fold)} models for {len(members.folds)} folds: "
+            "give one that is averaged, or one for each fold's model."
+        )
+    candidates = _Candidates(members, unseen, options)
+    candidates.fit(reporter)
+    method = candidates.choose(frozenset())
+    transfer, test = candidates.transfers[method], candidates.tests[method]
+    if "rules" in options.steps and transfer == "rates":
+        raise UserError(
+            "--postprocess rules: the rules' thresholds are for out-of-fold scores, and the test "
+            "scores here are on another scale. Leave it out, or give each fold's test predictions."
+        )
+    sample = candidates.fits.sample(method)
+    averaged = candidates.averaged(method, sample)
+    choices = Choices(
+        find_policies(options.policy), options.steps, None if twins is None else twins.train
+    )
+    judged = judge_all(averaged, choices.policies, reporter) if len(choices.policies) > 1 else []
+    policy = simplest_of_the_best(averaged, judged).policy if judged else choices.policies[0]
+    thresholds = _fit_thresholds(policy, averaged, options.journal)
+    trials = try_steps(options.steps, averaged, policy, choices.twin_labels(members.labels))
+    taken = [one.name for one in trials if one.taken]
+    postprocess = learn(taken, averaged, thresholds)
+    if "copies" in taken and twins is not None and unseen is not None:
+        copies = copied(members.labels, members.ids, unseen.ids, twins)
+        postprocess = replace(postprocess, copies=copies)
+
+    test_rows = options.test_rows or len(members.ids if unseen is None else unseen.ids)
+    found = estimate(members, candidates.folds(), choices, test_rows, reporter)
+    score = HonestScore(
+        fitted=_score(sample, thresholds if averaged is sample else policy.fit(sample)),
+        cross_fitted=macro_f1(members.labels, found.labels),
+        expected=found.around.mean,
+        interval=found.around.macro,
+        test_rows=test_rows,
+    )
+    carried = thresholds if test is None else carry(transfer, thresholds, averaged, test)
+    keys = members.class_keys
+    alone = _fit_alone(members, unseen, replace(options, policy=policy.title, test_rows=test_rows))
+    rows_ratio = test_rows / len(members.ids)
+    apart = [] if test is None else classes_that_disagree(thresholds, averaged, carried, test)
+    decision = Decision(
+        members=members.names,
+        class_keys=keys,
+        chosen=Choice(method, policy.title, transfer),
+        combination=candidates.fits.combination(method),
+        thresholds=carried,
+        oof_thresholds=thresholds,
+        postprocess=postprocess,
+        worth=Worth(
+            score=score,
+            classes=dict(zip(keys, found.classes(members), strict=True)),
+            alone={name: one for name, (one, _) in alone.items()},
+            against_best=Difference.to_best(score, found.counts, alone, rows_ratio),
+            out_of_fold=LabelCounts.of(postprocess.decide(averaged.probs, thresholds), keys),
+            rates_disagree=tuple(keys[column] for column in apart),
+        ),
+        weighed=Weighed(
+            methods=candidates.described(averaged, test_rows),
+            policies=tuple(
+                Candidate.of(one.policy.title, averaged, one, test_rows) for one in judged
+            ),
+            steps=trials,
+        ),
+    )
+    return Fitted(decision, sample, found.labels, found.averaged, test)
+
+
+class _Candidates:
+    """Several methods on the same members, all fitted without each fold and each pair of folds."""
+
+    def __init__(self, members: Members, unseen: Unseen | None, options: Options) -> None:
+        methods = find_methods(options.method)
+        # Of a single member there is nothing to combine.
+        alone = len(members.names) == 1 and options.method == "auto"
+        self.methods = methods[:1] if alone else methods
+        self.fits = Fits(members)
+        self.tests: dict[str, NDArray[np.float32] | None] = {}
+        self.transfers: dict[str, str] = {}
+        self._unseen = unseen
+        self._transfer = options.transfer
+        self._noise: dict[str, NDArray[np.float64] | None] = {}
+
+    def fit(self, reporter: Reporter) -> None:
+        """Fit every method, and find out how its thresholds are carried to the test set."""
+        left_out = folds_left_out(self.fits.members.folds)
+        self.fits.make([(name, out) for name in self.methods for out in left_out], reporter)
+        models = 0 if self._unseen is None else len(self._unseen.by_fold)
+        for name in self.methods:
+            made = self.fits.combination(name)
+            test = None if self._unseen is None else combine_test(made, self._unseen)
+            sample = self.fits.sample(name)
+            self.tests[name] = test
+            self.transfers[name] = choose_transfer(self._transfer, sample, test, models)
+            self._noise[name] = self._measure_noise(name)
+
+    def averaged(self, name: str, sample: Sample) -> Sample:
+        """Out-of-fold rows under a method with scores as its test scores are averaged."""
+        noise = self._noise[name]
+        if noise is None or self._unseen is None:
+            return sample
+        models = len(self._unseen.by_fold)
+        return sample.with_probs(as_averaged(sample.labels, sample.probs, noise, models))
+
+    def choose(self, without: frozenset[int]) -> str:
+        """The method that is best on the rows of the other folds."""
+        if len(self.methods) == 1 or len(self.fits.members.folds) - len(without) < 2:
+            return self.methods[0]
+        judged = dict(self.judged(without))
+        sample = self.fits.sample(self.methods[0], without)
+        best = simplest_of_the_best(sample, list(judged.values()))
+        return next(name for name, one in judged.items() if one is best)
+
+    def judged(self, without: frozenset[int] = frozenset()) -> list[tuple[str, Judged]]:
+        """Each method's score on the rows of the other folds, with thresholds of one kind."""
+        samples = {name: self.fits.sample(name, without) for name in self.methods}
+        return [
+            (name, judge(self.averaged(name, sample), _TO_COMPARE))
+            for name, sample in samples.items()
+        ]
+
+    def described(self, rows: Sample, test_rows: int) -> tuple[Candidate, ...]:
+        """The methods as candidates; none where there was no choice."""
+        if len(self.methods) == 1:
+            return ()
+        return tuple(Candidate.of(name, rows, one, test_rows) for name, one in self.judged())
+
+    def folds(self) -> list[HeldOutFold]:
+        """Every fold, with what can be learned without it."""
+        return [self._without(fold) for fold in self.fits.members.folds.tolist()]
+
+    def _without(self, fold: int) -> HeldOutFold:
+        """What can be learned without a fold, and the fold itself."""
+        out = frozenset({fold})
+        method = self.choose(out)
+        inside = self.fits.members.fold == fold
+        rows, others = self.fits.sample(method), self.fits.sample(method, out)
+        averaged = self.averaged(method, rows)
+        if averaged is rows:
+            averaged_others = others
+        elif len(self.fits.members.names) == 1:  # no fit: the others are the same rows as above
+            averaged_others = averaged.only(~inside)
+        else:
+            averaged_others = self.averaged(method, others)
+        return HeldOutFold(
+            inside, rows.only(inside), others, averaged.only(inside), averaged_others
+        )
+
+    def _measure_noise(self, name: str) -> NDArray[np.float64] | None:
+        if self.transfers[name] != "averaged" or self._unseen is None:
+            return None
+        made = self.fits.combination(name)
+        rates = self.fits.members.labels.mean(axis=0)
+        return own_noise(rates, [made.apply(probs) for probs in self._unseen.by_fold])
+
+
+def _fit_thresholds(policy: Policy, sample: Sample, journal: Path | None) -> NDArray[np.float64]:
+    """The policy's thresholds on all rows; those of Optuna's studies with a journal, if any."""
+    if policy.name == "tuned" and journal is not None:
+        return tuned(sample, Journal(journal))
+    return policy.fit(sample)
+
+
+def _fit_alone(
+    members: Members, unseen: Unseen | None, options: Options
+) -> dict[str, tuple[Alone, Counts]]:
+    """Each member as a decision of its own, without post-processing; nothing for a single one."""
+    if len(members.names) == 1:
+        return {}
+    options = replace(options, method="auto", steps=(), journal=None)
+    alone = {}
+    for model, name in enumerate(members.names):
+        one = members.one(model)
+        fitted = fit_decision(one, None if unseen is None else unseen.one(model), options)
+        counts = Counts.of(members.labels, fitted.averaged, members.group)
+        made = fitted.decision
+        alone[name] = (Alone(made.worth.score, made.thresholds), counts)
+    return alone
+
+
+def _score(sample: Sample, thresholds: NDArray[np.float64]) -> float:
+    """Macro-F1 of thresholds on the very rows of the sample."""
+    return macro_f1(sample.labels, decide(sample.probs, thresholds))

@@ -1,0 +1,257 @@
+"""Rows whose labels are known, with out-of-fold probabilities; and rows whose labels are not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.core.errors import UserError, some
+from kit.data.predictions import Predictions, as_probabilities
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is known of the rows, in one order.
+
+    `ids` name them, (rows,); `labels` is uint8 (rows, classes). `fold` and `group` are int64
+    (rows,): rows of one group are right or wrong together and share a fold; groups are numbered
+    from 0.
+    """
+
+    ids: NDArray[Any]
+    labels: NDArray[np.uint8]
+    fold: NDArray[np.int64]
+    group: NDArray[np.int64]
+
+    @property
+    def folds(self) -> NDArray[np.int64]:
+        """The numbers of the folds that have rows here, ascending."""
+        return np.unique(self.fold)
+
+    def with_probs(self, probs: NDArray[np.float32]) -> "Sample":
+        """These rows with one model's or blend's probabilities, (rows, classes)."""
+        return Sample(self.ids, self.labels, self.fold, self.group, probs)
+
+
+@dataclass(frozen=True)
+class Sample(Rows):
+    """Rows with the out-of-fold probabilities of one model or blend, float32 (rows, classes)."""
+
+    probs: NDArray[np.float32]
+
+    def only(self, rows: NDArray[np.bool_]) -> "Sample":
+        """The rows where `rows`, bool (rows,), is true."""
+        return Sample(
+            self.ids[rows], self.labels[rows], self.fold[rows], self.group[rows], self.probs[rows]
+        )
+
+
+@dataclass(frozen=True)
+class Members(Rows):
+    """Rows with the out-of-fold probabilities of several models.
+
+    `probs` is float32 (models, rows, classes), the models called `names`; the classes are called
+    `class_keys`.
+    """
+
+    probs: NDArray[np.float32]
+    names: tuple[str, ...]
+    class_keys: tuple[str, ...]
+
+    def only(self, rows: NDArray[np.bool_]) -> "Members":
+        """The rows where `rows`, bool (rows,), is true."""
+        return Members(
+            self.ids[rows],
+            self.labels[rows],
+            self.fold[rows],
+            self.group[rows],
+            self.probs[:, rows],
+            self.names,
+            self.class_keys,
+        )
+
+    def one(self, model: int) -> "Members":
+        """The same rows with a single model."""
+        return Members(
+            self.ids,
+            self.labels,
+            self.fold,
+            self.group,
+            self.probs[[model]],
+            (self.names[model],),
+            self.class_keys,
+        )
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Rows without labels, scored by every member: the test set.
+
+    `by_fold` has one float32 array (models, rows, classes) for each fold's models, or a single one
+    where they are averaged already; `ids` name the rows, (rows,).
+    """
+
+    ids: NDArray[Any]
+    by_fold: tuple[NDArray[np.float32], ...]
+
+    def one(self, model: int) -> "Unseen":
+        """The same rows scored by a single model."""
+        return Unseen(self.ids, tuple(probs[[model]] for probs in self.by_fold))
+
+
+def number_groups(groups: Sequence[object] | NDArray[Any]) -> NDArray[np.int64]:
+    """Groups of any hashable names as numbers from 0 in the order of their texts, int64 (rows,).
+
+    By text, so that 7 read from a table and 7 in an array get the same number, and with it the same
+    random draws.
+    """
+    names = sorted(dict.fromkeys(groups), key=str)
+    number = {name: position for position, name in enumerate(names)}
+    return np.array([number[name] for name in groups], dtype=np.int64)
+
+
+def make_members(
+    labels: NDArray[np.uint8],
+    oofs: Sequence[Predictions],
+    names: Sequence[str],
+    groups: Sequence[object] | None = None,
+) -> Members:
+    """Members from the out-of-fold predictions of one or more models.
+
+    The first model's ids set the order; `labels` (rows, classes) and `groups` (rows,) are in it
+    already, and every row is a group of its own without `groups`. Raises UserError for other ids or
+    folds in one of the models, for predictions without folds, and for a single fold: nothing can be
+    held out.
+    """
+    first = oofs[0]
+    if first.fold is None:
+        raise UserError("Out-of-fold predictions without a fold column cannot be cross-fitted.")
+    if len(np.unique(first.fold)) < 2:
+        raise UserError("Out-of-fold predictions of a single fold: nothing can be held out.")
+    aligned = [first, *(other.take(first.ids) for other in oofs[1:])]
+    for name, other in zip(names, aligned, strict=True):
+        if other.fold is None or (other.fold != first.fold).any():
+            raise UserError(f"{name} and {names[0]} were trained on different folds.")
+    rows = len(first.ids)
+    return Members(
+        ids=np.array(first.ids, dtype=object),
+        labels=labels,
+        fold=first.fold,
+        group=np.arange(rows) if groups is None else number_groups(groups),
+        probs=np.stack([one.probs for one in aligned]),
+        names=tuple(names),
+        class_keys=first.class_keys,
+    )
+
+
+def make_unseen(tests: Sequence[Sequence[Predictions]]) -> Unseen:
+    """The test set from the test predictions of each model: one a fold, or a single mean.
+
+    Every model must bring as many. The very first ids set the order; UserError for other ids.
+    """
+    ids = tests[0][0].ids
+    folds = range(len(tests[0]))
+    by_fold = tuple(np.stack([of[fold].take(ids).probs for of in tests]) for fold in folds)
+    return Unseen(np.array(ids, dtype=object), by_fold)
+
+
+# At the border: arrays and frames as people have them
+
+
+def to_unseen(tests: Any, members: int, class_keys: Sequence[str]) -> Unseen:
+    """The test set from arrays or data frames; see `Decision.decide` for what `tests` may be.
+
+    Frames are aligned by their index, to the first one's order. Raises UserError for a shape that
+    does not fit the members or classes, other ids, and for what is no probability.
+    """
+    if isinstance(tests, Unseen):
+        return tests
+    given = [tests] if _is_table(tests) else list(tests)
+    if members == 1 and all(_is_table(one) for one in given):
+        given = [given]
+    if len(given) != members:
+        raise UserError(
+            f"Test predictions of {len(given)} members, but there are {members}: give a list of "
+            "one array a member, or of one list a member with an array for each fold's model."
+        )
+    by_member = [[one] if _is_table(one) else list(one) for one in given]
+    counts = {len(one) for one in by_member}
+    if len(counts) > 1 or counts == {0}:
+        raise UserError(
+            f"Members with test predictions of {', '.join(map(str, sorted(counts)))} fold models: "
+            "give as many of each, or average each member's yourself."
+        )
+    ids = table_ids(by_member[0][0])
+    read = [[as_probs(one, class_keys, ids) for one in of_member] for of_member in by_member]
+    if len(shapes := {probs.shape for of_member in read for probs in of_member}) > 1:
+        raise UserError(f"Test predictions of different shapes: {', '.join(map(str, shapes))}.")
+    rows = np.arange(len(read[0][0])) if ids is None else ids
+    return Unseen(rows, tuple(np.stack(of_fold) for of_fold in zip(*read, strict=True)))
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a value is one table: a frame, or an array or nested list of two dimensions."""
+    return hasattr(value, "columns") or getattr(value, "ndim", None) == 2
+
+
+def table_ids(table: Any) -> NDArray[Any] | None:
+    """The ids of a frame's rows, its index; None for an array, whose rows have none."""
+    return np.array(table.index, dtype=object) if hasattr(table, "index") else None
+
+
+def as_probs(
+    table: Any, class_keys: Sequence[str], ids: NDArray[Any] | None
+) -> NDArray[np.float32]:
+    """Probabilities float32 (rows, classes) from an array, or a frame aligned to ids and classes.
+
+    A frame's columns are taken by name; in their order only where frame or classes have no names
+    but numbers from 0. Raises UserError for ids that are missing, left over or doubled, for other
+    or another number of classes, and for what is no probability.
+    """
+    values = align(table, ids, "probabilities")
+    if hasattr(values, "columns"):
+        values = _by_name(values, class_keys)
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[1] != len(class_keys):
+        raise UserError(
+            f"Probabilities of shape {array.shape}, but there are {len(class_keys)} classes: one "
+            "row an image and one column a class is needed."
+        )
+    if array.dtype.kind not in "fiub":
+        raise UserError(f"Probabilities of type {array.dtype}: numbers from 0 to 1 are needed.")
+    rows = np.arange(len(array)) if ids is None else ids
+    return as_probabilities(rows, array, class_keys)
+
+
+def _by_name(frame: Any, class_keys: Sequence[str]) -> Any:
+    """A frame's columns in the order of the class keys."""
+    found, plain = [str(one) for one in frame.columns], [str(n) for n in range(len(class_keys))]
+    if sorted(found) == sorted(class_keys):
+        return frame.set_axis(found, axis=1)[list(class_keys)]
+    if found == plain or list(class_keys) == plain or len(found) != len(class_keys):
+        return frame
+    missing = [key for key in class_keys if key not in found]
+    raise UserError(
+        f"Columns {some(found, 3)} for the classes {some(class_keys, 3)}: no column for "
+        f"{some(missing)}."
+    )
+
+
+def align(table: Any, ids: NDArray[Any] | None, what: str) -> Any:
+    """A frame or series with its rows in the order of `ids`; an array as it is."""
+    if ids is None or not hasattr(table, "index") or not hasattr(table, "loc"):
+        return table
+    position = {one: row for row, one in enumerate(table.index)}
+    if len(position) != len(table):
+        raise UserError(f"The {what} have an id more than once: a frame's index names its rows.")
+    if missing := [one for one in ids if one not in position]:
+        raise UserError(f"The {what} lack ids: {some(missing)}.")
+    if len(table) != len(ids):
+        known = set(ids.tolist())
+        raise UserError(
+            f"The {what} have ids that the others lack: "
+            f"{some(one for one in table.index if one not in known)}."
+        )
+    return table.iloc[[position[one] for one in ids]]

@@ -1,0 +1,199 @@
+"""The stage `blend`: runs to one decision, its predictions, and the submission CSV."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.core.disk import digest, digest_file
+from kit.core.errors import UserError
+from kit.core.paths import BlendFiles, Workspace
+from kit.core.terminal import TERMINAL, say
+from kit.data.blends import remember_blend
+from kit.data.folds import Folds, digest_labels, read_folds
+from kit.data.predictions import Predictions, write_predictions
+from kit.data.runs import Run, open_run
+from kit.data.store import open_store
+from kit.data.twins import find_twins, find_twins_within
+from kit.ensemble import (
+    AUTO,
+    Decision,
+    Fitted,
+    Options,
+    Origin,
+    Twins,
+    Unseen,
+    check_options,
+    fit_decision,
+    make_members,
+    make_unseen,
+)
+from kit.stages.decision_tables import print_decision
+from kit.submission.write import Submission, write_submission
+
+
+def blend_stage(
+    competition: Competition,
+    workspace: Workspace,
+    runs: Sequence[str],
+    name: str | None,
+    options: Options = AUTO,
+    all_rows: bool = False,
+) -> tuple[BlendFiles, Submission]:
+    """Blend, print what it is worth, and write the submission; returns both."""
+    made = blend(competition, workspace, runs, name, options, all_rows)
+    names = dict(zip(competition.class_keys, competition.class_names, strict=True))
+    print_decision(made.name, Decision.load(made.decision), names)
+    written = write_submission(competition, workspace, made)
+    say(
+        f"Wrote {written.files.csv}: {written.rows} rows, {written.labels_per_row:.2f} labels a "
+        f"row, {written.empty_rows} rows empty."
+    )
+    remember_blend(workspace, made)
+    return made, written
+
+
+def blend(
+    competition: Competition,
+    workspace: Workspace,
+    run_names: Sequence[str] = (),
+    name: str | None = None,
+    options: Options = AUTO,
+    all_rows: bool = False,
+) -> BlendFiles:
+    """Blend runs, fit the decision, and write it with its predictions.
+
+    Without names, every finished run on the present folds. With `all_rows` the test predictions are
+    those of models trained on all rows, which no score is known for. A blend of just these
+    predictions that is already there is left as it is. Raises UserError for runs that are
+    unfinished or on other folds, and for unknown options.
+    """
+    if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"--name {name}: use letters, digits, '.', '-' and '_' only.")
+    check_options(options)
+    table = competition.read_labels(workspace.source)
+    folds = read_folds(workspace.folds, table)
+    runs = _choose_runs(workspace, folds, digest_labels(table), run_names)
+    inputs = {run.name: run.digest(all_rows) for run in runs}
+    asked = {
+        "method": options.method,
+        "policy": options.policy,
+        "transfer": options.transfer,
+        "postprocess": "+".join(options.steps),
+    }
+    origin = Origin(inputs, asked, all_rows)
+    files = workspace.blend(name or f"{options.method}-{digest([inputs, asked, all_rows])[:8]}")
+    if files.decision.exists():
+        made = Decision.load(files.decision).origin
+        if replace(made, files={}) == origin:
+            return files
+
+    test_ids = competition.read_test_ids(workspace.source)
+    oofs = [run.read_oof(competition).take(folds.ids) for run in runs]
+    members = make_members(table.of(folds.ids), oofs, list(inputs), folds.group)
+    unseen = _read_tests(competition, runs, test_ids, all_rows)
+    twins = _find_twins(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
+    options = replace(options, test_rows=count_private(competition, workspace))
+    fitted = fit_decision(members, unseen, options, twins, TERMINAL)
+    _write(files, fitted, folds, test_ids, origin)
+    return files
+
+
+def count_private(competition: Competition, workspace: Workspace) -> int:
+    """How many test rows decide the final score: all of them where the share is not known."""
+    test_ids = competition.read_test_ids(workspace.source)
+    return round(len(test_ids) * (competition.private_share or 1.0))
+
+
+def _write(
+    files: BlendFiles, fitted: Fitted, folds: Folds, test_ids: Sequence[str], origin: Origin
+) -> None:
+    """Write the predictions of a decision, and last the decision with their digests."""
+    files.decision.unlink(missing_ok=True)  # the marker: no blend while its parts are replaced
+    keys, note = fitted.decision.class_keys, {"blend": files.name, "runs": origin.inputs}
+    assert fitted.test is not None  # runs without test predictions cannot be read
+
+    def of_rows(values: NDArray[np.generic]) -> Predictions:
+        return Predictions(folds.ids, values.astype(np.float32), keys, folds.fold)
+
+    written = {
+        files.oof: of_rows(fitted.sample.probs),
+        files.test: Predictions(tuple(test_ids), fitted.test, keys),
+        files.labels: of_rows(fitted.labels),
+        files.averaged_labels: of_rows(fitted.averaged),
+    }
+    for path, predictions in written.items():
+        write_predictions(path, predictions, note)
+    digests = {path.name: digest_file(path) for path in written}
+    replace(fitted.decision, origin=replace(origin, files=digests)).save(files.decision)
+
+
+def _choose_runs(
+    workspace: Workspace, folds: Folds, labels_digest: str, names: Sequence[str]
+) -> tuple[Run, ...]:
+    """The named runs, or every finished one; UserError when one does not fit folds and labels."""
+    if names:
+        opened = [open_run(workspace, name) for name in names]
+        runs = tuple({run.name: run for run in opened}.values())
+        for run in runs:
+            if reason := run.misfit(folds.digest, labels_digest):
+                raise UserError(f"{run.name}: {reason}. Train or import it again, or leave it out.")
+        return runs
+    finished = []
+    for name in workspace.run_names():
+        run = open_run(workspace, name)
+        reason = run.misfit(folds.digest, labels_digest)
+        if reason is None and (missing := run.missing_folds()):
+            reason = f"folds {', '.join(map(str, missing))} are not trained"
+        if reason is None and not run.has_tests():
+            reason = "it was imported without test predictions"
+        if reason is None:
+            finished.append(run)
+        else:
+            say(f"{name} is not blended: {reason}.")
+    if not finished:
+        raise UserError(
+            f"No finished run on the folds of {workspace.folds} in {workspace.runs}. "
+            "Train one: kit train MODEL"
+        )
+    return tuple(finished)
+
+
+def _read_tests(
+    competition: Competition, runs: Sequence[Run], ids: Sequence[str], all_rows: bool
+) -> Unseen:
+    """Test predictions of all runs for each fold; or once, if any run has them averaged only.
+
+    With `all_rows` once as well, those of the models that were trained on all rows.
+    """
+    if all_rows:
+        return make_unseen([[run.read_all_rows(competition).take(ids)] for run in runs])
+    by_run = [run.read_tests(competition) for run in runs]
+    folds = {len(tests) for tests in by_run}
+    if len(folds) > 1 or folds == {1}:
+        by_run = [(run.read_test(competition),) for run in runs]
+    return make_unseen([[test.take(ids) for test in tests] for tests in by_run])
+
+
+def _find_twins(
+    workspace: Workspace, runs: Sequence[Run], ids: Sequence[str], test_ids: Sequence[str]
+) -> Twins:
+    """Compare the images of the smallest store that one of the runs was trained on.
+
+    `ids` and `test_ids` say the order of the rows. Raises UserError when no run has a store, as
+    those that were imported.
+    """
+    sizes = [size for run in runs if (size := run.recipe["size"]) is not None]
+    if not sizes:
+        raise UserError(
+            "--postprocess copies compares images, and none of these runs was trained here: "
+            "pack some with kit pack --size 128 and train one, or leave it out."
+        )
+    train = open_store(workspace.store(min(sizes), "train"))
+    test = open_store(workspace.store(min(sizes), "test"))
+    known = train.images[train.rows(list(ids))]
+    asked = test.images[test.rows(list(test_ids))]
+    return Twins(find_twins_within(known), find_twins(known, asked))

@@ -1,0 +1,135 @@
+"""The stage `compare`: whether one blend, or run, is better than another or only luckier."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.competitions.metrics import f1_per_class
+from kit.competitions.tables import LabelTable
+from kit.core.errors import UserError
+from kit.core.paths import BlendFiles, Workspace
+from kit.core.terminal import TERMINAL, say, table
+from kit.data.folds import Folds, digest_labels, read_folds
+from kit.data.predictions import read_predictions
+from kit.data.runs import open_run
+from kit.ensemble import (
+    Counts,
+    Decision,
+    HonestScore,
+    Options,
+    difference_interval,
+    fit_decision,
+    make_members,
+    make_unseen,
+    number_groups,
+)
+from kit.stages.blend import count_private
+
+# How many classes are named of those that moved most.
+MOST_MOVED = 8
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One side: its score, and its cross-fitted labels, uint8 (rows, classes).
+
+    `labels` are by single models' scores, `averaged` by scores as the mean of the fold models.
+    """
+
+    name: str
+    score: HonestScore
+    labels: NDArray[np.uint8]
+    averaged: NDArray[np.uint8]
+
+
+def compare_stage(
+    competition: Competition, workspace: Workspace, first: str, second: str
+) -> tuple[float, float]:
+    """Print second minus first in macro-F1 on one new test set, and the classes that moved most.
+
+    Either is a blend, or a run on the present folds, which is a decision with one member; names may
+    be cut short after a dash. Both are decided by everything chosen without the fold, post-
+    processing included, and resampled together, so that what is hard for both cancels. Returns the
+    95% CI of the difference. Raises UserError for unknown names and other folds.
+    """
+    truth = competition.read_labels(workspace.source)
+    folds = read_folds(workspace.folds, truth)
+    labels, group = truth.of(folds.ids), number_groups(folds.group)
+    sides = [_open(competition, workspace, folds, truth, name) for name in (first, second)]
+    counts = [Counts.of(labels, side.averaged, group) for side in sides]
+    test_rows = sides[0].score.test_rows
+    low, high = difference_interval(counts[0], counts[1], test_rows / len(labels))
+    _print_moved(competition, labels, sides)
+    for side in sides:
+        say(
+            f"{side.name}: cross-fitted {side.score.cross_fitted:.4f}, expected on the test set "
+            f"{side.score.expected:.4f}"
+        )
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+    say(
+        f"{sides[1].name} minus {sides[0].name} on one test set of {test_rows} rows: 95% CI "
+        f"{low:+.3f} to {high:+.3f}: {verdict}."
+    )
+    return low, high
+
+
+def _open(
+    competition: Competition, workspace: Workspace, folds: Folds, truth: LabelTable, name: str
+) -> Compared:
+    """A blend as it was made, or a run as a decision with one member."""
+    full = _full_name(workspace, name)
+    if full in workspace.blend_names():
+        return _open_blend(competition, workspace.blend(full), folds)
+    run = open_run(workspace, full)
+    if reason := run.misfit(folds.digest, digest_labels(truth)):
+        raise UserError(f"{run.name}: {reason}. Train it again to compare it.")
+    oof = run.read_oof(competition).take(folds.ids)
+    members = make_members(truth.of(folds.ids), [oof], [run.name], folds.group)
+    unseen = make_unseen([run.read_tests(competition)]) if run.has_tests() else None
+    options = Options(test_rows=count_private(competition, workspace))
+    fitted = fit_decision(members, unseen, options, reporter=TERMINAL)
+    return Compared(run.name, fitted.decision.worth.score, fitted.labels, fitted.averaged)
+
+
+def _full_name(workspace: Workspace, name: str) -> str:
+    """The blend or run of a name, or of one that is cut short after a dash."""
+    blends = workspace.blend_names()
+    known = (*blends, *workspace.run_names())
+    if name in known:
+        return name
+    begun = [one for one in known if one.startswith(f"{name}-")]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise UserError(f"'{name}' may be any of several: {', '.join(begun)}. Name one.")
+    raise UserError(f"No blend or run '{name}'. There are: {', '.join(known) or 'none'}.")
+
+
+def _open_blend(competition: Competition, files: BlendFiles, folds: Folds) -> Compared:
+    made = Decision.load(files.decision)
+    read = [
+        read_predictions(path, competition.class_keys)
+        for path in (files.labels, files.averaged_labels)
+    ]
+    fold_of = dict(zip(folds.ids, folds.fold.tolist(), strict=True))
+    for one in read:
+        if one.fold is None or dict(zip(one.ids, one.fold.tolist(), strict=True)) != fold_of:
+            raise UserError(f"{files.name} was made on other folds. Make it again: kit blend")
+    labels, averaged = (one.take(folds.ids).probs.astype(np.uint8) for one in read)
+    return Compared(files.name, made.worth.score, labels, averaged)
+
+
+def _print_moved(
+    competition: Competition, labels: NDArray[np.uint8], sides: Sequence[Compared]
+) -> None:
+    before, after = (f1_per_class(labels, side.labels) for side in sides)
+    moved = sorted(range(len(before)), key=lambda column: -abs(after[column] - before[column]))
+    rows = [
+        [competition.class_names[one], f"{before[one]:.3f}", f"{after[one]:.3f}"]
+        for one in moved[:MOST_MOVED]
+    ]
+    header = ["", *(side.name for side in sides)]
+    table("Classes that moved most, cross-fitted F1", header, rows)

@@ -1,0 +1,82 @@
+"""The stage `score`: predictions from anywhere against labels, class by class."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.competitions.exact import decide
+from kit.competitions.metrics import f1_per_class, macro_f1
+from kit.core.errors import UserError
+from kit.core.terminal import say, table
+from kit.data.predictions import Predictions, read_predictions
+from kit.ensemble import Counts, Decision, make_members, prediction_interval
+from kit.ensemble.evaluate import judge
+from kit.ensemble.thresholds import find_policy
+
+
+def score_stage(
+    competition: Competition, predictions: Path, labels: Path, decision: Path | None
+) -> float:
+    """Print macro-F1, its 95% CI and every class's F1; returns macro-F1.
+
+    `predictions` is a CSV in the competition's answer format, or Parquet probabilities, which a
+    decision's file (thresholds of 0.5 without one) turns into labels: by its out-of-fold thresholds
+    where they have a fold column. The ids of both files must be the same.
+    """
+    truth = competition.label_format.read(labels, competition.class_keys)
+    read = _read(competition, predictions, decision).take(truth.ids)
+    decisions = _decide(competition, read, decision)
+    by_class = f1_per_class(truth.labels, decisions)
+    value = macro_f1(truth.labels, decisions)
+    counts = Counts.of(truth.labels, decisions, np.arange(len(truth.ids)))
+    low, high = prediction_interval(counts, rows_ratio=1.0).macro
+    rows = [
+        [name, f"{f1:.4f}", true, predicted]
+        for name, f1, true, predicted in zip(
+            competition.class_names,
+            by_class,
+            truth.labels.sum(axis=0, dtype=int).tolist(),
+            decisions.sum(axis=0, dtype=int).tolist(),
+            strict=True,
+        )
+    ]
+    table(f"{predictions} against {labels}", ["class", "F1", "true", "predicted"], rows)
+    say(
+        f"macro-F1 {value:.6f}, 95% CI {low:.4f} to {high:.4f} on another {len(truth.ids)} such "
+        "rows"
+    )
+    if read.fold is not None and len(np.unique(read.fold)) > 1:
+        sample = make_members(truth.labels, [read], [predictions.stem]).with_probs(read.probs)
+        honest = judge(sample, find_policy("exact")).held_out
+        say(
+            "These are out-of-fold predictions: with exact thresholds fitted on the other folds, "
+            f"macro-F1 is {honest:.6f}. Thresholds fitted on these very rows are optimistic."
+        )
+    return value
+
+
+def _decide(
+    competition: Competition, read: Predictions, decision: Path | None
+) -> NDArray[np.uint8]:
+    """Labels, uint8 (rows, classes), by a decision's file, or by thresholds of 0.5."""
+    if decision is None:
+        return decide(read.probs, np.full(len(competition.class_keys), 0.5))
+    made = Decision.load(decision)
+    if made.class_keys != competition.class_keys:
+        raise UserError(f"{decision} is for other classes than those of {competition.title}.")
+    if read.fold is None:
+        return made.label(read.probs, read.ids)
+    return made.postprocess.decide(read.probs, made.oof_thresholds)
+
+
+def _read(competition: Competition, path: Path, decision: Path | None) -> Predictions:
+    """Probabilities from Parquet, or the zeros and ones of a CSV, which is decided already."""
+    keys = competition.class_keys
+    if path.suffix != ".csv":
+        return read_predictions(path, keys)
+    if decision is not None:
+        raise UserError("--decision is for Parquet probabilities; a CSV is decided already.")
+    answer = competition.answer_format.read(path, keys)
+    return Predictions(answer.ids, answer.labels.astype(np.float32), keys)

@@ -1,0 +1,114 @@
+"""The stage `tune`: thresholds for one model's predictions from anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kit.competitions.base import Competition
+from kit.core.disk import digest_file, read_csv
+from kit.core.errors import UserError, some
+from kit.core.terminal import TERMINAL, say
+from kit.data.predictions import Predictions, read_predictions
+from kit.ensemble import (
+    AUTO,
+    Decision,
+    Options,
+    Origin,
+    check_options,
+    fit_decision,
+    make_members,
+    make_unseen,
+)
+from kit.stages.decision_tables import print_decision
+
+
+@dataclass(frozen=True)
+class TuneInputs:
+    """The files that `kit tune` reads: `folds` where the predictions have no fold column, and
+    `tests` once, averaged, or once for each fold's model."""
+
+    oof: Path
+    labels: Path
+    folds: Path | None = None
+    tests: tuple[Path, ...] = ()
+
+    def all(self) -> tuple[Path, ...]:
+        """Every file that is named."""
+        return (self.oof, self.labels, *((self.folds,) if self.folds else ()), *self.tests)
+
+
+def tune_stage(
+    competition: Competition, inputs: TuneInputs, out: Path, options: Options = AUTO
+) -> Decision:
+    """Fit a decision to one model's out-of-fold predictions, print what it is worth, and write it.
+
+    With a journal in the options, the studies of the final fit can be stopped, resumed and shared.
+    """
+    check_options(options)
+    truth = competition.label_format.read(inputs.labels, competition.class_keys)
+    oof = read_predictions(inputs.oof, competition.class_keys).take(truth.ids)
+    groups = None
+    if inputs.folds is not None:
+        oof, groups = read_fold_table(oof, inputs.folds)
+    members = make_members(truth.labels, [oof], [inputs.oof.stem], groups)
+    tests = [read_predictions(path, competition.class_keys) for path in inputs.tests]
+    if len(tests) > 1 and len(tests) != len(members.folds):
+        raise UserError(
+            f"{len(tests)} test files for {len(members.folds)} folds: give one that is averaged, "
+            "or one for each fold's model."
+        )
+    unseen = make_unseen([tests]) if tests else None
+    made = fit_decision(members, unseen, options, reporter=TERMINAL).decision
+    asked = {"policy": options.policy, "transfer": options.transfer}
+    digests = {str(path): digest_file(path) for path in inputs.all()}
+    made = replace(made, origin=Origin(digests, asked))
+    names = dict(zip(competition.class_keys, competition.class_names, strict=True))
+    print_decision(inputs.oof.stem, made, names)
+    made.save(out)
+    say(f"Wrote {out}.")
+    return made
+
+
+def read_fold_table(oof: Predictions, path: Path) -> tuple[Predictions, tuple[str, ...] | None]:
+    """Predictions with the folds of a table `Id,fold` or `Id,fold,group`, and the groups if any.
+
+    Raises UserError for another header, ids without a fold, and folds that contradict those the
+    predictions came with.
+    """
+    rows = read_csv(path)
+    header = rows[0][1] if rows else []
+    if header[:2] != ["Id", "fold"] or header[2:] not in ([], ["group"]):
+        raise UserError(f"{path}: needs the header 'Id,fold' or 'Id,fold,group', got {header}.")
+    table: dict[str, list[str]] = {}
+    for line, row in rows[1:]:
+        if len(row) != len(header) or not row[1].isdecimal():
+            raise UserError(f"{path}, line {line}: needs {','.join(header)}, got {row}.")
+        if row[0] in table:
+            raise UserError(f"{path}, line {line}: the id {row[0]} was there before.")
+        table[row[0]] = row[1:]
+    if missing := [image_id for image_id in oof.ids if image_id not in table]:
+        raise UserError(f"{path} has no fold for: {some(missing)}.")
+    fold = np.array([int(table[image_id][0]) for image_id in oof.ids], dtype=np.int64)
+    if oof.fold is not None and (oof.fold != fold).any():
+        raise UserError(
+            f"{path} has other folds than the predictions say, for {int((oof.fold != fold).sum())} "
+            "rows. Thresholds want the folds that the models were trained on."
+        )
+    groups = tuple(table[image_id][1] for image_id in oof.ids) if len(header) == 3 else None
+    if groups is not None:
+        _check_groups(path, groups, fold.tolist())
+    return replace(oof, fold=fold), groups
+
+
+def _check_groups(path: Path, groups: Sequence[str], folds: Sequence[int]) -> None:
+    """Raise UserError for groups in more than one fold: what is left out has been seen then."""
+    first: dict[str, int] = {}
+    for group, fold in zip(groups, folds, strict=True):
+        if first.setdefault(group, fold) != fold:
+            raise UserError(
+                f"{path}: group {group} is in the folds {first[group]} and {fold}, so that its "
+                "models have seen what was left out. Leave the groups out, or train on folds "
+                "that keep them whole."
+            )
