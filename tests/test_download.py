@@ -51,7 +51,7 @@ def test_all_files_arrive_and_packed_tables_are_unpacked(site: Place) -> None:
     assert (status, err) == (0, "")
     check_all_is_there()
     size = len(IMAGES) + len(SAMPLE) + len(site.server.files["train.csv.zip"])
-    assert f"{size / 1e6:.1f} MB to download into data/cells, " in out
+    assert f"{size / 1e6:.1f} MB to data/cells (" in out
     assert "test.zip 3.5 MB." in out
     assert out.endswith(f"Next: kit folds -c {FILE}\n")
 
@@ -82,7 +82,7 @@ def test_a_download_that_gave_up_is_gone_on_with_the_next_time(site: Place) -> N
     site.server.fail_after("GET", 0, Answer(503), 99)
     status, _, err = site.kit("data")
     assert status == 2
-    assert "Run the command again: it goes on where it stopped." in err
+    assert "Rerun the command to resume." in err
     assert (HERE / "test.zip.partial").stat().st_size > 0
     assert not (HERE / "test.zip").exists()
 
@@ -133,7 +133,7 @@ def test_a_file_that_changed_to_another_size_is_not_taken_for_the_whole(site: Pl
     site.clock.then = change
     status, _, err = site.kit("data")
     assert status == 2
-    assert "test.zip arrived with 900000 bytes, 3500000 were announced." in err
+    assert "test.zip: received 900000 bytes, expected 3500000." in err
     assert not (HERE / "test.zip").exists()
     assert site.kit("data")[0] == 0
     assert (HERE / "test.zip").stat().st_size == 900_000
@@ -157,8 +157,8 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(site: Place) -> None:
     site.patch.setattr("shutil.disk_usage", lambda path: Usage(10**6, 0, 10**6))
     status, out, err = site.kit("data")
     assert status == 2
-    assert "3.5 MB to download into data/cells, 1.0 MB free there" in out
-    assert "has 1.0 MB free, 3.5 MB are needed." in err
+    assert "Downloading 3.5 MB to data/cells (1.0 MB free)" in out
+    assert "has 1.0 MB free, 3.5 MB needed." in err
     assert list(HERE.iterdir()) == []
 
 
@@ -169,7 +169,7 @@ def test_an_archive_with_a_name_that_leads_out_is_not_unpacked(site: Place, name
     site.server.files["train.csv.zip"] = zipped(("train.csv", TABLE), (name, b"bad"))
     status, _, err = site.kit("data")
     assert status == 2
-    assert "leads out of the folder: nothing was unpacked" in err
+    assert "points outside the folder; nothing was unpacked" in err
     assert not (HERE / "train.csv").exists()
     assert sorted(path.name for path in HERE.iterdir()) == ["train.csv.zip"]
 
@@ -197,11 +197,11 @@ def test_a_damaged_archive_is_said_to_be_one(site: Place, spoil: Callable[[bytes
         ),
         (
             lambda site: site.server.files.pop("test.zip"),
-            "Kaggle finds no such thing (asking for test.zip, Not found)",
+            "Not found on Kaggle (requesting test.zip, Not found)",
         ),
         (
             lambda site: site.server.fail("GET", Answer(403, "Expired"), 9),
-            "Kaggle's storage refused the file (403, asking for train.csv)",
+            "Kaggle's storage refused the file (403, requesting train.csv)",
         ),
     ],
 )

@@ -162,7 +162,7 @@ def test_a_cell_that_fails_is_quoted_in_one_line(
     notebook["cells"][2]["source"] = [told]
     write_json(copy.notebook, notebook)
     with pytest.raises(
-        UserError, match=r"^The notebook failed: KeyError: 'what happened, None' \(all"
+        UserError, match=r"^The notebook failed: KeyError: 'what happened, None' \(full"
     ):
         kernel_stage(
             flowers, meadow, "both", replace(FROM_FILE, out=copy.folder, check=True), system_clock()
@@ -365,7 +365,7 @@ def test_metadata_changed_by_hand_are_checked_again(meadow: Workspace, copy: Ker
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=copy.folder), system_clock())
     assert "enable_internet is True, not False" in str(caught.value)
     assert "its title gives 'other'" in str(caught.value)
-    assert "licenses are [], wanted is one of CC0-1.0" in str(caught.value)
+    assert "licenses are [], expected one of CC0-1.0" in str(caught.value)
 
 
 def test_a_folder_of_something_else_is_left_alone(

@@ -371,7 +371,7 @@ def test_a_png_with_a_changed_byte_is_named(cells: Competition, workspace: Works
     data = bytearray(changed.read_bytes())
     data[len(data) // 2] ^= 1
     changed.write_bytes(data)
-    assert refusal(cells, workspace) == f"{changed} is cut short or damaged. Get the file again."
+    assert refusal(cells, workspace) == f"{changed} is truncated or damaged. Download it again."
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -402,7 +402,7 @@ def test_a_jpeg_cut_short_is_named_although_its_thumbnail_is_whole(
     pack(shapes, elsewhere, "train", 16, ("a",))
     shutil.rmtree(workspace.stores)
     path.write_bytes(whole[:-300])
-    assert refusal(shapes, workspace, ("a",)).startswith(f"{path} is cut short")
+    assert refusal(shapes, workspace, ("a",)).startswith(f"{path} is truncated")
 
 
 @pytest.mark.parametrize("lost", [5, 8, 12, 13])
@@ -412,14 +412,14 @@ def test_a_png_that_lacks_only_its_end_is_named(
     put_cells(workspace)
     cut = workspace.source / "train" / "b_blue.png"
     cut.write_bytes(cut.read_bytes()[:-lost])
-    assert refusal(cells, workspace) == f"{cut} is cut short or damaged. Get the file again."
+    assert refusal(cells, workspace) == f"{cut} is truncated or damaged. Download it again."
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not an image that can be read."),
-        (b"<html>Please sign in</html>", "is not an image that can be read."),
+        (b"", "is not a readable image."),
+        (b"<html>Please sign in</html>", "is not a readable image."),
     ],
 )
 def test_what_is_no_image_is_named(
@@ -455,7 +455,7 @@ def test_pixels_that_are_no_whole_numbers_are_refused(
     _, data = cv2.imencode(".tiff", np.ones((8, 8, 3), np.float32))
     path.write_bytes(data.tobytes())
     message = refusal(replace(shapes, images=OneFile("{id}.tiff")), workspace, ("a",))
-    assert message == f"{path}: float32 pixels; 8 or 16 bits are read."
+    assert message == f"{path} has float32 pixels, expected 8 or 16 bits."
 
 
 def test_a_zip_cut_short_is_named(cells: Competition, workspace: Workspace) -> None:
@@ -463,7 +463,7 @@ def test_a_zip_cut_short_is_named(cells: Competition, workspace: Workspace) -> N
     archive = zip_up(workspace)
     archive.write_bytes(archive.read_bytes()[:-100])
     message = refusal(cells, workspace)
-    assert message.startswith(f"{archive} is not a whole zip archive")
+    assert message.startswith(f"{archive} is not a complete zip archive")
     assert message.endswith("Download it again.")
 
 
@@ -489,7 +489,7 @@ def test_a_disk_that_is_full_is_said_before_any_work(
     put_cells(workspace)
     monkeypatch.setattr(os, "posix_fallocate", disk_is_full, raising=False)
     monkeypatch.setattr(store_module, "decode_image", None)
-    assert refusal(cells, workspace).startswith("The disk is full: ")
+    assert refusal(cells, workspace).startswith("Disk full: ")
 
 
 def test_a_failed_repack_leaves_no_store_that_looks_whole(
@@ -499,7 +499,7 @@ def test_a_failed_repack_leaves_no_store_that_looks_whole(
     pack(cells, workspace, "train", 16, IDS)
     workspace.store(16, "train").images.unlink()
     (workspace.source / "train" / "a_red.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"a_red\.png is not an image"):
+    with pytest.raises(UserError, match=r"a_red\.png is not a readable image"):
         pack(cells, workspace, "train", 16, IDS)
     with pytest.raises(UserError, match="has not been packed"):
         open_store(workspace.store(16, "train"))

@@ -55,7 +55,7 @@ def test_what_is_worth_knowing_is_said_before_anything_is_sent(place: Place) -> 
     assert f"expected score {scores['expected']:.3f}, 95 % from" in out
     assert re.search(r"80 rows, \d\.\d\d labels a row \(out of fold \d", out)
     assert "differs from cells-other (2018-11-21, public 0." in out
-    assert "submissions left today: 4; the count starts anew at midnight UTC, in 3.5 h" in out
+    assert "submissions left today: 4; the limit resets at midnight UTC, in 3.5 h" in out
     assert out.endswith("Dry run, nothing sent.\n")
     assert len(place.server.submissions) == 1
 
@@ -135,10 +135,10 @@ def test_everything_wrong_with_a_file_is_said_together(place: Place) -> None:
         "kit: submissions/cells-best.csv begins with a byte order"
     )
     said = (
-        "line 2: '99' is no label",
+        "line 2: '99' is not a label",
         "lacks ids of sample_submission.csv: test079.",
         "has ids that sample_submission.csv lacks: stranger.",
-        "No submission is left today",
+        "No submissions left today",
     )
     assert [words for words in said if words not in err] == []
     assert err.count("\n") == 5

@@ -39,7 +39,7 @@ CLASS_NAMES = (
     "Rods & rings",
 )
 
-# red: microtubules, green: the protein asked about, blue: nucleus, yellow: endoplasmic reticulum
+# red: microtubules, green: the protein of interest, blue: nucleus, yellow: endoplasmic reticulum
 CHANNELS = ("red", "green", "blue", "yellow")
 DISPLAY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.5, 0.0))
 

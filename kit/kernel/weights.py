@@ -8,14 +8,14 @@ from kit.data.runs import Run, find_weights
 
 
 def weights_of(run: Run) -> tuple[Path, ...]:
-    """The checkpoint of each fold, the folds in order; UserError when one is not there."""
+    """Each fold's checkpoint, in fold order; UserError when one is missing."""
     require_weights([run])
     found = (find_weights(run.files.fold(fold)) for fold in range(run.folds))
     return tuple(path for path in found if path is not None)
 
 
 def require_weights(runs: Sequence[Run]) -> None:
-    """Raise UserError naming every run of which a fold has predictions, but no weights."""
+    """Raise UserError naming every run with a fold that has predictions but no weights."""
     lacking = [
         run.name
         for run in runs
