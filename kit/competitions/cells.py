@@ -135,7 +135,7 @@ cells = competitions.register("cells")(
         display=DISPLAY,
         group_table="groups.csv",
         private_share=0.7,
-        how_to_get_data="Make it: {command}",
+        how_to_get_data="Generate it: {command}",
         prepare=_prepare,
         grade=grade_cells,
     )

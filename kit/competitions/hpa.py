@@ -58,8 +58,8 @@ hpa = competitions.register("hpa")(
         answer_format=SpaceSeparated("Id", "Predicted"),
         display=DISPLAY,
         how_to_get_data=(
-            f"Once you have accepted the rules at {URL}/rules, type: {{command}}; these are "
-            "18 GB. Or name the folder that has the files: --data DIR."
+            f"Accept the rules at {URL}/rules, then run {{command}} (18 GB), or name a folder that "
+            "has the files: --data DIR."
         ),
         kaggle=OnKaggle(SLUG, ("train.csv", "sample_submission.csv", "train.zip", "test.zip")),
     )
