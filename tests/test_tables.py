@@ -189,5 +189,5 @@ def test_facts_that_contradict_each_other_are_refused(
 
 
 def test_missing_data_come_with_the_way_to_get_them(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=rf"{tmp_path}/train.csv does not .*kit data --comp.* hpa"):
+    with pytest.raises(UserError, match=rf"{tmp_path}/train.csv does not exist. .*run kit data "):
         find_competition("hpa").read_labels(tmp_path)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kit.core.disk import csv_text, read_csv
 from kit.core.errors import UserError, some
+from kit.core.ids import positions
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,7 @@ class LabelTable:
 
     def of(self, ids: Sequence[str]) -> NDArray[np.uint8]:
         """The labels of these ids, in their order; UserError when an id has none."""
-        row = {image_id: number for number, image_id in enumerate(self.ids)}
-        if missing := [image_id for image_id in ids if image_id not in row]:
-            raise UserError(f"Ids without labels: {some(missing)}.")
-        return self.labels[[row[image_id] for image_id in ids]]
+        return self.labels[positions(self.ids, ids, "Ids without labels")]
 
 
 class TableFormat(Protocol):

@@ -12,6 +12,7 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import csv_text, digest, read_csv, write_text
 from kit.core.errors import UserError, some, unknown
 from kit.core.formats import Format
+from kit.core.ids import positions
 from kit.core.paths import provenance_of
 from kit.core.suggest import Typed
 from kit.data.group_folds import assign_groups
@@ -46,10 +47,7 @@ class Folds:
 
     def of(self, ids: tuple[str, ...]) -> NDArray[np.int64]:
         """The fold of each of these ids; UserError when an id has none."""
-        fold = dict(zip(self.ids, self.fold.tolist(), strict=True))
-        if strange := [image_id for image_id in ids if image_id not in fold]:
-            raise UserError(f"Ids that are in no fold: {some(strange)}.")
-        return np.array([fold[image_id] for image_id in ids], dtype=np.int64)
+        return self.fold[positions(self.ids, ids, "Ids that are in no fold")]
 
 
 def digest_labels(table: LabelTable) -> str:

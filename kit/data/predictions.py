@@ -1,7 +1,6 @@
 """Predictions: probabilities with their ids and, out of fold, the fold of each row."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from kit.core.disk import atomic
 from kit.core.errors import UserError, some
+from kit.core.ids import positions, twice
 
 PROVENANCE_KEY = b"kit"
 
@@ -40,9 +40,8 @@ class Predictions:
             )
         if self.fold is not None and self.fold.shape != (len(self.ids),):
             raise UserError(f"Folds of shape {self.fold.shape} for {len(self.ids)} ids.")
-        if len(set(self.ids)) != len(self.ids):
-            twice = [name for name, times in Counter(self.ids).items() if times > 1]
-            raise UserError(f"Ids predicted more than once: {some(twice)}.")
+        if doubled := twice(self.ids):
+            raise UserError(f"Ids predicted more than once: {some(doubled)}.")
         bad = ~((self.probs >= 0) & (self.probs <= 1))
         if bad.any():
             row, column = np.argwhere(bad)[0]
@@ -56,12 +55,9 @@ class Predictions:
 
         Raises UserError naming missing or extra ids.
         """
-        row = {image_id: number for number, image_id in enumerate(self.ids)}
-        if missing := [image_id for image_id in ids if image_id not in row]:
-            raise UserError(f"Ids without a prediction: {some(missing)}.")
+        rows = positions(self.ids, ids, "Ids without a prediction")
         if extra := sorted(set(self.ids) - set(ids)):
             raise UserError(f"Predictions for unexpected ids: {some(extra)}.")
-        rows = np.array([row[image_id] for image_id in ids], dtype=np.int64)
         fold = None if self.fold is None else self.fold[rows]
         return Predictions(tuple(ids), self.probs[rows], self.class_keys, fold)
 

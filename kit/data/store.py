@@ -20,6 +20,7 @@ from kit.core.disk import (
 )
 from kit.core.errors import UserError, some
 from kit.core.formats import Format
+from kit.core.ids import positions
 from kit.core.machine import cores
 from kit.core.paths import StoreFiles, Workspace
 from kit.core.progress import SILENT, Reporter, volume
@@ -45,12 +46,7 @@ class Store:
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """The row of each of these ids; UserError when one is not in the store."""
-        row = {image_id: number for number, image_id in enumerate(self.ids)}
-        if missing := [image_id for image_id in ids if image_id not in row]:
-            raise UserError(
-                f"Ids that are not in the store: {some(missing)}. Delete it, pack again."
-            )
-        return np.array([row[image_id] for image_id in ids], dtype=np.int64)
+        return positions(self.ids, ids, "Ids not in the store (delete it, pack again)")
 
 
 @dataclass(frozen=True)
