@@ -102,9 +102,9 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
 @pytest.mark.parametrize(
     ("spoil", "words", "message"),
     [
-        (no_data, FOLDS, "train.csv does not exist. Generate it: kit data --competition cells"),
-        (no_data, PACK, "train.csv does not exist. Generate it: kit data --competition cells"),
-        (nothing, ("folds", "--n", "2"), "data/hpa/train.csv does not exist. Accept the r"),
+        (no_data, FOLDS, "train.csv does not exist. Make it: kit data --competition cells"),
+        (no_data, PACK, "train.csv does not exist. Make it: kit data --competition cells"),
+        (nothing, ("folds", "--n", "2"), "data/hpa/train.csv does not exist. Once you have acc"),
         (nothing, ("folds", "--data", "nowhere"), "--data nowhere is not a folder"),
         (wrong_header, FOLDS, "header is 'id;labels', expected 'Id,Target'"),
         (label_out_of_range, FOLDS, "line 5: '28' is not a label. Allowed: the numbers 0 to 27"),
@@ -219,4 +219,4 @@ def test_status_says_what_to_type_next(kit: Run) -> None:
     assert "Next: kit folds --competition cells" in kit("status", "-c", "cells")[1]
     kit(*FOLDS)
     assert "Next: kit train MODEL --competition cells" in kit("status", "-c", "cells")[1]
-    assert "Next: Accept the rules" in kit("status")[1]
+    assert "Next: Once you have accepted the rules" in kit("status")[1]
