@@ -51,7 +51,7 @@ def test_all_files_arrive_and_packed_tables_are_unpacked(site: Place) -> None:
     assert (status, err) == (0, "")
     check_all_is_there()
     size = len(IMAGES) + len(SAMPLE) + len(site.server.files["train.csv.zip"])
-    assert f"{size / 1e6:.1f} MB to data/cells (" in out
+    assert f"{size / 1e6:.1f} MB to download into data/cells, " in out
     assert "test.zip 3.5 MB." in out
     assert out.endswith(f"Next: kit folds -c {FILE}\n")
 
@@ -133,7 +133,7 @@ def test_a_file_that_changed_to_another_size_is_not_taken_for_the_whole(site: Pl
     site.clock.then = change
     status, _, err = site.kit("data")
     assert status == 2
-    assert "test.zip: received 900000 bytes, expected 3500000." in err
+    assert "test.zip arrived with 900000 bytes, 3500000 were announced." in err
     assert not (HERE / "test.zip").exists()
     assert site.kit("data")[0] == 0
     assert (HERE / "test.zip").stat().st_size == 900_000
@@ -157,7 +157,7 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(site: Place) -> None:
     site.patch.setattr("shutil.disk_usage", lambda path: Usage(10**6, 0, 10**6))
     status, out, err = site.kit("data")
     assert status == 2
-    assert "Downloading 3.5 MB to data/cells (1.0 MB free)" in out
+    assert "3.5 MB to download into data/cells, 1.0 MB free there" in out
     assert "has 1.0 MB free, 3.5 MB needed." in err
     assert list(HERE.iterdir()) == []
 
