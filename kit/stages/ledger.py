@@ -1,4 +1,4 @@
-"""The stage `ledger`: every submission and its scores, and what they say together."""
+"""The stage `ledger`: every submission, its scores, and what they show together."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from kit.submission.sync import sync_scores
 
 
 def ledger_stage(competition: Competition, workspace: Workspace, sync: bool, clock: Clock) -> None:
-    """Print every submission, how well the estimates have matched, and which two to select.
+    """Print every submission, how well the expected scores matched, and which two to select.
 
-    With `sync` Kaggle's list is read first; without, no network and no credentials are needed.
+    With `sync`, reads Kaggle's list first. Without, needs no network and no credentials.
     """
     if sync:
         synced = sync_scores(competition, workspace, clock, TERMINAL)
@@ -46,8 +46,8 @@ def _print_table(competition: Competition, entries: Sequence[LedgerEntry]) -> No
         ]
         for one in entries
     ]
-    header = ["", "sent (UTC)", "state", "expected", "95 %", "public", "private"]
-    table(f"Submissions to {competition.title}, ranks of the scores among them", header, rows)
+    header = ["", "sent (UTC)", "state", "expected", "95% CI", "public", "private"]
+    table(f"Submissions to {competition.title}, with the ranks of their scores", header, rows)
 
 
 def _ranked(score: float | None, others: Sequence[float | None]) -> str:
@@ -58,4 +58,4 @@ def _ranked(score: float | None, others: Sequence[float | None]) -> str:
 
 
 def _made_of(entry: LedgerEntry) -> str:
-    return f"made of {', '.join(entry.made_of)}" if entry.made_of else "of unknown ancestry"
+    return f"made of {', '.join(entry.made_of)}" if entry.made_of else "provenance unknown"

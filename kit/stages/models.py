@@ -1,4 +1,4 @@
-"""The stage `models`: recipes and backbones with their facts, and every setting of a recipe."""
+"""The stage `models`: recipes, backbones, and every setting of a recipe."""
 
 import textwrap
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from kit.recipes.base import Recipe
 WIDTH = 100
 INDENT = 30  # of a setting's description
 
-# JSON schema's words for the limits of a number, and ours.
+# JSON schema's keywords for the limits of a number, and how they are printed.
 BOUNDS = {
     "minimum": "from",
     "exclusiveMinimum": "above",
@@ -27,11 +27,11 @@ BOUNDS = {
 
 
 def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -> None:
-    """Print what can be trained: without names every recipe and every backbone, from their files.
+    """Print what can be trained: without names, every recipe and backbone as registered.
 
-    Recipes that are named are built for the competition, which downloads nothing, and counted; one
-    that does not fit its channels says why instead. Every setting follows with its value, what it
-    means, and what it can be. Raises UserError for a name that is not known.
+    Named recipes are built for the competition, without downloads, and their parameters counted; a
+    recipe that does not fit the channels gets the reason instead. Then come its settings, each with
+    its value, meaning and allowed values. Raises UserError for an unknown name.
     """
     if not names:
         _print_recipes()
@@ -43,7 +43,7 @@ def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -
     _print_built(chosen, competition)
     for recipe in chosen:
         _print_settings(recipe)
-        say(f"What augment does to images: {typed.command('look', recipe.name)}")
+        say(f"To see what augment does: {typed.command('look', recipe.name)}")
 
 
 def _print_recipes() -> None:
@@ -72,8 +72,8 @@ def _print_backbones() -> None:
     say("")
     table("Backbones, without their heads: --set backbone=NAME", header, rows)
     note = (
-        "native: the size in pixels that it was published with; smallest: the least that can be "
-        "built. * With ImageNet's weights three channels, more by --set stem=inflate or conv1x1. "
+        "native: the published size in pixels; smallest: the minimum that can be built. * ImageNet "
+        "weights take three channels, more with --set stem=inflate or conv1x1. "
         "weights may also be a .keras or .weights.h5 file, or a run."
     )
     _say_wrapped(note, first="", rest="")
@@ -103,7 +103,7 @@ def _print_built(chosen: Sequence[Recipe], competition: Competition) -> None:
 
 
 def _print_settings(recipe: Recipe) -> None:
-    """Print each `key=value` as --set takes it, with its description and the values allowed."""
+    """Print each `key=value` as --set takes it, with its description and allowed values."""
     with without_announcements():
         from kit.data.augment import AUGMENTATIONS
         from kit.data.mixing import MIXES
@@ -138,7 +138,7 @@ def _print_settings(recipe: Recipe) -> None:
 
 
 def _spelled(known: Known) -> tuple[str, ...]:
-    """Each name with its numbers and their usual values: `focal(gamma=2, alpha=-1)`."""
+    """Each name with its parameters and defaults: `focal(gamma=2, alpha=-1)`."""
     spelled = []
     for name, numbers in known.items():
         inside = ", ".join(f"{key}={value:g}" for key, value in numbers.items())
@@ -147,7 +147,7 @@ def _spelled(known: Known) -> tuple[str, ...]:
 
 
 def _allowed(schema: dict[str, Any]) -> str:
-    """The values that a field's JSON schema allows, in words: `number from 0 below 1`."""
+    """The values that a field's JSON schema allows, as text: `number from 0 below 1`."""
     if "anyOf" in schema:
         return ", or ".join(_allowed(part) for part in schema["anyOf"])
     if "enum" in schema:
