@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from simulation import simulate
+from simulation import as_sample, simulate
 
 from kit.competitions.metrics import macro_f1
-from kit.core.errors import UserError
-from kit.data.predictions import Predictions
-from kit.ensemble.crossfit import (
+from kit.ensemble.evaluate import (
     Judged,
     choose_policy,
     cross_fit,
@@ -20,51 +18,14 @@ from kit.ensemble.crossfit import (
     judge_all,
     simplest_of_the_best,
 )
-from kit.ensemble.cuts import Thresholds
-from kit.ensemble.policies import Policy, find_policy
-from kit.ensemble.sample import Sample, make_sample
+from kit.ensemble.oof import Sample
+from kit.ensemble.thresholds import Policy, Thresholds, find_policy
 
-# Fold 0 alone would be cut at 0.75 and fold 1 alone at 0.45.
+# Fold 0 alone would have the threshold 0.75, fold 1 alone 0.45.
 LABELS = np.array([[1], [0], [1], [1], [0]], np.uint8)
 PROBS = np.array([[0.9], [0.6], [0.8], [0.7], [0.2]], np.float32)
-OOF = Predictions(tuple("abcde"), PROBS, ("x",), np.array([0, 0, 1, 1, 1]))
-SAMPLE = make_sample(LABELS, OOF)
+SAMPLE = as_sample(LABELS, PROBS, np.array([0, 0, 1, 1, 1]), np.arange(5))
 EXACT = find_policy("exact")
-
-
-# Samples
-
-
-def test_each_row_is_its_own_group_unless_groups_are_named() -> None:
-    assert len(set(SAMPLE.group.tolist())) == 5
-    grouped = make_sample(LABELS, OOF, ("q", "p", "q", "p", "r")).group
-    assert grouped.tolist() == [1, 0, 1, 0, 2]
-
-
-def test_a_part_of_a_sample_keeps_its_rows_together() -> None:
-    part = SAMPLE.only(np.array([False, True, False, False, True]))
-    assert part.labels.ravel().tolist() == [0, 0]
-    np.testing.assert_array_equal(part.probs, PROBS[[1, 4]])
-    assert part.fold.tolist() == [0, 1]
-    assert part.group.tolist() == SAMPLE.group[[1, 4]].tolist()
-    assert SAMPLE.folds.tolist() == [0, 1]
-
-
-def test_other_probabilities_leave_the_rest_as_it_is() -> None:
-    other = SAMPLE.with_probs(1 - PROBS)
-    np.testing.assert_array_equal(other.probs, 1 - PROBS)
-    assert other.labels is SAMPLE.labels
-    assert other.fold is SAMPLE.fold
-
-
-def test_predictions_without_folds_cannot_be_cross_fitted() -> None:
-    with pytest.raises(UserError, match="without a fold column cannot be cross-fitted"):
-        make_sample(LABELS, replace(OOF, fold=None))
-
-
-def test_of_one_fold_nothing_can_be_held_out() -> None:
-    with pytest.raises(UserError, match="of one fold only: nothing can be held out"):
-        make_sample(LABELS, replace(OOF, fold=np.full(5, 3)))
 
 
 # Cross-fitting
@@ -77,7 +38,7 @@ def test_decisions_worked_out_by_hand() -> None:
 def test_both_scores_worked_out_by_hand() -> None:
     judged = judge(SAMPLE, EXACT)
     assert judged.fitted == 1.0
-    assert judged.cross_fitted == pytest.approx(2 * 2 / (3 + 3))
+    assert judged.held_out == pytest.approx(2 * 2 / (3 + 3))
     assert judged.decisions.ravel().tolist() == [1, 1, 1, 0, 0]
     assert judged.policy is EXACT
 
@@ -114,7 +75,7 @@ def test_several_policies_are_judged_in_their_order() -> None:
 def test_decisions_on_a_fold_never_see_its_labels(seed: int, fold: int, title: str) -> None:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, (12, 2), dtype=np.uint8)
-    sample = Sample(labels, rng.random((12, 2), np.float32), np.arange(12) % 3, np.arange(12))
+    sample = as_sample(labels, rng.random((12, 2), np.float32), np.arange(12) % 3, np.arange(12))
     inside = sample.fold == fold
     other = labels.copy()
     other[inside] = rng.integers(0, 2, other[inside].shape)
@@ -128,7 +89,7 @@ def test_decisions_on_a_fold_never_see_its_labels(seed: int, fold: int, title: s
 def test_noise_is_worth_less_cross_fitted_than_fitted() -> None:
     noise = np.random.default_rng(0).random((200, 3), np.float32)
     judged = judge(simulate(200, rates=(0.1, 0.1, 0.1)).with_probs(noise), EXACT)
-    assert judged.cross_fitted < judged.fitted
+    assert judged.held_out < judged.fitted
 
 
 # Choosing
@@ -139,7 +100,7 @@ def having_errors(labels: NDArray[np.uint8], rows: range) -> Judged:
     decisions = labels.copy()
     decisions[rows] ^= 1
     score = macro_f1(labels, decisions)
-    return Judged(find_policy(f"fixed={len(rows)}"), score, score, decisions)
+    return Judged(find_policy(f"shrunk={len(rows)}"), score, score, decisions)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +117,7 @@ def test_of_those_that_tie_with_the_best_the_first_is_taken(
     errors: tuple[int, ...], taken: int
 ) -> None:
     labels = (np.arange(200) % 2).astype(np.uint8)[:, None]
-    sample = Sample(labels, labels.astype(np.float32), np.arange(200) % 2, np.arange(200))
+    sample = as_sample(labels, labels.astype(np.float32), np.arange(200) % 2, np.arange(200))
     starts = np.cumsum([0, *errors]).tolist()
     judged = [
         having_errors(labels, range(start, start + count))
@@ -167,7 +128,7 @@ def test_of_those_that_tie_with_the_best_the_first_is_taken(
 
 def test_rows_that_go_together_make_a_tie_of_what_rows_alone_tell_apart() -> None:
     labels = np.ones((200, 1), np.uint8)
-    alone = Sample(labels, labels.astype(np.float32), np.arange(200) % 2, np.arange(200))
+    alone = as_sample(labels, labels.astype(np.float32), np.arange(200) % 2, np.arange(200))
     together = replace(alone, group=np.arange(200) // 20)
     # All errors of the first are in one group of twenty rows, all of the second in another.
     judged = [having_errors(labels, range(20)), having_errors(labels, range(100, 112))]
