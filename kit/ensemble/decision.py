@@ -153,7 +153,7 @@ class Origin:
     files: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, config=_STRICT, repr=False)
+@dataclass(frozen=True, config=_STRICT, repr=False, eq=False)
 class Decision:
     """How the probabilities of some members become labels, and the macro-F1 to expect.
 
@@ -228,12 +228,21 @@ class Decision:
     def from_json(cls, content: Any, source: Path | str) -> "Decision":
         """The decision that `as_json` wrote; `source` is named in the UserError for another one."""
         try:
-            return TypeAdapter(Decision).validate_python(content)
+            decision = TypeAdapter(Decision).validate_python(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             reason = first["msg"].removeprefix("Value error, ")
             raise UserError(f"{source} is damaged at {place}: {reason}. {FORMAT.remake}") from None
+        # Defaults are for code: a file has every field, and numbers as numbers.
+        for place, value in decision.as_json().items():
+            if place not in content or content[place] != value:
+                reason = "something is missing, or of another type"
+                raise UserError(f"{source} is damaged at {place}: {reason}. {FORMAT.remake}")
+        return decision
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decision) and self.as_json() == other.as_json()
 
     @field_serializer("thresholds", "oof_thresholds")
     def _by_class(self, thresholds: NDArray[np.float64]) -> dict[str, float]:
@@ -242,12 +251,39 @@ class Decision:
     @field_validator("thresholds", "oof_thresholds", mode="before")
     @classmethod
     def _in_order(cls, value: Any, info: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
         keys = info.data.get("class_keys", ())
-        if set(value) != set(keys):
+        if isinstance(value, np.ndarray) and value.shape == (len(keys),):
+            return value
+        if not isinstance(value, Mapping) or set(value) != set(keys):
             raise ValueError("not one threshold for each class")
         return [value[key] for key in keys]
+
+    @field_validator("combination")
+    @classmethod
+    def _fits_members(cls, value: Average | Stack, info: Any) -> Average | Stack:
+        sizes = [len(info.data.get(key, ())) for key in ("members", "class_keys")]
+        if not value.fits(*sizes):
+            raise ValueError("made for another number of members or classes")
+        return value
+
+    @field_validator("worth")
+    @classmethod
+    def _worth_of_all(cls, value: Worth, info: Any) -> Worth:
+        keys, members = (info.data.get(key, ()) for key in ("class_keys", "members"))
+        if not (set(value.classes) == set(value.out_of_fold.positives) == set(keys)):
+            raise ValueError("not one score and count for each class")
+        if value.alone and set(value.alone) != set(members):
+            raise ValueError("not one score for each member")
+        return value
+
+    @field_validator("postprocess")
+    @classmethod
+    def _of_known_classes(cls, value: Postprocess, info: Any) -> Postprocess:
+        columns = {column for rule in value.rules for column in (rule.column, rule.on)}
+        columns |= {column for copy in value.copies.values() for column in copy.columns}
+        if not columns <= set(range(len(info.data.get("class_keys", ())))):
+            raise ValueError("names a class that there is not")
+        return value
 
     def __repr__(self) -> str:
         score, chosen = self.worth.score, self.chosen
