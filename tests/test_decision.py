@@ -146,15 +146,16 @@ def at(*path: str, value: Any = ...) -> Callable[[dict[str, Any]], None]:
         (at("worth", "score", "unheard", value=1), r"worth\.score\.unheard: Unexpected"),
         (at("postprocess", "unheard", value=1), r"postprocess\.unheard: Unexpected"),
         (at("worth"), "worth: Field required"),
-        (at("postprocess"), "postprocess: something is missing"),
-        (at("postprocess", "rules"), "postprocess: something is missing"),
-        (at("combination", "in_logits"), "combination: something is missing"),
+        (at("postprocess"), "postprocess: not whole"),
+        (at("postprocess", "rules"), "postprocess: not whole"),
+        (at("combination", "in_logits"), "combination: not whole"),
         (at("combination", value={}), r"combination\.Average\.weights: Field required"),
         (at("combination", "weights", value=[1.0]), "combination: made for another number"),
         (at("members", value=["model0"]), "combination: made for another number of members"),
         (at("worth", "classes", "class0"), "worth: not one score and count for each class"),
         (at("worth", "alone", "model0"), "worth: not one score for each member"),
-        (at("worth", "score", "test_rows", value="20"), "worth: .* of another type"),
+        (at("worth", "score", "test_rows", value="x"), r"worth\.score\.test_rows: Input should be"),
+        (at("postprocess", "fill_empty", value="true"), "postprocess: not whole"),
         (at("worth", "score", "interval", value=[0.5]), r"worth\.score\.interval\.1: Field"),
         (
             at("postprocess", "copies", "row3", "columns", value=[0, 3]),
@@ -168,7 +169,10 @@ def test_a_damaged_file_is_refused_at_the_damage(
     content = json.loads(file.read_text())
     change(content)
     file.write_text(json.dumps(content))
-    assert re.match(f"is damaged at {place}.*Make it again: kit blend, or kit tune", refused(file))
+    assert re.match(
+        f"is not as the kit writes it: {place}.*Make it again: kit blend, or kit tune",
+        refused(file),
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "thresholds: 0.5", "\x00\xff"])

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from kit.ensemble.blend import blend
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
+from kit.core import formats
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
@@ -19,7 +21,7 @@ from kit.data.folds import Folds, digest_labels, write_folds
 from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions
 from kit.data.runs import Run, open_run
-from kit.ensemble.blend import blend
+from kit.stages.imported import import_stage
 
 MakeRun = Callable[..., Run]
 Import = Callable[..., Run]
@@ -56,7 +58,7 @@ def bring(shapes: Competition, workspace: Workspace, tmp_path: Path) -> Import:
             given if isinstance(given, Path) else save(given, tmp_path / f"{number}.parquet")
             for number, given in enumerate((oof, *tests))
         ]
-        return import_predictions(shapes, workspace, name, files[0], files[1:])
+        return import_stage(shapes, workspace, name, files[0], files[1:])
 
     return run
 
@@ -115,7 +117,8 @@ def test_names_that_are_keys_of_other_classes_are_read_as_keys(
     shapes: Competition, workspace: Workspace, oof: pd.DataFrame, tmp_path: Path
 ) -> None:
     crossed = replace(shapes, class_names=("square", "circle", "star"))
-    run = import_predictions(crossed, workspace, "other", save(oof, tmp_path / "p.csv"))
+    path = save(oof, tmp_path / "p.csv")
+    run = import_predictions(crossed, workspace, "other", path).run
     assert same(run.read_oof(crossed), oof)
 
 
@@ -319,8 +322,8 @@ def test_an_import_that_was_killed_is_finished_by_running_it_again(
 
     other = frame(tuple(test["Id"]), 3)
     with monkeypatch.context() as killing:
-        for name in ("write_json", "write_predictions"):
-            killing.setattr(imported, name, until_killed(getattr(imported, name)))
+        for module, name in ((formats, "write_json"), (imported, "write_predictions")):
+            killing.setattr(module, name, until_killed(getattr(module, name)))
         with pytest.raises(KeyboardInterrupt):
             bring(oof, test, other)
     for name in workspace.run_names():

@@ -11,6 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from flowers import FLOWERS, flowers
+from kit.ensemble.crossfit import judge
+from kit.ensemble.cuts import rate_thresholds
+from kit.ensemble.policies import find_policy
+from kit.ensemble.sample import Sample
+from kit.ensemble.search import searched
+from kit.ensemble.transfer import as_averaged, own_noise
+from kit.ensemble.tune import TuneInputs, tune_stage
 from numpy.typing import NDArray
 from simulation import measure, simulate
 
@@ -22,14 +29,7 @@ from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.data.predictions import Predictions, write_predictions
 from kit.ensemble import search
-from kit.ensemble.crossfit import judge
-from kit.ensemble.cuts import rate_thresholds
-from kit.ensemble.policies import find_policy
-from kit.ensemble.sample import Sample
-from kit.ensemble.search import searched
 from kit.ensemble.thresholds import read_score, read_thresholds
-from kit.ensemble.transfer import as_averaged, own_noise
-from kit.ensemble.tune import TuneInputs, tune_stage
 
 RATES = (0.5, 0.4, 0.3, 0.2, 0.2)
 SAMPLE = simulate(90, rates=RATES, folds=3)

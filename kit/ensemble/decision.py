@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError, field_serializer, field_validator
+from pydantic import ConfigDict, TypeAdapter, field_serializer, field_validator
 from pydantic.dataclasses import dataclass
 
 from kit.core.errors import UserError
@@ -216,30 +216,21 @@ class Decision:
     @classmethod
     def load(cls, path: Path | str) -> "Decision":
         """Read what `save` wrote; UserError in one line for anything else."""
-        content = FORMAT.read(Path(path))
-        return cls.from_json({key: content[key] for key in content if key not in FORMAT.own}, path)
+        content = FORMAT.read_body(Path(path))
+        decision = FORMAT.as_kind(content, Decision, Path(path))
+        # Of what decides labels nothing takes a default: a file without it is damaged.
+        plain = decision.as_json()
+        for place in ("combination", "postprocess"):
+            if content.get(place) != plain[place]:
+                raise UserError(
+                    f"{path} is not as the kit writes it: {place}: not whole. {FORMAT.remake}"
+                )
+        return decision
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for JSON; thresholds by class key."""
         plain: dict[str, Any] = TypeAdapter(Decision).dump_python(self, mode="json")
         return plain
-
-    @classmethod
-    def from_json(cls, content: Any, source: Path | str) -> "Decision":
-        """The decision that `as_json` wrote; `source` is named in the UserError for another one."""
-        try:
-            decision = TypeAdapter(Decision).validate_python(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            reason = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{source} is damaged at {place}: {reason}. {FORMAT.remake}") from None
-        # Defaults are for code: a file has every field, and numbers as numbers.
-        for place, value in decision.as_json().items():
-            if place not in content or content[place] != value:
-                reason = "something is missing, or of another type"
-                raise UserError(f"{source} is damaged at {place}: {reason}. {FORMAT.remake}")
-        return decision
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Decision) and self.as_json() == other.as_json()

@@ -206,13 +206,13 @@ def as_probs(
 ) -> NDArray[np.float32]:
     """Probabilities float32 (rows, classes) from an array, or a frame aligned to ids and classes.
 
-    A frame's columns are taken by name where they are the class keys, else in their order. Raises
-    UserError for ids that are missing, left over or doubled, for another number of classes, and
-    for what is no probability.
+    A frame's columns are taken by name; in their order only where frame or classes have no names
+    but numbers from 0. Raises UserError for ids that are missing, left over or doubled, for other
+    or another number of classes, and for what is no probability.
     """
     values = align(table, ids, "probabilities")
-    if hasattr(values, "columns") and {str(one) for one in values.columns} == set(class_keys):
-        values = values.rename(columns=str)[list(class_keys)]
+    if hasattr(values, "columns"):
+        values = _by_name(values, class_keys)
     array = np.asarray(values)
     if array.ndim != 2 or array.shape[1] != len(class_keys):
         raise UserError(
@@ -223,6 +223,20 @@ def as_probs(
         raise UserError(f"Probabilities of type {array.dtype}: numbers from 0 to 1 are needed.")
     rows = np.arange(len(array)) if ids is None else ids
     return as_probabilities(rows, array, class_keys)
+
+
+def _by_name(frame: Any, class_keys: Sequence[str]) -> Any:
+    """A frame's columns in the order of the class keys."""
+    found, plain = [str(one) for one in frame.columns], [str(n) for n in range(len(class_keys))]
+    if sorted(found) == sorted(class_keys):
+        return frame.set_axis(found, axis=1)[list(class_keys)]
+    if found == plain or list(class_keys) == plain or len(found) != len(class_keys):
+        return frame
+    missing = [key for key in class_keys if key not in found]
+    raise UserError(
+        f"Columns {some(found, 3)} for the classes {some(class_keys, 3)}: no column for "
+        f"{some(missing)}."
+    )
 
 
 def align(table: Any, ids: NDArray[Any] | None, what: str) -> Any:

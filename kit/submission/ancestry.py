@@ -1,7 +1,7 @@
 """What lies beside a submission's CSV: the bytes it is of, the runs it is made of, the decision."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from kit.core.formats import UNVERSIONED, Format
@@ -36,12 +36,7 @@ def write_ancestry(
     `about` has the competition, the CSV's digest, the blend's name, and each run's recipe and
     inputs; `test` counts the labels of the CSV.
     """
-    counted = {
-        "rows": test.rows,
-        "empty_rows": test.empty_rows,
-        "positives": test.positives,
-    }
-    content = {**about, "decision": decision.as_json(), "test": counted}
+    content = {**about, "decision": decision.as_json(), "test": asdict(test)}
     FORMAT.write(files.provenance, content)
 
 
@@ -49,34 +44,62 @@ def read_ancestry(files: SubmissionFiles) -> Ancestry:
     """The origin of a CSV, as this release or 0.1 wrote it; UserError for anything else."""
     content = FORMAT.read(files.provenance)
     if content.get("format", UNVERSIONED) == UNVERSIONED:
-        return _of_first_release(content)
-    decision = Decision.from_json(content["decision"], files.provenance)
-    return Ancestry(
-        content["competition"],
-        content["csv_digest"],
-        decision.members,
-        None if decision.origin.all_rows else decision.worth.score,
-        decision.worth.out_of_fold,
-    )
+        return FORMAT.as_kind(content, _FirstRelease, files.provenance).ancestry()
+    return FORMAT.as_kind(content, _ThisRelease, files.provenance).ancestry()
 
 
-def _of_first_release(content: Mapping[str, Any]) -> Ancestry:
-    """What release 0.1 wrote, which had no decision."""
-    scores = dict(content["thresholds"]["scores"])
-    score = HonestScore(
-        scores["fitted"],
-        scores["cross_fitted"],
-        scores["expected"],
-        tuple(scores["interval"]),
-        scores["interval_rows"],
-    )
-    return Ancestry(
-        content["competition"],
-        content["csv_digest"],
-        tuple(content["runs"]),
-        None if content["blend"].get("all_rows", False) else score,
-        LabelCounts(**content["oof"]),
-    )
+@dataclass(frozen=True)
+class _ThisRelease:
+    """What `write_ancestry` wrote, as far as it is read."""
+
+    competition: str
+    csv_digest: str
+    decision: Decision
+
+    def ancestry(self) -> Ancestry:
+        decision = self.decision
+        known = None if decision.origin.all_rows else decision.worth.score
+        counts = decision.worth.out_of_fold
+        return Ancestry(self.competition, self.csv_digest, decision.members, known, counts)
+
+
+@dataclass(frozen=True)
+class _Scores:
+    fitted: float
+    cross_fitted: float
+    expected: float
+    interval: tuple[float, float]
+    interval_rows: int
+
+
+@dataclass(frozen=True)
+class _Thresholds:
+    scores: _Scores
+
+
+@dataclass(frozen=True)
+class _Blend:
+    all_rows: bool = False
+
+
+@dataclass(frozen=True)
+class _FirstRelease:
+    """What release 0.1 wrote, as far as it is read: it had no decision."""
+
+    competition: str
+    csv_digest: str
+    runs: dict[str, Any]
+    thresholds: _Thresholds
+    oof: LabelCounts
+    blend: _Blend = _Blend()
+
+    def ancestry(self) -> Ancestry:
+        old = self.thresholds.scores
+        score = HonestScore(
+            old.fitted, old.cross_fitted, old.expected, old.interval, old.interval_rows
+        )
+        known = None if self.blend.all_rows else score
+        return Ancestry(self.competition, self.csv_digest, tuple(self.runs), known, self.oof)
 
 
 def promise_of(files: SubmissionFiles, csv_digest: str) -> tuple[tuple[str, ...], Promise | None]:
