@@ -354,3 +354,17 @@ def test_the_estimate_is_right_about_the_score_of_fresh_rows(choose_from: Choose
         missed.append(got - decision.expected)
     assert inside >= 10
     assert abs(np.mean(missed)) < 0.03
+
+
+def test_post_processing_is_estimated_as_it_is_chosen_without_each_fold() -> None:
+    # As worked out in test_evaluate.py: filling rows gains in fold 0 alone.
+    fold = np.concatenate([np.repeat(np.arange(3), 20), np.repeat(np.arange(3), [40, 10, 10])])
+    labels = np.repeat([1, 1, 0], [60, 40, 20]).astype(np.uint8)[:, None]
+    probs = np.repeat([0.9, 0.2], [60, 60]).astype(np.float32)[None, :, None]
+    members = as_members(labels, probs, fold, np.arange(120))
+    decision = fit_decision(members, None, Options(policy="fixed=0.5", steps=("fill",))).decision
+    assert [(one.name, one.taken) for one in decision.weighed.steps] == [("fill", True)]
+    assert decision.postprocess.fill_empty
+    assert decision.cross_fitted == pytest.approx(2 * 60 / (80 + 100))
+    assert decision.expected == pytest.approx(decision.cross_fitted, abs=0.005)
+    assert decision.decide(probs[0]).all()

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from simulation import simulate_members
 
 from kit.core.errors import UserError
-from kit.data.predictions import Predictions
+from kit.data.predictions import Predictions, to_logits, to_probs
+from kit.ensemble.fitting import Options, fit_decision
 from kit.ensemble.oof import (
+    Members,
     Unseen,
     align,
     as_probs,
@@ -27,6 +29,7 @@ OOF = Predictions(tuple("abcde"), PROBS, ("x",), np.array([0, 0, 1, 1, 1]))
 ONE = make_members(LABELS, [OOF], ["one"])
 SAMPLE = ONE.with_probs(PROBS)
 KEYS = ("x", "y")
+TWO = [[[2.0]], [[1.5]]]
 
 
 # Parts
@@ -181,11 +184,15 @@ def test_frames_are_aligned_by_ids_and_class_names() -> None:
     np.testing.assert_array_equal(unseen.by_fold[0], [draw(), draw(seed=1)])
 
 
-def test_columns_of_other_names_are_taken_in_their_order() -> None:
-    frame = as_frame(draw()).rename(columns={"x": "first", "y": "second"})
-    np.testing.assert_array_equal(as_probs(frame, KEYS, None), draw())
+def test_columns_are_taken_by_name_and_by_place_only_where_there_are_no_names() -> None:
+    frame = as_frame(draw())
+    np.testing.assert_array_equal(as_probs(frame[["y", "x"]], KEYS, None), draw())
+    np.testing.assert_array_equal(as_probs(pd.DataFrame(draw()), KEYS, None), draw())
+    np.testing.assert_array_equal(as_probs(frame, ("0", "1"), None), draw())
     numbered = pd.DataFrame(draw()[:, ::-1], columns=[1, 0])
     np.testing.assert_array_equal(as_probs(numbered, ("0", "1"), None), draw())
+    with pytest.raises(UserError, match="Columns x, z for the classes x, y: no column for y"):
+        as_probs(frame.rename(columns={"y": "z"}), KEYS, None)
 
 
 @pytest.mark.parametrize(
@@ -226,3 +233,47 @@ def test_an_array_has_no_ids_to_align_by() -> None:
     ids = np.array(["p", "q", "r", "s"], dtype=object)
     np.testing.assert_array_equal(align(draw(), ids, "probabilities"), draw())
     assert isinstance(to_unseen([as_frame(draw()), draw(seed=1)], 2, KEYS), Unseen)
+
+
+# A whole fit
+
+
+def test_the_order_of_a_members_rows_changes_nothing() -> None:
+    members, tests = simulate_members(90, TWO), simulate_members(40, TWO, seed=1)
+    test_logits = to_logits(tests.probs)
+    rng = np.random.default_rng(0)
+
+    def predictions(shuffled: int | None) -> tuple[Members, Unseen]:
+        """Members and test set, with one model's rows in an order of its own everywhere."""
+        oofs, unseen = [], []
+        for model, probs in enumerate(members.probs):
+            order = rng.permutation(90) if model == shuffled else np.arange(90)
+            ids = tuple(members.ids[order])
+            keys = members.class_keys
+            oofs.append(Predictions(ids, probs[order], keys, members.fold[order]))
+            by_fold = []
+            for fold in range(3):
+                order = rng.permutation(40) if model == shuffled else np.arange(40)
+                moved = to_probs(test_logits[model] + 0.1 * fold)[order]
+                by_fold.append(Predictions(tuple(tests.ids[order]), moved, keys))
+            unseen.append(by_fold)
+        # The first model's order is the rows' order: labels follow it.
+        position = {one: row for row, one in enumerate(members.ids)}
+        labels = members.labels[[position[one] for one in oofs[0].ids]]
+        return make_members(labels, oofs, members.names), make_unseen(unseen)
+
+    options = Options("stack", "fold-mean")
+    expected, second = (fit_decision(*predictions(one), options) for one in (None, 1))
+    assert second.decision == expected.decision
+    np.testing.assert_array_equal(second.labels, expected.labels)
+    assert expected.test is not None
+    assert second.test is not None
+    np.testing.assert_array_equal(second.test, expected.test)
+    # With the first model's rows all rows move: the decision is the same but for rounding.
+    moved, unseen = predictions(0)
+    first = fit_decision(moved, unseen, options)
+    np.testing.assert_allclose(first.decision.thresholds, expected.decision.thresholds, rtol=1e-6)
+    assert first.decision.cross_fitted == pytest.approx(expected.decision.cross_fitted)
+    labels = dict(zip(unseen.ids, first.decision.decide(unseen).tolist(), strict=True))
+    there = expected.decision.decide(predictions(None)[1]).tolist()
+    assert [labels[one] for one in tests.ids] == there
