@@ -1,4 +1,4 @@
-"""A folder with synthetic cells and their folds, which several scripts here train on."""
+"""A folder with synthetic cells and folds, shared by several scripts here."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ ROWS, PIXELS = 1400, 128
 
 
 def cells_in(folder: Path, folds: int, how: str = "stratified") -> Workspace:
-    """The folder's cells and folds, made when they are not there, and its places for runs."""
+    """The workspace in a folder, with cells and folds, created if missing."""
     workspace = Workspace(
         source=folder / "cells",
         stores=folder / "store",

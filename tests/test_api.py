@@ -225,7 +225,7 @@ MISTAKES: dict[str, Mistake] = {
         w.y, w.probs, w.fold, tests=[w.tests[0][:2], w.tests[1]])),
     "ids that differ": ("lack ids: 0", lambda w: tuned(
         w, y=pd.DataFrame(w.y), probs=pd.DataFrame(w.probs[0], index=range(1, ROWS + 1)))),
-    "ids twice": ("an id more than once", lambda w: tuned(
+    "ids twice": ("ids more than once: 0", lambda w: tuned(
         w, y=pd.DataFrame(w.y), probs=pd.DataFrame(w.probs[0], index=[0] * ROWS))),
     "columns of other names": ("no column for a", lambda w: tuned(
         w, y=pd.DataFrame(w.y, columns=list("abcd")),

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.ensemble.blend import How, blend
-from kit.ensemble.members import blended_test, combination_from
 
 from kit.competitions.base import Competition
 from kit.competitions.exact import NEVER, decide
@@ -20,6 +18,8 @@ from kit.core.paths import BlendFiles, Workspace
 from kit.data.folds import Folds, digest_labels, make_folds, write_folds
 from kit.data.predictions import mean_of_logits, read_predictions, write_predictions
 from kit.data.runs import Run, begin_run, open_run
+from kit.ensemble.blend import How, blend
+from kit.ensemble.members import blended_test, combination_from
 from kit.ensemble.thresholds import read_score, read_thresholds
 
 MakeRun = Callable[..., Run]

@@ -8,6 +8,7 @@ import pytest
 
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
+from kit.core.suggest import Typed
 from kit.models.heads import HEADS
 from kit.models.losses import LOSSES
 from kit.models.registry import backbones
@@ -29,7 +30,7 @@ def of_kind(shapes: Competition, channels: tuple[str, ...], classes: int) -> Com
 def test_without_names_every_recipe_and_every_backbone_is_listed(
     shapes: Competition, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models_stage(of_kind(shapes, RGBY, 28), [])
+    models_stage(of_kind(shapes, RGBY, 28), [], Typed())
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert max(len(line) for line in lines) <= 140
     split = next(n for n, line in enumerate(lines) if line.startswith("Backbones"))
@@ -52,8 +53,9 @@ def test_the_tables_need_no_keras() -> None:
     code = (
         "import sys\n"
         "from kit.competitions.hpa import hpa\n"
+        "from kit.core.suggest import Typed\n"
         "from kit.stages.models import models_stage\n"
-        "models_stage(hpa, [])\n"
+        "models_stage(hpa, [], Typed())\n"
         "assert not {'keras', 'tensorflow', 'torch', 'jax', 'cv2'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
@@ -62,7 +64,7 @@ def test_the_tables_need_no_keras() -> None:
 def test_a_recipe_that_does_not_fit_the_channels_says_why_and_the_others_follow(
     shapes: Competition, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models_stage(of_kind(shapes, RGB, 5), ["convnet_rgb", "convnet"])
+    models_stage(of_kind(shapes, RGB, 5), ["convnet_rgb", "convnet"], Typed())
     lines = capsys.readouterr().out.splitlines()
     refused, built = (line.split() for line in lines[2:4])
     assert (refused[0], refused[-3:]) == ("convnet_rgb", ["does", "not", "fit"])
@@ -74,7 +76,7 @@ def test_a_recipe_that_does_not_fit_the_channels_says_why_and_the_others_follow(
 
 def test_a_name_that_is_not_known_is_refused(shapes: Competition) -> None:
     with pytest.raises(UserError, match="Did you mean 'convnet'"):
-        models_stage(of_kind(shapes, RGBY, 5), ["convnet", "convnt"])
+        models_stage(of_kind(shapes, RGBY, 5), ["convnet", "convnt"], Typed())
 
 
 def test_every_field_of_a_recipe_is_described() -> None:
@@ -87,7 +89,7 @@ def test_a_named_recipe_shows_every_setting_as_set_takes_it(
 ) -> None:
     # Channels that do not fit save the seconds in which a big network is built.
     channels = ("grey",) if name == "inceptionresnetv2" else RGBY
-    models_stage(of_kind(shapes, channels, 28), [name])
+    models_stage(of_kind(shapes, channels, 28), [name], Typed())
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 100
     shown = [line.split()[0] for line in lines if line.startswith("  ") and "=" in line[:30]]
@@ -106,7 +108,7 @@ def test_a_named_recipe_shows_every_setting_as_set_takes_it(
 def test_settings_list_the_values_that_are_allowed(
     shapes: Competition, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    models_stage(of_kind(shapes, ("grey",), 28), ["inceptionresnetv2"])
+    models_stage(of_kind(shapes, ("grey",), 28), ["inceptionresnetv2"], Typed())
     text = " ".join(capsys.readouterr().out.split())
     for allowed in (
         "(none, imagenet, a .keras or .weights.h5 file, a run)",

@@ -210,7 +210,7 @@ def test_what_does_not_exist_is_refused(place: Path) -> None:
         parse_extra(f"{place / 'less.csv'}:{place / 'more'}")
     with pytest.raises(UserError, match=r"less is neither a folder nor a zip archive"):
         parse_extra(f"{place / 'more.csv'}:{place / 'less'}")
-    with pytest.raises(UserError, match=r"more\.csv is not a whole zip archive"):
+    with pytest.raises(UserError, match=r"more\.csv is not a complete zip archive"):
         parse_extra(f"{place / 'more.csv'}:{place / 'more.csv'}")
 
 
@@ -223,10 +223,10 @@ def test_a_path_may_have_colons_in_it(place: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("Id,Target\nx0,0\n", r"more\.csv: the header is 'Id,Target', expected 'image,shapes'"),
-        ("image,shapes\nx0,triangle\n", r"more\.csv, line 2: 'triangle' is no label"),
-        ("image,shapes\nx0,star\nx0,star\n", "id 'x0' stands there twice"),
-        ("image,shapes\n", "has a header and no rows"),
+        ("Id,Target\nx0,0\n", r"more\.csv: header is 'Id,Target', expected 'image,shapes'"),
+        ("image,shapes\nx0,triangle\n", r"more\.csv, line 2: 'triangle' is not a label"),
+        ("image,shapes\nx0,star\nx0,star\n", "duplicate id 'x0'"),
+        ("image,shapes\n", "has a header but no rows"),
         ("image,shapes\nt3,star\nx0,star\nt1,\n", "has ids of training images: t1, t3. Take"),
         ("image,shapes\nq0,star\nx0,star\n", "has ids of test images: q0. Take those rows out"),
         ("image,shapes\nx0,star\nx9,star\n", "ids in the table that have no image: x9."),
@@ -246,7 +246,7 @@ def test_a_table_that_cannot_be_used_leaves_nothing_behind(
 def test_a_damaged_image_is_named(read: Callable[..., Extra], place: Path) -> None:
     image = place / "more" / "x1.png"
     image.write_bytes(image.read_bytes()[:-20])
-    with pytest.raises(UserError, match=r"x1\.png is cut short or damaged"):
+    with pytest.raises(UserError, match=r"x1\.png is truncated or damaged"):
         read()
 
 

@@ -16,6 +16,7 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import read_json, write_text
 from kit.core.errors import UserError
 from kit.core.paths import Workspace, provenance_of
+from kit.core.suggest import Typed
 from kit.data.fold_table import FoldOptions
 from kit.data.folds import (
     Folds,
@@ -243,8 +244,11 @@ def test_an_editor_that_saves_with_windows_newlines_does_no_harm(written: Path) 
 
 
 def test_a_missing_table_comes_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Make it: kit folds --competition shapes"):
-        read_folds(tmp_path / "shapes.csv")
+    path = tmp_path / "shapes.csv"
+    with pytest.raises(UserError, match=r"not exist\. Make it: kit folds -c my/shapes\.py$"):
+        read_folds(path, typed=Typed("my/shapes.py"))
+    with pytest.raises(UserError, match=r"shapes\.csv does not exist\.$"):
+        read_folds(path)
 
 
 def change_label(table: LabelTable) -> LabelTable:
@@ -256,7 +260,10 @@ def change_label(table: LabelTable) -> LabelTable:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (change_label, "The labels have changed since .* was made. Make the folds again"),
+        (
+            change_label,
+            "The labels have changed since .* was made. Put back the labels of then",
+        ),
         (lambda t: LabelTable(t.ids[1:], t.labels[1:]), "has ids without labels: 00"),
         (lambda t: LabelTable((*t.ids[1:], "new"), t.labels), "lacks ids of .*: new"),
     ],
@@ -382,8 +389,11 @@ def test_the_provenance_says_how_the_rows_were_split(
     )
     said = read_json(provenance_of(workspace.folds))
     assert said["method"].startswith(method)
-    keys = "format kit competition method n seed rows groups labels_digest folds_digest"
+    keys = "format kit competition method n seed rows groups labels_digest command folds_digest"
     assert list(said) == keys.split()
+    options = [*(["--how", how] if how != "stratified" else [])]
+    options += ["--groups", str(groups)] if grouped else []
+    assert said["command"] == ["folds", "--n", "3", *options]
 
 
 def test_folds_are_not_replaced_by_those_of_another_split(

@@ -6,16 +6,17 @@ import re
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from flowers import flowers, write_flowers
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
 
 from kit.competitions.base import Competition, OnKaggle
 from kit.core.disk import read_json, write_json
@@ -25,6 +26,8 @@ from kit.core.paths import Workspace
 from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
+from kit.ensemble.blend import blend
+from kit.ensemble.latest import remember_blend
 from kit.ensemble.thresholds import read_score
 from kit.kaggle.clock import system_clock
 from kit.kernel import folder as folder_module
@@ -34,6 +37,7 @@ from kit.kernel.folder import plan_kernel
 from kit.kernel.image import compare_versions, require_keras
 from kit.kernel.notebook import script_of
 from kit.kernel.rules import NO_OWNER
+from kit.models.build import build_model
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.stages.folds import fold_stage
@@ -158,7 +162,7 @@ def test_a_cell_that_fails_is_quoted_in_one_line(
     notebook["cells"][2]["source"] = [told]
     write_json(copy.notebook, notebook)
     with pytest.raises(
-        UserError, match=r"^The notebook failed: KeyError: 'what happened, None' \(all"
+        UserError, match=r"^The notebook failed: KeyError: 'what happened, None' \(full"
     ):
         kernel_stage(
             flowers, meadow, "both", replace(FROM_FILE, out=copy.folder, check=True), system_clock()
@@ -169,9 +173,10 @@ def test_rows_that_differ_from_the_submission_are_counted(
     meadow: Workspace, written: KernelFiles
 ) -> None:
     alike = Agreement(difference=0.0, rows_differing=0, isolated=False)
-    require_agreement(alike, written)
+    plan = plan_kernel(flowers, meadow, meadow.blend("both"), FILE, "flowers both", None)
+    require_agreement(alike, plan, written)
     with pytest.raises(UserError, match=r"agree to 0\.0e\+00, but 3 rows of .*submission\.csv"):
-        require_agreement(replace(alike, rows_differing=3), written)
+        require_agreement(replace(alike, rows_differing=3), plan, written)
 
 
 def test_python_and_its_children_are_kept_off_the_network(tmp_path: Path) -> None:
@@ -215,6 +220,27 @@ def test_test_images_packed_in_parts_give_the_same_predictions(
     expected = read_predictions(meadow.blend("both").test, flowers.class_keys).take(found.ids)
     np.testing.assert_allclose(found.probs, expected.probs, atol=1e-6)
     assert not (tmp_path / "packed").exists()
+
+
+def test_one_network_is_in_memory_at_a_time_and_predicts_as_training_did(
+    meadow: Workspace, written: KernelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[weakref.ref[keras.Model]] = []
+    alive: list[int] = []
+
+    def build(*words: Any, **settings: Any) -> keras.Model:
+        alive.append(sum(network() is not None for network in built))
+        model = build_model(*words, **settings)
+        built.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(predict, "build_model", build)
+    monkeypatch.setattr(predict, "PART_BYTES", 8 * 24 * 24 * 3)  # two parts of the larger size
+    predict.predict(written.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
+    assert alive == [0, 0, 0]
+    found = read_predictions(tmp_path / "test.parquet", flowers.class_keys)
+    expected = read_predictions(meadow.blend("both").test, flowers.class_keys).take(found.ids)
+    np.testing.assert_array_equal(found.probs, expected.probs)
 
 
 def test_writing_it_again_changes_nothing(meadow: Workspace, copy: KernelFiles) -> None:
@@ -339,7 +365,7 @@ def test_metadata_changed_by_hand_are_checked_again(meadow: Workspace, copy: Ker
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=copy.folder), system_clock())
     assert "enable_internet is True, not False" in str(caught.value)
     assert "its title gives 'other'" in str(caught.value)
-    assert "licenses are [], wanted is one of CC0-1.0" in str(caught.value)
+    assert "licenses are [], expected one of CC0-1.0" in str(caught.value)
 
 
 def test_a_folder_of_something_else_is_left_alone(
@@ -347,7 +373,7 @@ def test_a_folder_of_something_else_is_left_alone(
 ) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "mine.txt").write_text("years of work")
-    with pytest.raises(UserError, match="holds dataset, which kit kernel did not write"):
+    with pytest.raises(UserError, match="holds dataset, which the kit did not write"):
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=tmp_path), system_clock())
     assert (tmp_path / "dataset" / "mine.txt").exists()
 

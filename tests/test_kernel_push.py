@@ -9,8 +9,6 @@ import pytest
 from kaggle_place import StillClock, sent_to
 from kaggle_push_server import PushServer
 from kaggle_server import KEY, TOKEN, USERNAME, Answer, Cut, Garbage
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
 
 from kit.competitions.base import Competition, OnKaggle
 from kit.core.disk import read_json, write_json, write_text
@@ -18,6 +16,8 @@ from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
 from kit.data.runs import Run
+from kit.ensemble.blend import blend
+from kit.ensemble.latest import remember_blend
 from kit.kaggle.push import MOST_LOOKS
 from kit.kernel import folder as folder_module
 from kit.kernel.rules import NO_OWNER
@@ -215,22 +215,22 @@ def lose_the_storage(server: PushServer) -> None:
     [
         (
             refuse_the_dataset,
-            "did not make the dataset marie/shapes-both-weights: The requested",
+            "did not create the dataset marie/shapes-both-weights: The requested",
             0,
             0,
         ),
         (fail_to_unpack, "could not unpack the dataset .* its status is 'failed'", 1, 0),
-        (never_be_ready, r"is sent, but not ready \('blobs_received'\). Push again later", 1, 0),
+        (never_be_ready, r"is sent but not ready \('blobs_received'\). Push again later", 1, 0),
         (refuse_the_notebook, "refused the notebook marie/shapes-both: Maximum batch GPU", 1, 0),
         (lose_the_dataset, "saved the notebook .* without marie/shapes-both-weights", 1, 1),
         (lose_the_competition, r"accept its rules at \S+/competitions/shape-show/rules", 1, 1),
         (
             forbid_notebooks,
-            r"does not let this account do that \(403, .* Is 'marie' its name",
+            r"does not allow this account to do that \(403, .* Is 'marie' its name",
             1,
             0,
         ),
-        (forget_the_token, "refuses the credentials of KAGGLE_API_TOKEN", 0, 0),
+        (forget_the_token, "rejected the credentials in KAGGLE_API_TOKEN", 0, 0),
         (lose_the_storage, "Kaggle's storage", 0, 0),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from kaggle_place import Place
+from kaggle_place import FILE, Place
 
 from kit.core.disk import read_json
 from kit.submission.entries import LedgerEntry
@@ -53,7 +53,8 @@ def test_an_empty_folder_says_what_to_do(place: Place) -> None:
     status, out, _ = place.kit("ledger")
     assert (status, out) == (
         0,
-        "No submission in submissions. Make one: kit blend, then kit submit\n",
+        f"No submission in submissions. Make one: kit blend -c {FILE}; "
+        f"then: kit submit -c {FILE}\n",
     )
 
 

@@ -394,7 +394,7 @@ def test_a_model_that_was_compiled_with_a_loss_is_saved_and_loaded(tmp_path: Pat
             "No loss 'bec'. Known: asymmetric, bce, focal, lovasz, soft_f1, weighted_bce. "
             "Did you mean 'bce'?",
         ),
-        ("focal(beta=1)", "loss 'focal(beta=1)': no number 'beta'; it takes gamma=2, alpha=-1."),
+        ("focal(beta=1)", "loss 'focal(beta=1)': no parameter 'beta'; it takes gamma=2, alpha=-1."),
         ("focal(-1)", "loss 'focal(-1)': gamma of focal is -1; it must be from 0."),
         (
             "bce+focal(2,0)",
@@ -411,7 +411,7 @@ def test_a_model_that_was_compiled_with_a_loss_is_saved_and_loaded(tmp_path: Pat
         ),
         ("bce+0*lovasz", "loss 'bce+0*lovasz': the weight of lovasz is 0; it must be above 0."),
         ("-1*bce", "loss '-1*bce': the weight of bce is -1; it must be above 0."),
-        ("soft_f1(1)", "loss 'soft_f1(1)' is given too many numbers; it takes none."),
+        ("soft_f1(1)", "loss 'soft_f1(1)' has too many parameters; it takes none."),
     ],
 )
 def test_a_text_that_is_no_loss_is_refused_in_one_line(text: str, message: str) -> None:
@@ -425,8 +425,8 @@ def test_smoothing_that_changes_nothing_is_refused() -> None:
         with pytest.raises(UserError) as raised:
             read(parse_loss("soft_f1+lovasz"), 0.1)
         assert str(raised.value) == (
-            "label_smoothing=0.1 changes nothing with loss 'soft_f1+lovasz': soft_f1 and lovasz "
-            "take labels as they are. Set it to 0, or add bce to the loss."
+            "label_smoothing=0.1 has no effect with loss 'soft_f1+lovasz': soft_f1 and lovasz "
+            "do not smooth labels. Set it to 0, or add bce to the loss."
         )
 
 
@@ -449,7 +449,7 @@ def test_weighted_bce_needs_shares() -> None:
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0, np.nan])
 def test_smoothing_out_of_range_is_refused(smoothing: float) -> None:
-    with pytest.raises(ValueError, match="not from 0 below 1"):
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\)"):
         build_loss(parse_loss("bce"), smoothing)
 
 

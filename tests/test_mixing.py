@@ -114,7 +114,7 @@ def test_a_text_names_one_way_and_its_alpha() -> None:
         ("2*mixup", "mix '2*mixup': name one of none, mixup, cutmix, without a weight."),
         ("mixup(0)", "mix 'mixup(0)': alpha=0 is not from 0.05 to 10."),
         ("cutmix(2)", "mix 'cutmix(2)': alpha=2 is not from 0.05 to 1."),
-        ("none(1)", "mix 'none(1)' is given too many numbers; it takes none."),
+        ("none(1)", "mix 'none(1)' has too many parameters; it takes none."),
     ],
 )
 def test_what_does_not_go_is_told_in_one_line(text: str, message: str) -> None:

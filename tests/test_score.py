@@ -5,10 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.ensemble.crossfit import cross_fit
-from kit.ensemble.policies import find_policy
-from kit.ensemble.sample import make_sample
-from kit.ensemble.score import score_stage
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
@@ -16,6 +12,10 @@ from kit.core.disk import write_text
 from kit.core.paths import Workspace
 from kit.data.predictions import write_predictions
 from kit.data.runs import Run
+from kit.ensemble.crossfit import cross_fit
+from kit.ensemble.policies import find_policy
+from kit.ensemble.sample import make_sample
+from kit.ensemble.score import score_stage
 
 
 def test_out_of_fold_predictions_get_the_cross_fitted_score_beside(

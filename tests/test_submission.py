@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kit.ensemble.blend import How, blend
-from kit.ensemble.latest import find_blend, remember_blend
 
 from kit.competitions.base import Competition, Grades
 from kit.competitions.exact import decide
@@ -16,6 +14,8 @@ from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
+from kit.ensemble.blend import How, blend
+from kit.ensemble.latest import find_blend, remember_blend
 from kit.ensemble.thresholds import read_thresholds
 from kit.stages.submit import submit_stage
 from kit.submission.check import check_submission, find_problems
@@ -114,14 +114,14 @@ def test_a_good_submission_is_read_back(shapes: Competition, tmp_path: Path) -> 
     [
         (GOOD.replace("a,0,0,0\n", ""), r"lacks ids of sample\.csv: a\."),
         (GOOD + "c,0,0,0\n", r"has ids that sample\.csv lacks: c\."),
-        (GOOD + "a,0,0,0\n", "line 4: id 'a' stands there twice, first on line 3"),
+        (GOOD + "a,0,0,0\n", "line 4: duplicate id 'a', first on line 3"),
         (
             "image,circle,square,star\na,0,0,0\nb,0,1,0\n",
             r"has the ids of sample\.csv in another order",
         ),
         (GOOD.replace("1", "0.9"), "line 2: '0.9' is neither 0 nor 1"),
-        (GOOD.replace("image", "Id"), "the header is 'Id,circle,square,star', expected 'image,"),
-        (GOOD.replace(",0\n", "\n"), "line 2: wants 4 cells"),
+        (GOOD.replace("image", "Id"), "header is 'Id,circle,square,star', expected 'image,"),
+        (GOOD.replace(",0\n", "\n"), "line 2: expected 4 cells"),
         (None, "does not exist"),
     ],
 )
@@ -150,7 +150,9 @@ def test_the_first_competition_takes_empty_rows_and_refuses_a_28th_class(tmp_pat
     (tmp_path / "s.csv").write_text("Id,Predicted\na,\nb,27 0\n")
     assert check_submission(hpa, tmp_path / "s.csv", ("a", "b")).labels.sum() == 2
     (tmp_path / "s.csv").write_text("Id,Predicted\na,\nb,28\n")
-    with pytest.raises(UserError, match=r"line 3: '28' is no label\. Allowed: the numbers 0 to 27"):
+    with pytest.raises(
+        UserError, match=r"line 3: '28' is not a label\. Allowed: the numbers 0 to 27"
+    ):
         check_submission(hpa, tmp_path / "s.csv", ("a", "b"))
 
 

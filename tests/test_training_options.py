@@ -327,7 +327,6 @@ def test_a_blend_takes_the_models_of_all_rows_when_asked(
     here: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from kit.ensemble.blend import How
-
     from kit.stages.blend import blend_stage
 
     for fold in (0, 1):

@@ -11,13 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from flowers import FLOWERS, flowers
-from kit.ensemble.crossfit import judge
-from kit.ensemble.cuts import rate_thresholds
-from kit.ensemble.policies import find_policy
-from kit.ensemble.sample import Sample
-from kit.ensemble.search import searched
-from kit.ensemble.transfer import as_averaged, own_noise
-from kit.ensemble.tune import TuneInputs, tune_stage
 from numpy.typing import NDArray
 from simulation import measure, simulate
 
@@ -29,7 +22,14 @@ from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.data.predictions import Predictions, write_predictions
 from kit.ensemble import search
+from kit.ensemble.crossfit import judge
+from kit.ensemble.cuts import rate_thresholds
+from kit.ensemble.policies import find_policy
+from kit.ensemble.sample import Sample
+from kit.ensemble.search import searched
 from kit.ensemble.thresholds import read_score, read_thresholds
+from kit.ensemble.transfer import as_averaged, own_noise
+from kit.ensemble.tune import TuneInputs, tune_stage
 
 RATES = (0.5, 0.4, 0.3, 0.2, 0.2)
 SAMPLE = simulate(90, rates=RATES, folds=3)
@@ -331,7 +331,7 @@ def test_rows_without_a_prediction_or_a_label_are_named(tune: Tune, inputs: Tune
     other = (*IDS, "stranger")
     probs = np.vstack([SAMPLE.probs, SAMPLE.probs[:1]])
     write_probs(inputs.oof, other, probs, np.append(SAMPLE.fold, 0))
-    with pytest.raises(UserError, match=r"not asked for: stranger\."):
+    with pytest.raises(UserError, match=r"unexpected ids: stranger\."):
         tune(inputs)
 
 
@@ -343,7 +343,7 @@ def test_what_is_no_probability_is_refused_with_its_place(
     probs[3, 2] = value
     columns: dict[str, Any] = dict(zip(FLOWERS, probs.T, strict=True))
     pq.write_table(pa.table({"Id": IDS, "fold": SAMPLE.fold, **columns}), inputs.oof)
-    with pytest.raises(UserError, match="for id row03, class clover: wanted are numbers") as raised:
+    with pytest.raises(UserError, match="for id row03, class clover; expected a number") as raised:
         tune(inputs)
     assert str(raised.value).startswith(str(inputs.oof))
     assert not (tmp_path / "out").exists()

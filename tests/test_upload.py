@@ -55,7 +55,7 @@ def test_what_is_worth_knowing_is_said_before_anything_is_sent(place: Place) -> 
     assert f"expected score {scores['expected']:.3f}, 95 % from" in out
     assert re.search(r"80 rows, \d\.\d\d labels a row \(out of fold \d", out)
     assert "differs from cells-other (2018-11-21, public 0." in out
-    assert "submissions left today: 4; the count starts anew at midnight UTC, in 3.5 h" in out
+    assert "submissions left today: 4; the limit resets at midnight UTC, in 3.5 h" in out
     assert out.endswith("Dry run, nothing sent.\n")
     assert len(place.server.submissions) == 1
 
@@ -135,14 +135,14 @@ def test_everything_wrong_with_a_file_is_said_together(place: Place) -> None:
         "kit: submissions/cells-best.csv begins with a byte order"
     )
     said = (
-        "line 2: '99' is no label",
+        "line 2: '99' is not a label",
         "lacks ids of sample_submission.csv: test079.",
         "has ids that sample_submission.csv lacks: stranger.",
-        "No submission is left today",
+        "No submissions left today",
     )
     assert [words for words in said if words not in err] == []
     assert err.count("\n") == 5
-    assert "its bytes are not those that kit blend wrote" in out
+    assert "its bytes are not those that the kit wrote" in out
     assert place.server.calls["StartSubmissionUpload"] == 0
 
 
@@ -172,7 +172,10 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_submitted(place: Place)
 def test_a_submission_that_is_half_there_is_to_be_written(place: Place, name: str) -> None:
     (BEST.parent / name).unlink()
     status, _, err = place.kit("submit")
-    assert (status, err) == (2, f"kit: submissions/{name} does not exist. Write it: kit blend\n")
+    assert (status, err) == (
+        2,
+        f"kit: submissions/{name} does not exist. Write it: kit blend -c {FILE}\n",
+    )
 
 
 def test_an_ancestry_without_counts_is_to_be_written_anew(place: Place) -> None:
@@ -181,7 +184,8 @@ def test_an_ancestry_without_counts_is_to_be_written_anew(place: Place) -> None:
     status, _, err = place.kit("submit", "--dry-run")
     assert (status, err) == (
         2,
-        "kit: submissions/cells-best.json was written by an older kit. Anew: kit blend\n",
+        "kit: submissions/cells-best.json was written by an older kit. "
+        f"Anew: kit blend -c {FILE}\n",
     )
 
 
@@ -205,7 +209,7 @@ def test_only_one_submits_from_a_folder_at_a_time(place: Place) -> None:
     with one_at_a_time(Path("submissions")):
         status, _, err = place.kit("submit")
     assert status == 2
-    assert "Another kit submit is at work" in err
+    assert "Another submission is under way" in err
     assert place.server.submissions == []
 
 
@@ -217,7 +221,7 @@ def test_a_score_is_written_down_when_no_one_else_writes(place: Place) -> None:
     take_result = upload.take_result
 
     def take(*words: object) -> object:
-        with pytest.raises(UserError, match="Another kit submit"):
+        with pytest.raises(UserError, match="Another submission"):
             upload.one_at_a_time(Path("submissions")).__enter__()
         was_alone.append(True)
         return take_result(*words)  # type: ignore[arg-type]

@@ -129,7 +129,7 @@ def test_an_interrupt_while_waiting_says_how_to_go_on_and_loses_nothing(place: P
     place.clock.then = interrupt
     status, out, _ = place.kit("submit")
     assert status != 0
-    assert "Kaggle has the submission: kit submit goes on waiting" in out
+    assert "Kaggle has the submission: wait on with: kit submit best -c " in out
     place.clock.then = lambda: None
     place.server.polls_until_scored = 0
     assert place.kit("submit")[0] == 0

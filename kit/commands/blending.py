@@ -48,7 +48,7 @@ def blend(
     ] = None,
     all_rows: Annotated[
         bool,
-        typer.Option("--all-rows", help="Test predictions by the models of kit train --folds all."),
+        typer.Option("--all-rows", help="Test predictions by the models trained with --folds all."),
     ] = False,
 ) -> None:
     """Blend runs, fit thresholds, print what they are worth, write the submission CSV."""

@@ -59,8 +59,7 @@ def kernel(
     from kit.stages.kernel import KernelOptions, kernel_stage
 
     facts, workspace = place(competition, data)
-    own_file = Path(competition) if competition.endswith(".py") else None
-    options = KernelOptions(own_file, title, out, check, push)
+    options = KernelOptions(facts.file, title, out, check, push)
     kernel_stage(facts, workspace, name, options, system_clock())
 
 

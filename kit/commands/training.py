@@ -96,7 +96,7 @@ def pack(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="A recipe: see kit models.")],
+    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,
@@ -142,7 +142,7 @@ def predict(
 
 @app.command()
 def look(
-    model: Annotated[str, typer.Argument(help="A recipe: see kit models.")],
+    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,
@@ -163,5 +163,5 @@ def models(
     """List the recipes that can be trained: size, channels, parameters, weights."""
     from kit.stages.models import models_stage
 
-    facts, _ = place(competition, None)
-    models_stage(facts, names or [])
+    facts, workspace = place(competition, None)
+    models_stage(facts, names or [], workspace.typed)

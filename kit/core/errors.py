@@ -1,14 +1,14 @@
-"""Errors that teach: what was wrong, what was found, what is allowed, what to do next."""
+"""Errors that teach: what is wrong, what was found, what is allowed, what to do next."""
 
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 
 
 class UserError(Exception):
-    """A mistake that the person at the keyboard can mend; the command line exits with status 2.
+    """A problem that the user can fix; the command line exits with status 2.
 
-    The message is complete, as it is all that the user sees: one line, or one a problem where all
-    are found at once.
+    The message is all that the user sees, so it must be complete: one line, or one line per
+    problem where all are found at once.
     """
 
 
@@ -30,10 +30,10 @@ def unknown(
 
 
 def _likeness(got: str, name: str) -> float:
-    """How alike two names are, a common beginning counting extra, as in Jaro-Winkler.
+    """Similarity of two names with a bonus for a common prefix, as in Jaro-Winkler.
 
     People mistype the end of a name: `inceptionv9` means inceptionresnetv2 rather than xception,
-    which has more of its letters.
+    although xception shares more of its letters.
     """
     pairs = enumerate(zip(got, name, strict=False))
     common = next((n for n, (a, b) in pairs if a != b), min(len(got), len(name)))
@@ -41,7 +41,7 @@ def _likeness(got: str, name: str) -> float:
 
 
 def some(items: Iterable[object], most: int = 5) -> str:
-    """Name the first few items and count the rest: `a, b, c and 7 more`."""
+    """List the first few items and count the rest: `a, b, c and 7 more`."""
     listed = [str(item) for item in items]
     rest = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -14,7 +14,7 @@ from kit.core.paths import Workspace, extra_split
 from kit.core.progress import SILENT, Reporter
 from kit.data.images import Archive, Source, find_source
 from kit.data.store import Packing, Store, pack_images
-from kit.data.twins import LEAST, find_all_twins
+from kit.data.twins import LEAST, find_all_twins, fingerprints
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,9 @@ def _read_or_find_twins(
         found = read_json(path)
         if {key: found.get(key) for key in stores} == stores:
             return np.array(found["pairs"], dtype=np.int64).reshape(-1, 2)
-    pairs = find_all_twins(train.images, extra.images, reporter=reporter)
+    known = fingerprints(train.images, reporter=reporter)
+    asked = fingerprints(extra.images, reporter=reporter)
+    pairs = find_all_twins(known, asked, reporter=reporter)
     write_json(path, {**stores, "pairs": pairs.tolist()})
     return pairs
 

@@ -47,6 +47,13 @@ class FoldOptions:
         """The path of the table."""
         return self.out or workspace.folds
 
+    def words(self) -> list[str]:
+        """The words after `kit` that ask for this, without --force and defaults."""
+        usual = FoldOptions()
+        asked = {name: getattr(self, name) for name in ("n", "seed", "how", "groups", "out")}
+        given = [(name, value) for name, value in asked.items() if value != getattr(usual, name)]
+        return ["folds", *(word for name, value in given for word in (f"--{name}", str(value)))]
+
 
 def make_fold_table(competition: Competition, workspace: Workspace, options: FoldOptions) -> Folds:
     """Make and write the folds of a competition; returns them.
@@ -74,6 +81,7 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
         "rows": len(labels.ids),
         "groups": len(set(folds.group)),
         "labels_digest": digest_labels(labels),
+        "command": options.words(),
     }
     write_folds(target, folds, provenance)
     return folds

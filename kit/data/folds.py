@@ -12,15 +12,15 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import csv_text, digest, read_csv, write_text
 from kit.core.errors import UserError, some, unknown
 from kit.core.formats import Format
+from kit.core.ids import positions
 from kit.core.paths import provenance_of
+from kit.core.suggest import Typed
 from kit.data.group_folds import assign_groups
 
 HEADER = ["Id", "fold", "group"]
 RANDOM = "random"
 SPLITS = ("stratified", RANDOM)
-_PROVENANCE = Format(
-    "the provenance of a fold table", 1, "Make the folds again: kit folds --force.", oldest=0
-)
+_PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.", oldest=0)
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ class Folds:
 
     def of(self, ids: tuple[str, ...]) -> NDArray[np.int64]:
         """The fold of each of these ids; UserError when an id has none."""
-        fold = dict(zip(self.ids, self.fold.tolist(), strict=True))
-        if strange := [image_id for image_id in ids if image_id not in fold]:
-            raise UserError(f"Ids that are in no fold: {some(strange)}.")
-        return np.array([fold[image_id] for image_id in ids], dtype=np.int64)
+        return self.fold[positions(self.ids, ids, "Ids that are in no fold")]
 
 
 def digest_labels(table: LabelTable) -> str:
@@ -150,14 +147,16 @@ def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None
     _PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
 
 
-def read_folds(path: Path, table: LabelTable | None = None) -> Folds:
+def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None = None) -> Folds:
     """Read a fold table, sorted by id; with the labels, check that it was made for these labels.
 
     Raises UserError when there is none, when it was edited by hand, or when the labels have
-    changed since.
+    changed since; it suggests the command that makes the folds where `typed` says how the user
+    names the competition.
     """
     if not path.exists():
-        raise UserError(f"{path} does not exist. Make it: kit folds --competition {path.stem}")
+        how = f" Make it: {typed.command('folds')}" if typed else ""
+        raise UserError(f"{path} does not exist.{how}")
     rows = read_csv(path)
     if len(rows) < 3 or rows[0][1] != HEADER:
         raise UserError(f"{path}: wants rows under the header '{','.join(HEADER)}'.")
@@ -166,13 +165,23 @@ def read_folds(path: Path, table: LabelTable | None = None) -> Folds:
             raise UserError(f"{path}, line {line}: wants an id, a fold and a group, got {row}.")
     ids, fold, group = zip(*sorted(row for _, row in rows[1:]), strict=True)
     folds = Folds(ids, np.array([int(number) for number in fold], dtype=np.int64), group)
-    _check_folds(path, folds)
+    again = _how_to_remake(path, typed)
+    _check_folds(path, folds, again)
     if table is not None:
-        _check_labels(path, folds, table)
+        _check_labels(path, folds, table, again)
     return folds
 
 
-def _check_folds(path: Path, folds: Folds) -> None:
+def _how_to_remake(path: Path, typed: Typed | None) -> str:
+    """The end of a message: to make the folds again, with the command that made them if known."""
+    if typed is None:
+        return "make the folds again."
+    sidecar = provenance_of(path)
+    words = _PROVENANCE.read(sidecar).get("command") if sidecar.exists() else None
+    return f"make the folds again: {typed.command(*(words or ['folds']), '--force')}"
+
+
+def _check_folds(path: Path, folds: Folds, again: str) -> None:
     if len(set(folds.ids)) != len(folds.ids):
         raise UserError(f"{path}: an id stands there twice.")
     if folds.n < 2 or set(folds.fold.tolist()) != set(range(folds.n)):
@@ -184,13 +193,13 @@ def _check_folds(path: Path, folds: Folds) -> None:
     sidecar = provenance_of(path)
     if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
         raise UserError(
-            f"{path} is not the table that {sidecar} describes. Make the folds again (kit folds), "
-            f"or delete {sidecar} to keep the table as it is."
+            f"{path} is not the table that {sidecar} describes. Delete {sidecar} to keep the table "
+            f"as it is, or {again}"
         )
 
 
-def _check_labels(path: Path, folds: Folds, table: LabelTable) -> None:
-    again = "Make the folds again (kit folds --force), or put back the labels of then."
+def _check_labels(path: Path, folds: Folds, table: LabelTable, again: str) -> None:
+    again = f"Put back the labels of then, or {again}"
     if missing := set(table.ids) - set(folds.ids):
         raise UserError(f"{path} lacks ids of the label table: {some(sorted(missing))}. {again}")
     if extra := set(folds.ids) - set(table.ids):

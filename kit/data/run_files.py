@@ -8,7 +8,7 @@ from kit.core.formats import Format
 from kit.core.paths import FoldRunFiles, RunFiles
 from kit.data.identity import Settings, current
 
-_TRAIN = "Move the folder away and train the run again: kit train MODEL."
+_TRAIN = "Move the folder away and train the run again."
 _RECIPE = Format("the recipe of a run", 1, _TRAIN, oldest=0)
 _INPUTS = Format("what a run was made from", 1, _TRAIN, oldest=0)
 _PROGRESS = Format("the progress of a fold", 1, _TRAIN, oldest=0)

@@ -1,14 +1,15 @@
 """Runs: a recipe, its folds and its stores frozen together under one digest."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kit.competitions.base import Competition
-from kit.core.disk import digest, digest_file
+from kit.core.disk import digest, digest_file, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, RunFiles, Workspace
+from kit.core.suggest import Typed
 from kit.data.identity import current, identity
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
 from kit.data.run_files import (
@@ -28,12 +29,13 @@ class Run:
 
     `recipe` are all of the recipe's settings as plain values, or the files that the predictions
     were imported from; `inputs` say which folds they are on, which labels were learned, and from
-    which images.
+    which images. `typed` is how the user names the competition.
     """
 
     files: RunFiles
     recipe: Mapping[str, Any]
     inputs: RunInputs
+    typed: Typed
 
     @property
     def name(self) -> str:
@@ -82,7 +84,7 @@ class Run:
         if self.is_imported and not self.has_tests():
             raise UserError(
                 f"{self.name} has no test predictions, so it cannot be blended. Import it again "
-                f"with them: {self._import_command()} --test FILE"
+                f"with them: {self._import_command('--test', 'FILE')}"
             )
         averaged = self.files.averaged_test
         parts = [self.files.fold(fold).test for fold in range(self.folds)]
@@ -95,8 +97,7 @@ class Run:
         files = self.files.fold(None)
         if not files.done.exists():
             raise UserError(
-                f"{self.name} has no model trained on all rows. Train it: kit train "
-                f"{self.recipe['name']} --folds all with its settings of before."
+                f"{self.name} has no model trained on all rows. {self.how_to_train('all')}"
             )
         return read_predictions(files.test, competition.class_keys)
 
@@ -129,15 +130,32 @@ class Run:
                     f"{self._import_command()}"
                 )
             raise UserError(
-                f"{self.name}: folds that are not trained: {listed}. Train them: "
-                f"kit train {self.recipe['name']} --size {self.recipe['size']} --folds {listed} "
-                "with the --set options of before."
+                f"{self.name}: folds that are not trained: {listed}. {self.how_to_train(listed)}"
             )
 
-    def _import_command(self) -> str:
+    def training_words(self) -> tuple[str, ...] | None:
+        """What `remember_command` has kept of the run; None when nothing was."""
+        if not self.files.command.exists():
+            return None
+        return tuple(read_json(self.files.command)["words"])
+
+    def how_to_train(self, folds: str | None = None) -> str:
+        """A sentence with the command that trains some folds, as --folds takes them: 0,1 or all.
+
+        The command has every setting of the run where it is known how it was begun.
+        """
+        some_folds = [] if folds is None else ["--folds", folds]
+        if words := self.training_words():
+            return f"Train it: {self.typed.command(*words, *some_folds)}"
+        words = ("train", self.recipe["name"], "--size", str(self.recipe["size"]))
+        command = self.typed.command(*words, *some_folds)
+        return f"Train it, with the same --set options: {command}"
+
+    def _import_command(self, *more: str) -> str:
         made = self.recipe["imported"]
-        tests = "".join(f" --test {test}" for test in made["tests"])
-        return f"kit import-predictions {self.recipe['name']} --oof {made['oof']}{tests}"
+        tests = [word for test in made["tests"] for word in ("--test", test)]
+        words = [self.recipe["name"], "--oof", made["oof"], *tests, *more]
+        return self.typed.command("import-predictions", *words)
 
 
 def begin_run(
@@ -161,16 +179,24 @@ def begin_run(
     mark = digest([made_as, inputs.content()])[:8]
     files = workspace.run(f"{recipe['name']}-{recipe['size']}-{mark}")
     names = sorted(workspace.run_names(), key=lambda name: name != files.name)
-    for run in (_open(workspace.run(name)) for name in names):
+    for run in (_open(workspace.run(name), workspace.typed) for name in names):
         if not run.is_imported and run.inputs == inputs and identity(run.recipe) == made_as:
             return run
     if files.inputs.exists():
         raise UserError(
             f"{files.folder} holds another run than its name says. Give that folder another name."
         )
-    run = Run(files, current(recipe, files.recipe), inputs)
+    run = Run(files, current(recipe, files.recipe), inputs, workspace.typed)
     write_run(files, run.recipe, inputs)
     return run
+
+
+def remember_command(run: Run, words: Sequence[str]) -> None:
+    """Keep the words after `kit` that train the run, so that messages can suggest them whole.
+
+    They have no options for the competition and no --folds. No part of the run's identity.
+    """
+    write_json(run.files.command, {"words": list(words)})
 
 
 def open_run(workspace: Workspace, name: str) -> Run:
@@ -185,14 +211,16 @@ def open_run(workspace: Workspace, name: str) -> Run:
         if len(begun) > 1:
             raise UserError(f"'{name}' may be any of several runs: {', '.join(begun)}. Name one.")
         if not begun:
-            known = ", ".join(workspace.run_names()) or "none; train one with kit train MODEL"
-            raise UserError(f"No run '{name}' in {workspace.runs}. There are: {known}.")
+            names = workspace.run_names()
+            train = workspace.typed.command("train", "MODEL")
+            known = f"There are: {', '.join(names)}." if names else f"Train one: {train}"
+            raise UserError(f"No run '{name}' in {workspace.runs}. {known}")
         files = workspace.run(begun[0])
-    return _open(files)
+    return _open(files, workspace.typed)
 
 
-def _open(files: RunFiles) -> Run:
-    return Run(files, read_recipe(files), read_inputs(files))
+def _open(files: RunFiles, typed: Typed) -> Run:
+    return Run(files, read_recipe(files), read_inputs(files), typed)
 
 
 def open_trained(workspace: Workspace, name: str, besides: Collection[str] = ()) -> Run:

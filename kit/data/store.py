@@ -20,9 +20,11 @@ from kit.core.disk import (
 )
 from kit.core.errors import UserError, some
 from kit.core.formats import Format
+from kit.core.ids import positions
 from kit.core.machine import cores
 from kit.core.paths import StoreFiles, Workspace
 from kit.core.progress import SILENT, Reporter, volume
+from kit.core.suggest import Typed
 from kit.data.images import Source, decode_image, find_source
 
 # No recipe takes smaller images.
@@ -44,10 +46,7 @@ class Store:
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """The row of each of these ids; UserError when one is not in the store."""
-        row = {image_id: number for number, image_id in enumerate(self.ids)}
-        if missing := [image_id for image_id in ids if image_id not in row]:
-            raise UserError(f"Ids that are not in the store: {some(missing)}. Pack again: kit pack")
-        return np.array([row[image_id] for image_id in ids], dtype=np.int64)
+        return positions(self.ids, ids, "Ids not in the store (delete it, pack again)")
 
 
 @dataclass(frozen=True)
@@ -212,16 +211,20 @@ def _decode_all(
     return checksums
 
 
-def open_store(files: StoreFiles) -> Store:
-    """Open a packed split; UserError when it has not been packed."""
+def open_store(files: StoreFiles, typed: Typed | None = None) -> Store:
+    """Open a packed split; UserError when it has not been packed.
+
+    It suggests the command that packs it where `typed` says how the user names the competition.
+    """
     if not _is_packed(files):
         size = files.images.parent.name
-        raise UserError(f"{files.images} has not been packed. Pack it: kit pack --size {size}")
+        how = f" Pack it: {typed.command('pack', '--size', size)}" if typed else ""
+        raise UserError(f"{files.images} has not been packed.{how}")
     meta = _META.read(files.meta)
     ids = tuple(row[0] for _, row in read_csv(files.ids)[1:])
     images = np.load(files.images, mmap_mode="r")
     if len(images) != len(ids):
-        raise UserError(f"{files.images} has {len(images)} rows for {len(ids)} ids. Pack again.")
+        raise UserError(f"{files.images} has {len(images)} rows for {len(ids)} ids. Delete it.")
     return Store(ids, images, meta["digest"])
 
 

@@ -22,7 +22,7 @@ from kit.ensemble.interval import Counts, difference_interval, prediction_interv
 from kit.ensemble.oof import Sample, Unseen, to_unseen
 from kit.ensemble.postprocess import NOTHING, Postprocess
 
-FORMAT = Format("a decision", version=1, remake="Make it again: kit blend, or kit tune.")
+FORMAT = Format("a decision", version=1, remake="Blend or tune again.")
 
 _STRICT = ConfigDict(extra="forbid")
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError, some
+from kit.core.ids import positions, twice
 from kit.data.predictions import Predictions, as_probabilities
 
 
@@ -243,15 +244,13 @@ def align(table: Any, ids: NDArray[Any] | None, what: str) -> Any:
     """A frame or series with its rows in the order of `ids`; an array as it is."""
     if ids is None or not hasattr(table, "index") or not hasattr(table, "loc"):
         return table
-    position = {one: row for row, one in enumerate(table.index)}
-    if len(position) != len(table):
-        raise UserError(f"The {what} have an id more than once: a frame's index names its rows.")
-    if missing := [one for one in ids if one not in position]:
-        raise UserError(f"The {what} lack ids: {some(missing)}.")
+    if doubled := twice(table.index):
+        raise UserError(f"The {what} have ids more than once: {some(doubled)}.")
+    rows = positions(table.index, ids.tolist(), f"The {what} lack ids")
     if len(table) != len(ids):
         known = set(ids.tolist())
         raise UserError(
             f"The {what} have ids that the others lack: "
             f"{some(one for one in table.index if one not in known)}."
         )
-    return table.iloc[[position[one] for one in ids]]
+    return table.iloc[rows]

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from kit.competitions.base import Competition
@@ -76,15 +75,12 @@ def _predict_runs(
     ids: Sequence[str],
     reporter: Reporter,
 ) -> dict[str, list[Predictions]]:
-    """The test predictions of each run's fold models, by the run's name, the folds in order."""
+    """The test predictions of each run's fold models, by the run's name, the folds in order.
+
+    One network is in memory at a time. Each is built anew for every part of the images: that takes
+    seconds, where decoding the images again for every run would take many minutes.
+    """
     recipes = {run.name: _recipe(run) for run in runs}
-    # As training did before it predicted, so that the numbers are the same.
-    backend.prepare(seed=0)
-    models = {name: _build(competition, recipe) for name, recipe in recipes.items()}
-    predictors = {
-        name: Predictor(model, recipes[name].size, reporter=reporter)
-        for name, model in models.items()
-    }
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
     for size in sorted({recipe.size for recipe in recipes.values()}):
         rows = max(1, PART_BYTES // (size * size * len(competition.channels)))
@@ -92,11 +88,9 @@ def _predict_runs(
             part = ids[start : start + rows]
             store = pack(competition, workspace, "test", size, part, reporter)
             for run in (run for run in runs if recipes[run.name].size == size):
-                views = recipes[run.name].tta
                 with reporter.bar(run.name, run.folds * len(part), lines=True) as bar:
-                    predicted = _predict_folds(
-                        competition, run, predictors[run.name], views, store, bar
-                    )
+                    recipe = recipes[run.name]
+                    predicted = _predict_folds(competition, run, recipe, store, bar, reporter)
                 parts[run.name].append(predicted)
             shutil.rmtree(workspace.store(size, "test").images.parent)
     return {
@@ -110,19 +104,23 @@ def _recipe(run: Run) -> Recipe:
     return recipe_of(run.recipe, run.files.recipe).model_copy(update={"weights": "none"})
 
 
-def _build(competition: Competition, recipe: Recipe) -> keras.Model:
-    backend.use_precision(recipe.precision)
-    return build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
-
-
 def _predict_folds(
-    competition: Competition, run: Run, predictor: Predictor, views: int, store: Store, bar: Bar
+    competition: Competition,
+    run: Run,
+    recipe: Recipe,
+    store: Store,
+    bar: Bar,
+    reporter: Reporter,
 ) -> list[Predictions]:
     """The predictions of each fold's model for a store, the folds in order."""
+    # Frees the network before. As training did before it predicted, so that the numbers are equal.
+    backend.prepare(seed=0, precision=recipe.precision)
+    model = build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
+    predictor = Predictor(model, recipe.size, reporter=reporter)
     predicted = []
     for weights in weights_of(run):
-        predictor.model.load_weights(weights)
-        logits = predictor.logits(store.images, np.arange(len(store.ids)), views)
+        model.load_weights(weights)
+        logits = predictor.logits(store.images, np.arange(len(store.ids)), recipe.tta)
         probs = to_probs(logits.astype(np.float64))
         predicted.append(Predictions(store.ids, probs, competition.class_keys))
         bar.advance(len(store.ids))

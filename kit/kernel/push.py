@@ -1,4 +1,4 @@
-"""Sends the dataset and the notebook to Kaggle; killed on the way, it goes on where it stopped."""
+"""Sends the dataset and the notebook to Kaggle. Safe to interrupt; rerun to resume."""
 
 import tempfile
 import zipfile
@@ -21,10 +21,10 @@ from kit.kaggle.push import (
 
 
 def push_kernel(files: KernelFiles, kaggle: Kaggle, clock: Clock) -> None:
-    """Send what is not on Kaggle yet: the dataset, and once that is ready, the notebook.
+    """Send what is not on Kaggle yet: the dataset and, once that is ready, the notebook.
 
-    What was sent is written down after each of the two, so that pushing again sends neither
-    twice. Raises UserError as `kit.kaggle.push` does.
+    Each is recorded after it is sent, so pushing again sends neither twice. Raises UserError as
+    `kit.kaggle.push` does.
     """
     metadata = read_json(files.dataset.metadata)
     ref, notebook_ref = str(metadata["id"]), str(read_json(files.metadata)["id"])
@@ -67,18 +67,18 @@ def _send_dataset(files: KernelFiles, kaggle: Kaggle, metadata: dict[str, Any]) 
             with _as_file(entry) as path:
                 tokens.append(send_part(kaggle, str(metadata["id"]), path, sent))
                 done += path.stat().st_size
-    create_dataset(kaggle, metadata, tokens, note=f"kit kernel, {len(tokens)} parts")
+    create_dataset(kaggle, metadata, tokens, note=f"{len(tokens)} parts")
 
 
 @contextmanager
 def _as_file(entry: Path) -> Iterator[Path]:
-    """A file as it is; a folder as a zip archive, which Kaggle unpacks to a folder of its name."""
+    """A file unchanged; a folder as a zip archive, which Kaggle unpacks to a folder of its name."""
     if entry.is_file():
         yield entry
         return
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"{entry.name}.zip"
-        # Stored: weights hardly pack.
+        # Stored, because weights hardly compress.
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             for part in sorted(entry.rglob("*")):
                 if part.is_file():

@@ -72,7 +72,7 @@ class Recipe(BaseModel):
     )
     augment: Annotated[Augmentation, *parsed_by(parse_augmentation, Augmentation)] = Field(
         default=parse_augmentation("symmetries"),
-        description="how images are varied, several with + between; kit look MODEL shows it",
+        description="how images are varied, several with + between",
     )
     mix: Annotated[Mix, *parsed_by(parse_mix, Mix)] = Field(
         default=Mix(),

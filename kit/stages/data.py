@@ -24,9 +24,8 @@ def data_stage(competition: Competition, workspace: Workspace, clock: Clock) -> 
         raise UserError(
             f"The data belong in {workspace.source}. {competition.how_to_get(workspace.source)}"
         )
-    say(
-        f"{competition.title}: {workspace.source}. Next: kit folds --competition {competition.name}"
-    )
+    following = workspace.typed.command("folds")
+    say(f"{competition.title}: {workspace.source}. Next: {following}")
 
 
 def pack_stage(competition: Competition, workspace: Workspace, size: int) -> None:

@@ -52,7 +52,7 @@ def sampling_stage(
     target = options.target(workspace)
     labels = competition.read_labels(workspace.source)
     if keep and target.exists():
-        folds = read_folds(target, labels)
+        folds = read_folds(target, labels, workspace.typed)
     else:
         folds = fold_stage(competition, workspace, options)
     _print_samplings(competition, folds, labels, repeats)

@@ -29,9 +29,10 @@ def import_stage(
         )
     run = imported.run
     with_tests = {0: "no test predictions", 1: "averaged test predictions"}
+    following = f"Next: {workspace.typed.command('blend')}"
     say(
         f"{run.name}: {run.folds} folds, "
         f"{with_tests.get(imported.tests, 'test predictions of each')}. "
-        + ("Next: kit blend" if tests else "It can be compared, but not blended without --test.")
+        + (following if tests else "It can be compared, but not blended without --test.")
     )
     return run

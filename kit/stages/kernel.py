@@ -84,7 +84,7 @@ def _check(plan: Plan, files: KernelFiles) -> None:
         f"{TOLERANCE:.0e} is allowed. Rows of the submission that differ: "
         f"{agreement.rows_differing}."
     )
-    require_agreement(agreement, files)
+    require_agreement(agreement, plan, files)
 
 
 def _say_what_is_there(plan: Plan, files: KernelFiles, written: bool) -> None:

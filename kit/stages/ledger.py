@@ -21,7 +21,8 @@ def ledger_stage(competition: Competition, workspace: Workspace, sync: bool, clo
         say(f"Kaggle lists {synced.listed} submissions, {synced.elsewhere} of them made elsewhere.")
     entries = read_entries(competition, workspace)
     if not entries:
-        say(f"No submission in {workspace.submissions}. Make one: kit blend, then kit submit")
+        blend, submit = workspace.typed.command("blend"), workspace.typed.command("submit")
+        say(f"No submission in {workspace.submissions}. Make one: {blend}; then: {submit}")
         return
     _print_table(competition, entries)
     for one in entries:

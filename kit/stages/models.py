@@ -7,6 +7,7 @@ from typing import Any
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.quiet import without_announcements
+from kit.core.suggest import Typed
 from kit.core.terminal import say, table
 from kit.core.terms import Known
 from kit.models.registry import backbones
@@ -25,7 +26,7 @@ BOUNDS = {
 }
 
 
-def models_stage(competition: Competition, names: Sequence[str]) -> None:
+def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -> None:
     """Print what can be trained: without names every recipe and every backbone, from their files.
 
     Recipes that are named are built for the competition, which downloads nothing, and counted; one
@@ -35,19 +36,22 @@ def models_stage(competition: Competition, names: Sequence[str]) -> None:
     if not names:
         _print_recipes()
         _print_backbones()
-        say("Every setting of a recipe: kit models NAME")
+        say(f"Train a recipe: {typed.command('train', 'NAME')}")
+        say(f"Its settings: {typed.command('models', 'NAME')}")
         return
     chosen = [recipes.get(name) for name in names]
     _print_built(chosen, competition)
     for recipe in chosen:
         _print_settings(recipe)
+        say(f"What augment does to images: {typed.command('look', recipe.name)}")
 
 
 def _print_recipes() -> None:
     rows = []
     for recipe in map(recipes.get, recipes.names()):
         rows.append([recipe.name, recipe.size, recipe.backbone, recipe.stem, recipe.weights])
-    table("Recipes: kit train NAME", ["recipe", "size", "backbone", "stem", "weights"], rows)
+    header = ["recipe", "size", "backbone", "stem", "weights"]
+    table("Recipes", header, rows)
 
 
 def _print_backbones() -> None:

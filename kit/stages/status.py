@@ -11,7 +11,7 @@ from kit.submission.write import submission_name
 
 def status_stage(competition: Competition, workspace: Workspace) -> None:
     """Print a line a stage, a table of runs and of blends, and the next command."""
-    option = f" --competition {competition.name}"
+    command = workspace.typed.command
     labels = workspace.source / competition.label_table
     say(f"{competition.title}")
     say(f"  data    {labels if labels.exists() else 'none in ' + str(workspace.source)}")
@@ -29,13 +29,14 @@ def status_stage(competition: Competition, workspace: Workspace) -> None:
     if not labels.exists():
         say(f"Next: {competition.how_to_get(workspace.source)}")
     elif not workspace.folds.exists():
-        say(f"Next: kit folds{option}")
+        say(f"Next: {command('folds')}")
     elif not any(not run.missing_folds() and run.has_tests() for run in runs):
-        say(f"Next: kit train MODEL{option} (kit models lists them)")
+        say(f"Next: {command('train', 'MODEL')}; the models: {command('models')}")
     elif not blends:
-        say(f"Next: kit blend{option}")
+        say(f"Next: {command('blend')}")
     else:
-        say(f"Next: kit report{option}, kit submit{option}, or another kit train MODEL{option}")
+        another = command("train", "MODEL")
+        say(f"Next: {command('report')}; {command('submit')}; or another {another}")
 
 
 def _run_row(run: Run) -> list[str]:

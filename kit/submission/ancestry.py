@@ -9,7 +9,7 @@ from kit.core.paths import SubmissionFiles
 from kit.ensemble import Decision, HonestScore, LabelCounts
 from kit.submission.record import Promise
 
-FORMAT = Format("a submission's ancestry", version=1, oldest=0, remake="Make it again: kit blend")
+FORMAT = Format("a submission's ancestry", version=1, oldest=0, remake="Blend again.")
 
 
 @dataclass(frozen=True)

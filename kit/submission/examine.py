@@ -55,7 +55,7 @@ def examine(
         found.warnings.append("its models were trained on all rows: no score can be promised.")
     elif estimate is None:
         found.warnings.append(
-            "its bytes are not those that kit blend wrote: what to expect of it is not known."
+            "its bytes are not those that the kit wrote: what to expect of it is not known."
         )
     else:
         low, high = estimate.interval

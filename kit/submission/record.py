@@ -21,14 +21,14 @@ Step = Literal["checked", "address", "bytes", "create", "waiting", "complete", "
 _UPLOADS = Format(
     "the record of a submission's uploads",
     1,
-    "Move it aside; kit ledger --sync lists what Kaggle has.",
+    "Move it aside, and sync the ledger with Kaggle's list.",
     oldest=0,
     items="uploads",
 )
 _ELSEWHERE = Format(
     "the record of submissions made elsewhere",
     1,
-    "Delete it, and fetch it again: kit ledger --sync.",
+    "Delete it, and sync the ledger with Kaggle's list.",
     oldest=0,
     items="submissions",
 )

@@ -55,7 +55,7 @@ def submit_to_kaggle(
     files = workspace.submission(name)
     for path in (files.csv, files.provenance):
         if not path.exists():
-            raise UserError(f"{path} does not exist. Write it: kit blend")
+            raise UserError(f"{path} does not exist. Write it: {workspace.typed.command('blend')}")
     draft = Draft(competition, workspace, name, digest_file(files.csv))
     with one_at_a_time(workspace.submissions):
         under_way = None if options.dry_run else _begun_before(draft, clock, reporter)
@@ -178,7 +178,9 @@ def _finish(
     Outside the lock: there is nothing to send any more, and another file may be.
     """
     reporter = kaggle.reporter
-    go_on = "kit submit goes on waiting, kit ledger --sync looks for the score."
+    typed, blend = draft.workspace.typed, draft.name.removeprefix(f"{draft.competition.name}-")
+    wait_on, look = typed.command("submit", blend), typed.command("ledger", "--sync")
+    go_on = f"wait on with: {wait_on}; or look for the score with: {look}"
     reporter.say(f"Submitted as number {upload.ref}. Waiting for the score; Ctrl-C loses nothing.")
     try:
         upload = wait_for_score(kaggle, draft.slug, draft.files, upload, options.wait, clock)
@@ -186,9 +188,8 @@ def _finish(
         reporter.say(f"Kaggle has the submission: {go_on}")
         raise
     if upload.step == "rejected":
-        raise UserError(
-            f"Kaggle's grader rejects {draft.files.csv}: {upload.error or 'it gives no reason'}"
-        )
+        reason = upload.error or "it gives no reason"
+        raise UserError(f"Kaggle's grader rejects {draft.files.csv}: {reason}")
     if upload.step != "complete":
         reporter.say(f"No score after {duration(60 * options.wait)}: {go_on}")
         return upload

@@ -47,7 +47,7 @@ def one_at_a_time(submissions: Path, patient: bool = False) -> Iterator[None]:
             fcntl.flock(folder, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
         except BlockingIOError:
             raise UserError(
-                f"Another kit submit is at work in {submissions}. Wait until it ends."
+                f"Another submission is under way in {submissions}. Wait until it ends."
             ) from None
         yield
     finally:
@@ -109,8 +109,8 @@ def send(kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, cloc
             return _move(files, upload, "waiting", found.ref)
     # The step stays "create": should the last one arrive yet, the next run finds it.
     raise UserError(
-        f"Kaggle did not take {files.csv} in {CREATE_TRIES} tries, and does not list it. Try again "
-        "later: kit submit looks in the list once more before it sends the file."
+        f"Kaggle did not take {files.csv} in {CREATE_TRIES} tries, and does not list it. Submit "
+        "it again later: the list is looked at once more before the file is sent."
     )
 
 

@@ -11,7 +11,7 @@ from kit.core.paths import FoldRunFiles, Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.data.folds import digest_labels, read_folds
 from kit.data.run_files import read_done, write_done
-from kit.data.runs import Run, begin_run, find_weights, open_trained
+from kit.data.runs import Run, begin_run, find_weights, open_trained, remember_command
 from kit.data.store import pack
 from kit.recipes.base import recipe_of
 from kit.training import backend
@@ -37,12 +37,12 @@ def predict_run(
     if trained.is_imported:
         raise UserError(f"{trained.name} was imported: without its models nothing is predicted.")
     table = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, table)
+    folds = read_folds(workspace.folds, table, workspace.typed)
     if reason := trained.misfit(folds.digest, digest_labels(table)):
         raise UserError(f"{trained.name} cannot predict its left-out folds: {reason}.")
     ready = [fold for fold in (*range(folds.n), None) if find_weights(trained.files.fold(fold))]
     if not ready:
-        raise UserError(f"{trained.name} has no finished fold. Train it: kit train")
+        raise UserError(f"{trained.name} has no finished fold. {trained.how_to_train()}")
     recipe = recipe_of({**trained.recipe, "tta": views}, trained.files.recipe)
     test_ids = competition.read_test_ids(workspace.source)
     train_store = pack(competition, workspace, "train", recipe.size, folds.ids, reporter)
@@ -52,7 +52,7 @@ def predict_run(
         if store.digest != stores[split]:
             raise UserError(
                 f"The {split} images have changed since {trained.name} was trained. Put back those "
-                f"of then, or train anew: kit train {recipe.name}"
+                f"of then, or train it anew. {trained.how_to_train()}"
             )
     run = begin_run(
         workspace,
@@ -62,6 +62,8 @@ def predict_run(
         digest_labels(table),
         stores,
     )
+    if words := trained.training_words():
+        remember_command(run, [*words, "--set", f"tta={views}"])
     of_row = folds.of(train_store.ids)
     nothing = np.zeros(0, np.int64)
     labels = table.of(train_store.ids)

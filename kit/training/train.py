@@ -8,6 +8,7 @@ from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
+from kit.core.suggest import Typed
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.run_files import load_progress
@@ -18,6 +19,7 @@ from kit.models.build import check_architecture
 from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.check import check_recipe
+from kit.training.command import keep_command
 from kit.training.display import FoldDisplay
 from kit.training.estimate import advice, forward_images, seconds_per_forward
 from kit.training.fit import train_fold
@@ -49,7 +51,7 @@ def train(
     if extra is not None:
         parse_extra(extra)
     table = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, table)
+    folds = read_folds(workspace.folds, table, workspace.typed)
     wanted = tuple(range(folds.n)) if only_folds is None else tuple(dict.fromkeys(only_folds))
     if strange := [fold for fold in wanted if fold is not ALL and fold not in range(folds.n)]:
         raise UserError(f"--folds {strange[0]}: the folds here are 0 to {folds.n - 1}, and all.")
@@ -74,6 +76,7 @@ def train(
     run = begin_run(
         workspace, recipe.model_dump(), folds.n, folds.digest, digest_labels(table), inputs
     )
+    keep_command(run, recipe, extra)
     tasks = []
     for fold in wanted:
         if run.files.fold(fold).done.exists():
@@ -90,7 +93,7 @@ def train(
     if recipe.precision == "mixed":
         policy = backend.policy(recipe.precision)
         reporter.say(f"{recipe.name} computes in {policy} on this machine.")
-    _train_all(tasks, reporter)
+    _train_all(tasks, workspace.typed, reporter)
     reporter.say(f"Trained {run.files.folder}")
     if ALL in wanted:
         reporter.say(
@@ -125,7 +128,7 @@ def _fold_data(
     )
 
 
-def _train_all(tasks: Sequence[FoldTask], reporter: Reporter) -> None:
+def _train_all(tasks: Sequence[FoldTask], typed: Typed, reporter: Reporter) -> None:
     recipe, competition = tasks[0].recipe, tasks[0].competition
     steps = [steps_per_epoch(recipe, task.sampling()) for task in tasks]
     done = [len(load_progress(task.files).log) for task in tasks]
@@ -142,7 +145,7 @@ def _train_all(tasks: Sequence[FoldTask], reporter: Reporter) -> None:
             for t, n, d in zip(tasks, steps, done, strict=True)
         )
         each = seconds_per_forward(recipe, competition.channels, len(competition.class_keys))
-        reporter.say(advice(recipe, images * each, len(tasks)))
+        reporter.say(advice(recipe, images * each, len(tasks), typed))
     total = recipe.all_epochs * sum(steps)
     already = sum(d * s for d, s in zip(done, steps, strict=True))
     with reporter.bar(recipe.name, total=total, done=already) as bar:
