@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "competitions": {"core"},
     "data": {"core", "competitions"},
     "models": {"core"},
-    "recipes": {"core", "models"},
+    "recipes": {"core", "data", "models"},
     "training": {"core", "competitions", "data", "models", "recipes"},
     "ensemble": {"core", "competitions", "data"},
     "kaggle": {"core"},

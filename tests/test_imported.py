@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
+from kit.core import formats
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
@@ -321,8 +322,8 @@ def test_an_import_that_was_killed_is_finished_by_running_it_again(
 
     other = frame(tuple(test["Id"]), 3)
     with monkeypatch.context() as killing:
-        for name in ("write_json", "write_predictions"):
-            killing.setattr(imported, name, until_killed(getattr(imported, name)))
+        for module, name in ((formats, "write_json"), (imported, "write_predictions")):
+            killing.setattr(module, name, until_killed(getattr(module, name)))
         with pytest.raises(KeyboardInterrupt):
             bring(oof, test, other)
     for name in workspace.run_names():

@@ -76,7 +76,7 @@ def test_sync_fetches_scores_and_what_was_made_elsewhere(place: Place) -> None:
     assert "Kaggle lists 2 submissions, 1 of them made elsewhere." in out
     assert rows(out)["by_hand.csv (77)"][:3] == ["2018-11-20 08:15", "scored", "0.5000 #2"]
     assert "by_hand.csv (77): of unknown ancestry" in out
-    (upload,) = read_json(BEST.with_suffix(".uploads.json"))
+    (upload,) = read_json(BEST.with_suffix(".uploads.json"))["uploads"]
     assert upload["step"] == "complete"
     assert read_json(BEST.with_suffix(".grades.json"))["public"] == upload["public"]
     # What was fetched is there without the network.
@@ -89,7 +89,7 @@ def test_a_score_that_is_none_is_left_out(place: Place, score: str) -> None:
     place.kit("submit", "--wait", "0")
     place.server.submissions[0]["privateScore"] = score
     assert place.kit("ledger", "--sync")[0] == 0
-    (upload,) = read_json(BEST.with_suffix(".uploads.json"))
+    (upload,) = read_json(BEST.with_suffix(".uploads.json"))["uploads"]
     assert upload["public"] > 0
     assert upload["private"] is None
 
@@ -123,7 +123,9 @@ def test_a_record_that_is_not_one_is_named(place: Place) -> None:
     record.write_text(record.read_text().replace('"step"', '"stop"'))
     status, _, err = place.kit("ledger")
     assert status == 2
-    assert "cells-best.uploads.json is not as the kit writes it: 0.step: Field required" in err
+    assert (
+        "cells-best.uploads.json is not as the kit writes it: uploads.0.step: Field required" in err
+    )
 
 
 # Without an account: what the scores say

@@ -149,12 +149,12 @@ def test_a_loss_that_is_no_number_stops_with_one_line(place: Place) -> None:
 
 
 def test_an_epoch_is_full_batches_of_training_rows_whatever_their_number() -> None:
-    from kit.data.sampling import find_sampling
+    from kit.data.sampling import by_chance
     from kit.recipes import recipes
     from kit.training.plan import plan_epoch
 
     rows = np.array([3, 5, 8])
-    each_once = find_sampling("none", np.ones((3, 1), np.uint8), ("a",), 1.0, 1.0, "")
+    each_once = by_chance(np.ones(3))
     recipe = recipes.get("convnet").model_copy(update={"batch": 4, "steps": 5})
     plan = plan_epoch(recipe, rows, each_once, seed=0, epoch=2)
     assert len(plan.rows) == 20

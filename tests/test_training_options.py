@@ -16,6 +16,7 @@ from kit.core.paths import RunFiles, Workspace
 from kit.core.terminal import TERMINAL
 from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions, to_logits
+from kit.data.run_files import EpochLog
 from kit.data.runs import Run
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
@@ -23,7 +24,6 @@ from kit.stages.folds import fold_stage
 from kit.stages.status import status_stage
 from kit.submission.record import read_ancestry
 from kit.training.batches import EpochBatches
-from kit.training.checkpoint import EpochLog
 from kit.training.events import append_events
 from kit.training.predict_run import predict_run
 from kit.training.train import train

@@ -20,7 +20,7 @@ RECORD = BEST.with_suffix(".uploads.json")
 
 def only(path: Path) -> dict[str, object]:
     """The one upload in a record."""
-    (upload,) = read_json(path)
+    (upload,) = read_json(path)["uploads"]
     assert isinstance(upload, dict)
     return upload
 
@@ -79,7 +79,7 @@ def test_the_same_file_goes_twice_only_when_it_is_asked_for(place: Place) -> Non
     assert place.kit("submit", "--again")[0] == 0
     first, second = (sent["description"].split("]")[0] for sent in place.server.submissions)
     assert second == f"{first}/2"
-    assert [upload["ref"] for upload in read_json(RECORD)] == [1000, 1001]
+    assert [upload["ref"] for upload in read_json(RECORD)["uploads"]] == [1000, 1001]
 
 
 def test_the_same_file_sent_from_another_folder_is_found_in_the_list(place: Place) -> None:
@@ -106,7 +106,7 @@ def test_another_file_under_the_same_name_is_a_second_upload(place: Place) -> No
     run = sorted(Path("runs/cells").glob("run1*"))[0].name
     assert place.kit("blend", run, "--name", "best")[0] == 0
     assert place.kit("submit")[0] == 0
-    assert [upload["step"] for upload in read_json(RECORD)] == ["complete", "complete"]
+    assert [upload["step"] for upload in read_json(RECORD)["uploads"]] == ["complete", "complete"]
     assert len(place.server.submissions) == 2
 
 

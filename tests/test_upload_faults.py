@@ -450,7 +450,7 @@ def test_a_fault_is_explained_and_nothing_is_submitted_twice(place: Place, case:
     assert status == case.then, out + err
     assert case.then_says in out + err
     assert len(place.server.submissions) == 1
-    assert read_json(RECORD)[-1]["ref"] == 1000
+    assert read_json(RECORD)["uploads"][-1]["ref"] == 1000
 
 
 def test_there_are_enough_of_them() -> None:
@@ -489,7 +489,7 @@ def test_a_submission_that_arrives_after_it_was_given_up_is_found_by_the_next_ru
     place.server.submissions += late
     status, out, _ = place.kit("submit")
     assert (status, place.server.calls["CreateSubmission"]) == (0, 3), out
-    assert read_json(RECORD)[0]["public"] is not None
+    assert read_json(RECORD)["uploads"][0]["public"] is not None
 
 
 def test_a_description_that_kaggle_cuts_short_still_holds_its_mark(place: Place) -> None:
@@ -516,7 +516,7 @@ def test_an_error_that_nothing_expects_ends_with_status_1_and_without_its_secret
 def test_what_stopped_before_it_submitted_leaves_no_trace_in_the_ledger(place: Place) -> None:
     place.server.fail("PUT", Cut(), 6)
     place.kit("submit")
-    assert read_json(RECORD)[0]["step"] == "bytes"
+    assert read_json(RECORD)["uploads"][0]["step"] == "bytes"
     _, out, _ = place.kit("ledger")
     assert "not sent" in out
     assert "bytes" not in out

@@ -1,6 +1,6 @@
 """Errors that teach: what was wrong, what was found, what is allowed, what to do next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 
 
@@ -12,14 +12,20 @@ class UserError(Exception):
     """
 
 
-def unknown(kind: str, got: str, known: Iterable[str]) -> UserError:
+def unknown(
+    kind: str, got: str, known: Iterable[str], aliases: Mapping[str, str] | None = None
+) -> UserError:
     """Say that a name is not known, list the known ones, and name the nearest.
 
+    `aliases` are what the known ones are called elsewhere, in lower case with underscores.
     Returns the error for the caller to raise, so that the raise stays visible where it happens.
     """
     names = sorted(known)
     near = max(names, key=lambda name: _likeness(got, name), default="")
-    hint = f" Did you mean '{near}'?" if _likeness(got, near) >= 0.5 else ""
+    if _likeness(got, near) < 0.5:
+        near = ""
+    near = (aliases or {}).get(got.strip().lower().replace("-", "_"), near)
+    hint = f" Did you mean '{near}'?" if near else ""
     return UserError(f"No {kind} '{got}'. Known: {', '.join(names) or 'none'}.{hint}")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import kit
 from kit.core.disk import read_json, write_json
@@ -11,6 +11,9 @@ from kit.core.errors import UserError
 
 # A file without a version is of the kit's first release, which wrote none.
 UNVERSIONED = 0
+_HEADER = ("format", "kit")
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -18,13 +21,15 @@ class Format:
     """One kind of JSON file: what it is called in messages, its version, and how to make it again.
 
     `oldest` is the oldest version that is still read; the caller brings it up to date. `remake`
-    ends the message for one that is older still: a sentence with the command to type.
+    ends the message for one that is older still: a sentence that says what to do. Where files
+    without a version were a bare list, `items` is the key that it is read under.
     """
 
     name: str
     version: int
     remake: str
     oldest: int = 1
+    items: str | None = None
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write `content` under the format's version and the kit's own, whole or not at all."""
@@ -36,6 +41,8 @@ class Format:
         A file of a newer format names the kit that wrote it; so does one too old to be read.
         """
         content = read_json(path)
+        if self.items is not None and isinstance(content, list):
+            content = {self.items: content}
         if not isinstance(content, dict):
             raise UserError(f"{path} is not {self.name}. {self.remake}")
         version = content.get("format", UNVERSIONED)
@@ -51,3 +58,26 @@ class Format:
                 f"{kit.__version__} no longer reads. {self.remake}"
             )
         return content
+
+    def read_body(self, path: Path) -> dict[str, Any]:
+        """As `read`, without the version and the kit's."""
+        return {key: value for key, value in self.read(path).items() if key not in _HEADER}
+
+    def read_as(self, path: Path, kind: type[Kind]) -> Kind:
+        """The file as a value of this dataclass or Pydantic model, without the header.
+
+        What a dataclass does not have is left out, and what the file does not have takes the
+        dataclass's default, so that a field may be added without a new version. Raises UserError
+        in one line as `read` does, and where a value is missing or of another type.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        content = self.read_body(path)
+        try:
+            return TypeAdapter(kind).validate_python(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise UserError(
+                f"{path} is not as the kit writes it: {place}: {first['msg']}. {self.remake}"
+            ) from None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from kit.core.errors import UserError, unknown
 
@@ -14,11 +14,18 @@ _TERM = re.compile(r"(?:(?P<weight>[^*()]+)\*)?(?P<name>\w+)(?:\((?P<inside>[^()
 
 @dataclass(frozen=True)
 class Term:
-    """One name of such a text with its weight and all its numbers, the usual ones included."""
+    """One name of such a text with its weight and all its numbers, the usual ones included.
+
+    It prints as it was written.
+    """
 
     name: str
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, float] = field(hash=False)
     weight: float = 1.0
+    text: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def parse_terms(kind: str, text: str, known: Known) -> tuple[Term, ...]:
@@ -35,6 +42,14 @@ def parse_terms(kind: str, text: str, known: Known) -> tuple[Term, ...]:
     return terms
 
 
+def parse_term(kind: str, text: str, known: Known) -> Term:
+    """The only term of a text such as `mixup(0.2)`; UserError for several, or one with a weight."""
+    terms = parse_terms(kind, text, known)
+    if len(terms) > 1 or terms[0].weight != 1:
+        raise UserError(f"{kind} '{text}': name one of {', '.join(known)}, without a weight.")
+    return replace(terms[0], text=text)
+
+
 def _split(text: str) -> list[str]:
     """The parts between plus signs that are not in brackets and not those of an exponent."""
     return re.split(r"(?<![\d.][eE])\+(?![^(]*\))", text.replace(" ", ""))
@@ -48,7 +63,7 @@ def _parse(kind: str, text: str, known: Known) -> Term:
     if name not in known:
         raise unknown(kind, name, known)
     weight = 1.0 if match["weight"] is None else _number(kind, text, match["weight"])
-    return Term(name, _numbers(kind, text, match["inside"] or "", known[name]), weight)
+    return Term(name, _numbers(kind, text, match["inside"] or "", known[name]), weight, text)
 
 
 def _numbers(kind: str, text: str, inside: str, usual: Mapping[str, float]) -> dict[str, float]:

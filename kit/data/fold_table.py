@@ -88,7 +88,11 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
 
 
 def _refuse_to_replace(target: Path, folds: Folds) -> None:
-    if target.exists() and read_csv(target) != table_rows(folds):
+    if not target.exists():
+        return
+    found, wanted = read_csv(target), table_rows(folds)
+    # Their order says nothing.
+    if sorted(row for _, row in found) != sorted(row for _, row in wanted):
         raise UserError(
             f"{target} holds other folds. Runs that were trained on them could not be blended with "
             "new ones. To replace it all the same: --force; to write elsewhere: --out FILE."

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.tables import LabelTable
-from kit.core.disk import csv_text, digest, read_csv, read_json, write_json, write_text
+from kit.core.disk import csv_text, digest, read_csv, write_text
 from kit.core.errors import UserError, some, unknown
+from kit.core.formats import Format
 from kit.core.paths import provenance_of
 from kit.core.suggest import Typed
 from kit.data.group_folds import assign_groups
@@ -18,6 +19,7 @@ from kit.data.group_folds import assign_groups
 HEADER = ["Id", "fold", "group"]
 RANDOM = "random"
 SPLITS = ("stratified", RANDOM)
+_PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.", oldest=0)
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,11 @@ def table_rows(folds: Folds) -> list[tuple[int, list[str]]]:
 def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
     """Write the table, and beside it a JSON with how it was made and the table's digest."""
     write_text(path, csv_text(row for _, row in table_rows(folds)))
-    write_json(provenance_of(path), {**provenance, "folds_digest": folds.digest})
+    _PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
 
 
 def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None = None) -> Folds:
-    """Read a fold table; with the labels, check that it was made for these very labels.
+    """Read a fold table, sorted by id; with the labels, check that it was made for these labels.
 
     Raises UserError when there is none, when it was edited by hand, or when the labels have
     changed since; it suggests the command that makes the folds where `typed` says how the user
@@ -163,7 +165,7 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
     for line, row in rows[1:]:
         if len(row) != 3 or not row[1].isdecimal() or int(row[1]) >= len(rows):
             raise UserError(f"{path}, line {line}: wants an id, a fold and a group, got {row}.")
-    ids, fold, group = zip(*(row for _, row in rows[1:]), strict=True)
+    ids, fold, group = zip(*sorted(row for _, row in rows[1:]), strict=True)
     folds = Folds(ids, np.array([int(number) for number in fold], dtype=np.int64), group)
     again = _how_to_remake(path, typed)
     _check_folds(path, folds, again)
@@ -177,7 +179,7 @@ def _how_to_remake(path: Path, typed: Typed | None) -> str:
     if typed is None:
         return "make the folds again."
     sidecar = provenance_of(path)
-    words = read_json(sidecar).get("command") if sidecar.exists() else None
+    words = _PROVENANCE.read(sidecar).get("command") if sidecar.exists() else None
     return f"make the folds again: {typed.command(*(words or ['folds']), '--force')}"
 
 
@@ -191,7 +193,7 @@ def _check_folds(path: Path, folds: Folds, again: str) -> None:
         if fold_of.setdefault(name, fold) != fold:
             raise UserError(f"{path}: group {name!r} lies in folds {fold_of[name]} and {fold}.")
     sidecar = provenance_of(path)
-    if sidecar.exists() and read_json(sidecar).get("folds_digest") != folds.digest:
+    if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
         raise UserError(
             f"{path} is not the table that {sidecar} describes. Delete {sidecar} to keep the table "
             f"as it is, or {again}"
@@ -205,5 +207,5 @@ def _check_labels(path: Path, folds: Folds, table: LabelTable, again: str) -> No
     if extra := set(folds.ids) - set(table.ids):
         raise UserError(f"{path} has ids without labels: {some(sorted(extra))}. {again}")
     sidecar = provenance_of(path)
-    if sidecar.exists() and read_json(sidecar).get("labels_digest") != digest_labels(table):
+    if sidecar.exists() and _PROVENANCE.read(sidecar).get("labels_digest") != digest_labels(table):
         raise UserError(f"The labels have changed since {path} was made. {again}")

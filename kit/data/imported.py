@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
-from kit.core.disk import digest, write_json
+from kit.core.disk import digest
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import EPSILON, Predictions, write_predictions
+from kit.data.run_files import Done, RunInputs, write_done, write_run
 from kit.data.runs import Run, open_run
 
 
@@ -62,16 +63,11 @@ def import_predictions(
 
     made = {"oof": str(oof), "tests": [str(test) for test in tests], "folds_checked": has_folds}
     recipe = {"name": name, "size": None, "imported": made}
-    inputs = {
-        "folds": folds.n,
-        "folds_digest": folds.digest,
-        "labels_digest": digest_labels(labels),
-        "predictions": {"oof": _digest(held_out), "tests": [_digest(test) for test in answers]},
-    }
-    files = workspace.run(f"{name}-imported-{digest([name, inputs])[:8]}")
+    predictions = {"oof": _digest(held_out), "tests": [_digest(test) for test in answers]}
+    inputs = RunInputs(folds.n, folds.digest, digest_labels(labels), predictions=predictions)
+    files = workspace.run(f"{name}-imported-{digest([name, inputs.content()])[:8]}")
     if not files.inputs.exists():
-        write_json(files.recipe, recipe)
-        write_json(files.inputs, inputs)
+        write_run(files, recipe, inputs)
     run = open_run(workspace, files.name)
     _write_missing(run, held_out, answers)
     return Imported(run, has_folds, len(answers))
@@ -154,7 +150,7 @@ def _write_missing(run: Run, held_out: Predictions, tests: Sequence[Predictions]
         write_predictions(files.oof, _only(held_out, fold), provenance)
         if len(tests) > 1:
             write_predictions(files.test, tests[fold], provenance)
-        write_json(files.done, {"imported": True})
+        write_done(files, Done(imported=True))
 
 
 def _only(held_out: Predictions, fold: int) -> Predictions:

@@ -16,11 +16,10 @@ from kit.core.disk import (
     csv_text,
     digest,
     read_csv,
-    read_json,
-    write_json,
     write_text,
 )
 from kit.core.errors import UserError, some
+from kit.core.formats import Format
 from kit.core.machine import cores
 from kit.core.paths import StoreFiles, Workspace
 from kit.core.progress import SILENT, Reporter, volume
@@ -29,6 +28,7 @@ from kit.data.images import Source, decode_image, find_source
 
 # No recipe takes smaller images.
 MIN_SIZE = 16
+_META = Format("the description of a store", 1, "Delete it to pack the images again.", oldest=0)
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,12 @@ def pack_images(
     files.meta.unlink(missing_ok=True)
     checksums = _decode_all(competition, packing.source, files, packing, reporter)
     write_text(files.ids, csv_text([("Id",), *((image_id,) for image_id in packing.ids)]))
-    write_json(files.meta, {**wanted, **inputs, "digest": digest([wanted, checksums])})
+    _META.write(files.meta, {**wanted, **inputs, "digest": digest([wanted, checksums])})
     return open_store(files)
 
 
 def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
-    made = read_json(files.meta)
+    made = _META.read(files.meta)
     # What one of the two does not know, like the checksums of files in a folder, is no difference.
     differ = [
         key.replace("_", " ") for key, value in wanted.items() if made.get(key, value) != value
@@ -224,7 +224,7 @@ def open_store(files: StoreFiles, typed: Typed | None = None) -> Store:
         size = files.images.parent.name
         how = f" Pack it: {typed.command('pack', '--size', size)}" if typed else ""
         raise UserError(f"{files.images} has not been packed.{how}")
-    meta = read_json(files.meta)
+    meta = _META.read(files.meta)
     ids = tuple(row[0] for _, row in read_csv(files.ids)[1:])
     images = np.load(files.images, mmap_mode="r")
     if len(images) != len(ids):

@@ -22,7 +22,7 @@ from kit.ensemble.decided import decide_test
 from kit.ensemble.members import blended_test, combination_from
 from kit.kernel.weights import weights_of
 from kit.models.build import build_model
-from kit.recipes.base import Recipe
+from kit.recipes.base import Recipe, recipe_of
 from kit.submission.check import check_submission
 from kit.training import backend
 from kit.training.predictor import Predictor
@@ -119,7 +119,7 @@ def _predict_runs(
 
 def _recipe(run: Run) -> Recipe:
     # The weights come from the dataset; pretrained ones would be downloaded to be overwritten.
-    return Recipe.model_validate(dict(run.recipe)).model_copy(update={"weights": "none"})
+    return recipe_of(run.recipe, run.files.recipe).model_copy(update={"weights": "none"})
 
 
 def _predict_folds(

@@ -13,13 +13,11 @@ from kit.core.disk import atomic
 from kit.core.errors import some
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
-from kit.data.augment import find_augmentation
 from kit.data.batches import EpochPlan, read_planned
 from kit.data.stacked import Images
 from kit.data.store import pack
 from kit.recipes.base import Recipe
 from kit.report.figures import INK, to_rgb
-from kit.training.mixing import find_mix
 
 IMAGES, VERSIONS = 4, 5
 
@@ -42,10 +40,8 @@ def look(
     """Draw training images of rare classes as the recipe varies them, and return the PNG's path.
 
     Packs the store at the recipe's size when that has not been done; folds are not needed. Raises
-    UserError for an augmentation or a mix that is not known, and for data that are missing.
+    UserError for data that are missing.
     """
-    find_augmentation(recipe.augment)
-    find_mix(recipe.mix)
     table = competition.read_labels(workspace.source)
     store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)), reporter)
     labels = table.of(store.ids)
@@ -80,15 +76,14 @@ def vary_rows(
     epochs: int,
 ) -> Versions:
     """These rows as they are, and as one batch of each of so many epochs of the recipe."""
-    augmentation, mix = find_augmentation(recipe.augment), find_mix(recipe.mix)
     everything = slice(None)
     plain = labels[rows].astype(np.float32)
     columns = [(read_planned(images, EpochPlan.unchanged(rows), everything), plain)]
     for epoch in range(epochs):
-        symmetries = augmentation.symmetries(len(rows), recipe.seed, epoch)
-        plan = EpochPlan(rows, symmetries, augmentation, recipe.seed, epoch)
+        symmetries = recipe.augment.symmetries(len(rows), recipe.seed, epoch)
+        plan = EpochPlan(rows, symmetries, recipe.augment, recipe.seed, epoch)
         pixels = read_planned(images, plan, everything)
-        mixed, shares = mix.apply(pixels, plain, recipe.seed, epoch, step=0)
+        mixed, shares = recipe.mix.apply(pixels, plain, recipe.seed, epoch, step=0)
         columns.append((np.rint(mixed).astype(np.uint8), shares))
     return Versions(
         np.stack([pixels for pixels, _ in columns], axis=1),
@@ -98,7 +93,7 @@ def vary_rows(
 
 def title(recipe: Recipe) -> str:
     """What the picture shows: the recipe, its size, and how it varies and mixes images."""
-    mixed = "" if recipe.mix == "none" else f", mix={recipe.mix}"
+    mixed = f", mix={recipe.mix}" if recipe.mix.mixes else ""
     return f"{recipe.name} at {recipe.size} px: augment={recipe.augment}{mixed}"
 
 

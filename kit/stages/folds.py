@@ -12,7 +12,13 @@ from kit.core.paths import Workspace
 from kit.core.terminal import say, table
 from kit.data.fold_table import FoldOptions, make_fold_table
 from kit.data.folds import Folds, count_labels, read_folds
-from kit.data.sampling import find_sampling
+from kit.data.sampling import (
+    SAMPLINGS,
+    SamplingOptions,
+    build_sampling,
+    parse_repeats,
+    parse_sampling,
+)
 from kit.recipes.base import Recipe
 
 
@@ -40,7 +46,7 @@ def sampling_stage(
     """Print how often each sampling shows each class, on the folds there are.
 
     Makes the folds first where there are none, or where they are not to be kept as they are.
-    `repeats` is that of `find_sampling`; without it there is no column for the table. Raises
+    `repeats` is that of `parse_repeats`; without it there is no column for the table. Raises
     UserError for repeats that do not read so.
     """
     target = options.target(workspace)
@@ -89,9 +95,9 @@ def _print_samplings(
     usual = Recipe(name="", backbone="", size=16, epochs=1)
     threshold, cap = usual.repeat_threshold, usual.repeat_cap
     trained = labels.labels[folds.of(labels.ids) != 0]
-    hows = ["none", "repeat", "inverse", "balanced", *(["table"] if repeats else [])]
-    keys = competition.class_keys
-    times = [find_sampling(how, trained, keys, threshold, cap, repeats).times for how in hows]
+    options = SamplingOptions(competition.class_keys, threshold, cap, parse_repeats(repeats))
+    hows = [how for how, one in SAMPLINGS.items() if repeats or "repeats" not in one.settings]
+    times = [build_sampling(parse_sampling(how), trained, options).times for how in hows]
     columns = [_seen(trained, each) for each in times]
     whole = [int(count) for count in [*labels.labels.sum(axis=0), _unlabelled(labels.labels).sum()]]
     titles = [*class_titles(competition), "without labels"]

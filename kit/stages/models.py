@@ -106,10 +106,10 @@ def _print_settings(recipe: Recipe) -> None:
     """Print each `key=value` as --set takes it, with its description and the values allowed."""
     with without_announcements():
         from kit.data.augment import AUGMENTATIONS
+        from kit.data.mixing import MIXES
         from kit.models.heads import HEADS
         from kit.models.losses import LOSSES
         from kit.models.stems import STEMS
-        from kit.training.mixing import MIXES
 
     backbone = backbones.get(recipe.backbone)
     registered = {

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import TypeAdapter
-
 from kit.competitions.base import Competition
-from kit.core.disk import digest_file, read_json
+from kit.core.disk import digest_file
 from kit.core.paths import SubmissionFiles, Workspace
 from kit.submission.grade import read_grades
-from kit.submission.record import Elsewhere, Estimate, read_ancestry, read_uploads
+from kit.submission.record import (
+    Elsewhere,
+    Estimate,
+    competition_of,
+    read_ancestry,
+    read_elsewhere,
+    read_uploads,
+)
 
 # The steps of an upload, and the words of Kaggle's list, as the ledger says them.
 STATES = {
@@ -42,10 +47,8 @@ def read_entries(competition: Competition, workspace: Workspace) -> tuple[Ledger
     entries = []
     for name in workspace.submission_names():
         entries.extend(_of_submission(competition, name, workspace.submission(name)))
-    elsewhere = workspace.made_elsewhere(competition.name)
-    if elsewhere.exists():
-        listed = TypeAdapter(tuple[Elsewhere, ...]).validate_python(read_json(elsewhere))
-        entries.extend(_of_elsewhere(one) for one in listed)
+    listed = read_elsewhere(workspace, competition.name)
+    entries.extend(_of_elsewhere(one) for one in listed)
     never = datetime.max.replace(tzinfo=UTC)
     return tuple(sorted(entries, key=lambda one: (one.when or never, one.name)))
 
@@ -73,7 +76,7 @@ def _of_submission(
         return entries
     csv_digest = digest_file(files.csv)
     known = csv_digest in [one.csv_digest for one in uploads]
-    if known or read_json(files.provenance)["competition"] != competition.name:
+    if known or competition_of(files) != competition.name:
         return entries
     made_of, estimate = read_ancestry(files, csv_digest)
     grades = read_grades(files)

@@ -4,18 +4,35 @@ A file of its own, because `kit blend` writes the ancestry anew each time, and o
 several uploads, because a blend made anew under the same name gives another file to submit.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from kit.core.disk import read_json, write_json
-from kit.core.errors import UserError
+from kit.core.disk import read_json
+from kit.core.formats import Format
 from kit.core.paths import SubmissionFiles, Workspace
 
 # Written before each step is begun, so that the record of a process that was killed is never
 # behind what it did. Up to "bytes" nothing is submitted. From "create" on it may be.
 Step = Literal["checked", "address", "bytes", "create", "waiting", "complete", "rejected"]
+
+
+_UPLOADS = Format(
+    "the record of a submission's uploads",
+    1,
+    "Move it aside: the command ledger lists what Kaggle has with --sync.",
+    oldest=0,
+    items="uploads",
+)
+_ELSEWHERE = Format(
+    "the record of submissions made elsewhere",
+    1,
+    "Delete it: the command ledger fetches it again with --sync.",
+    oldest=0,
+    items="submissions",
+)
 
 
 class Record(BaseModel):
@@ -84,36 +101,44 @@ class Elsewhere(Record):
     private: float | None
 
 
+class _Uploads(Record):
+    uploads: tuple[Upload, ...]
+
+
+class _Elsewheres(Record):
+    submissions: tuple[Elsewhere, ...]
+
+
 def read_ancestry(
     files: SubmissionFiles, csv_digest: str
 ) -> tuple[tuple[str, ...], Estimate | None]:
     """The runs that a CSV was made of, and its estimate, as `kit blend` wrote them beside it.
 
     Nothing and None where the bytes are of other origin; no estimate where the models were trained
-    on all rows.
+    on all rows, or where the version of the kit that wrote the file kept none.
     """
-    provenance = read_json(files.provenance)
-    if provenance["csv_digest"] != csv_digest:
+    ancestry = read_json(files.provenance)
+    if ancestry.get("csv_digest") != csv_digest:
         return (), None
-    if provenance["blend"].get("all_rows", False):
-        return tuple(provenance["runs"]), None  # nothing was left out to score those models
-    scores = provenance["thresholds"]["scores"]
-    estimate = Estimate(expected=scores["expected"], interval=scores["interval"])
-    return tuple(provenance["runs"]), estimate
+    made_of = tuple(ancestry.get("runs", ()))
+    scores = ancestry.get("thresholds", {}).get("scores", {})
+    all_rows = ancestry.get("blend", {}).get("all_rows", False)
+    if all_rows or not {"expected", "interval"} <= {*scores}:
+        return made_of, None  # models trained on all rows left none out to score them by
+    return made_of, Estimate(expected=scores["expected"], interval=scores["interval"])
+
+
+def competition_of(files: SubmissionFiles) -> str | None:
+    """The competition that a CSV was written for, as `kit blend` wrote it beside it."""
+    competition: str | None = read_json(files.provenance).get("competition")
+    return competition
 
 
 def read_uploads(files: SubmissionFiles) -> tuple[Upload, ...]:
     """Every upload of a submission, the oldest first."""
     if not files.uploads.exists():
         return ()
-    try:
-        return TypeAdapter(tuple[Upload, ...]).validate_python(read_json(files.uploads))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{files.uploads} is not as the kit writes it: {place}: {first['msg']}."
-        ) from None
+    return _UPLOADS.read_as(files.uploads, _Uploads).uploads
 
 
 def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
@@ -127,7 +152,7 @@ def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
         kept[marks.index(upload.mark)] = upload
     else:
         kept.append(upload)
-    write_json(files.uploads, [one.model_dump(mode="json") for one in kept])
+    _UPLOADS.write(files.uploads, _Uploads(uploads=tuple(kept)).model_dump(mode="json"))
     return upload
 
 
@@ -140,3 +165,15 @@ def all_uploads(workspace: Workspace, competition: str) -> tuple[tuple[str, Uplo
         if upload.competition == competition
     ]
     return tuple(sorted(found, key=lambda one: one[1].begun))
+
+
+def read_elsewhere(workspace: Workspace, competition: str) -> tuple[Elsewhere, ...]:
+    """What Kaggle listed last that did not come from this folder."""
+    path = workspace.made_elsewhere(competition)
+    return _ELSEWHERE.read_as(path, _Elsewheres).submissions if path.exists() else ()
+
+
+def save_elsewhere(workspace: Workspace, competition: str, listed: Sequence[Elsewhere]) -> None:
+    """Write down what Kaggle lists that did not come from this folder."""
+    content = _Elsewheres(submissions=tuple(listed)).model_dump(mode="json")
+    _ELSEWHERE.write(workspace.made_elsewhere(competition), content)

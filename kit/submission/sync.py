@@ -3,14 +3,13 @@
 from dataclasses import asdict, dataclass
 
 from kit.competitions.base import Competition
-from kit.core.disk import write_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.kaggle.client import connect
 from kit.kaggle.clock import Clock
 from kit.kaggle.listed import Listed
-from kit.submission.record import Elsewhere, all_uploads
+from kit.submission.record import Elsewhere, all_uploads, save_elsewhere
 from kit.submission.upload import is_listing_of, one_at_a_time, take_result
 
 
@@ -41,8 +40,7 @@ def sync_scores(
                     take_result(workspace.submission(name), upload, one)
                     ours.add(one.ref)
         others = [one for one in listed if one.ref not in ours]
-        saved = [_elsewhere(one).model_dump(mode="json") for one in others]
-        write_json(workspace.made_elsewhere(competition.name), saved)
+        save_elsewhere(workspace, competition.name, [_elsewhere(one) for one in others])
     return Synced(len(listed), len(others))
 
 

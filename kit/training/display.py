@@ -3,7 +3,7 @@
 import time
 
 from kit.core.progress import Bar, Reporter, duration
-from kit.training.checkpoint import EpochLog
+from kit.data.run_files import EpochLog
 
 
 class FoldDisplay:

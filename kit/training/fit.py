@@ -7,22 +7,15 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from kit.core.disk import write_json
 from kit.core.errors import UserError
 from kit.data.predictions import Predictions, to_probs, write_predictions
+from kit.data.run_files import Done, EpochLog, Progress, load_progress, write_done
 from kit.training import backend
-from kit.training.checkpoint import (
-    EpochLog,
-    Progress,
-    load_progress,
-    remove_unfinished,
-    save_epoch,
-)
+from kit.training.checkpoint import remove_unfinished, save_epoch
 from kit.training.display import FoldDisplay
 from kit.training.events import append_events
 from kit.training.fold import FoldTask
 from kit.training.memory import is_out_of_memory, more_parts
-from kit.training.mixing import find_mix
 from kit.training.phase import PhaseTrainer
 from kit.training.predictor import Predictor
 from kit.training.schedule import Phase, is_over, phases
@@ -64,15 +57,14 @@ def train_fold(task: FoldTask, display: FoldDisplay) -> None:
     attempt.model.load_weights(task.files.weights(state.best))
     write_fold_predictions(task, attempt.predictor, state.best)
     remove_unfinished(task.files, state.best)
-    done = {"epochs": len(state.log), "best": state.best, "parts": parts}
-    write_json(task.files.done, done)
+    write_done(task.files, Done(len(state.log), state.best, parts))
 
 
 def _more_parts(task: FoldTask, parts: int, error: Exception, display: FoldDisplay) -> int:
     """In how many parts to try the batch next, after it did not fit in `parts`."""
     recipe = task.recipe
     more = more_parts(recipe.batch, parts)
-    if more is None or (more == recipe.batch and find_mix(recipe.mix).mixes):
+    if more is None or (more == recipe.batch and recipe.mix.mixes):
         raise UserError(
             f"Memory does not hold the training of {recipe.name} on {recipe.batch // parts} images "
             f"of {recipe.size} pixels, the fewest it takes. Try a smaller --size, another "

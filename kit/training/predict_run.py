@@ -5,14 +5,15 @@ import shutil
 import numpy as np
 
 from kit.competitions.base import Competition
-from kit.core.disk import atomic, read_json, write_json
+from kit.core.disk import atomic
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.data.folds import digest_labels, read_folds
+from kit.data.run_files import read_done, write_done
 from kit.data.runs import Run, begin_run, find_weights, open_trained, remember_command
 from kit.data.store import pack
-from kit.recipes.base import Recipe
+from kit.recipes.base import recipe_of
 from kit.training import backend
 from kit.training.fit import write_fold_predictions
 from kit.training.fold import FoldData, FoldTask
@@ -33,7 +34,7 @@ def predict_run(
     trained here or has no finished fold, and when the folds or labels have changed.
     """
     trained = open_trained(workspace, name)
-    if "imported" in trained.recipe:
+    if trained.is_imported:
         raise UserError(f"{trained.name} was imported: without its models nothing is predicted.")
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table, workspace.typed)
@@ -42,13 +43,13 @@ def predict_run(
     ready = [fold for fold in (*range(folds.n), None) if find_weights(trained.files.fold(fold))]
     if not ready:
         raise UserError(f"{trained.name} has no finished fold. {trained.how_to_train()}")
-    recipe = Recipe.model_validate({**trained.recipe, "tta": views})
+    recipe = recipe_of({**trained.recipe, "tta": views}, trained.files.recipe)
     test_ids = competition.read_test_ids(workspace.source)
     train_store = pack(competition, workspace, "train", recipe.size, folds.ids, reporter)
     test_store = pack(competition, workspace, "test", recipe.size, test_ids, reporter)
-    inputs = read_json(trained.files.inputs)
+    stores = dict(trained.inputs.stores or {})
     for split, store in (("train", train_store), ("test", test_store)):
-        if store.digest != inputs["stores"][split]:
+        if store.digest != stores[split]:
             raise UserError(
                 f"The {split} images have changed since {trained.name} was trained. Put back those "
                 f"of then, or train it anew. {trained.how_to_train()}"
@@ -59,7 +60,7 @@ def predict_run(
         folds.n,
         folds.digest,
         digest_labels(table),
-        inputs["stores"],
+        stores,
     )
     if words := trained.training_words():
         remember_command(run, [*words, "--set", f"tta={views}"])
@@ -79,8 +80,10 @@ def predict_run(
 
 def _predict_fold(task: FoldTask, trained: FoldRunFiles, reporter: Reporter) -> None:
     """Predict one fold with the weights of another run's, which are copied with their log."""
-    done = read_json(trained.done)
-    files, best = task.files, done["best"]
+    done = read_done(trained)
+    files, best = task.files, done.best
+    if best is None:
+        raise ValueError(f"{trained.folder} has weights and no best epoch")
     for source, target in (
         (trained.weights(best), files.weights(best)),
         (trained.log, files.log),
@@ -96,4 +99,4 @@ def _predict_fold(task: FoldTask, trained: FoldRunFiles, reporter: Reporter) -> 
     with reporter.bar(f"{task.run} fold {fold}", images, lines=True) as bar:
         predictor = Predictor(model, task.recipe.size, bar.advance, reporter)
         write_fold_predictions(task, predictor, best)
-    write_json(files.done, done)
+    write_done(files, done)

@@ -11,6 +11,7 @@ from kit.core.progress import SILENT, Reporter
 from kit.core.suggest import Typed
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
+from kit.data.run_files import load_progress
 from kit.data.runs import Run, begin_run
 from kit.data.stacked import Stacked
 from kit.data.store import Store, pack
@@ -18,7 +19,6 @@ from kit.models.build import check_architecture
 from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.check import check_recipe
-from kit.training.checkpoint import load_progress
 from kit.training.command import keep_command
 from kit.training.display import FoldDisplay
 from kit.training.estimate import advice, forward_images, seconds_per_forward

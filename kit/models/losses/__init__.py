@@ -1,9 +1,10 @@
 """What training makes small: losses on logits, each class a yes-or-no question of its own.
 
-Texts are read and checked here without Keras; `kit/models/losses/functions.py` has the formulas.
+Texts are parsed here without Keras; `kit/models/losses/functions.py` has the formulas.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,45 +45,23 @@ _ALLOWED: Mapping[str, tuple[Callable[[float], bool], str]] = {
 _OF_SETS = ("soft_f1", "lovasz")
 
 
-def check_loss(text: str, label_smoothing: float = 0.0) -> None:
-    """Raise UserError unless `text` names known losses with numbers that they can take.
+@dataclass(frozen=True)
+class Loss:
+    """A weighted sum of losses by name; it prints as the `text` it was parsed from."""
 
-    Also for a `label_smoothing` that changes nothing, as none of the losses takes it. Builds
-    nothing and does not import Keras, so that a mistake shows at once.
+    terms: tuple[Term, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_loss(text: str) -> Loss:
+    """The loss of a text such as `bce` or `0.5*focal(gamma=2)+0.5*lovasz`; its names are LOSSES.
+
+    Raises UserError for a name that is not known, and for a weight or number out of bounds. Does
+    not import Keras.
     """
-    _read(text, label_smoothing)
-
-
-def build_loss(
-    text: str, label_smoothing: float = 0.0, shares: NDArray[np.float64] | None = None
-) -> "keras.losses.Loss":
-    """The loss that `text` describes, as `bce` or `0.5*focal(gamma=2)+0.5*lovasz`.
-
-    It takes labels and logits, (rows, classes), and gives one float32: the mean over rows and
-    classes, of soft_f1 and lovasz the mean over classes of a value of all rows together. Labels
-    may lie between 0 and 1. `label_smoothing`, from 0 below 1, moves them so far of their way to
-    a half, except for soft_f1 and lovasz. `shares`, (classes,) in 0..1, is the share of positives
-    of each class among the training rows; only weighted_bce reads it. Raises UserError as
-    `check_loss` does, and ValueError for a smoothing out of range and for shares that are missing
-    or no shares.
-    """
-    terms = _read(text, label_smoothing)
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing is {label_smoothing}, not from 0 below 1")
-    from kit.models.losses.functions import FUNCTIONS, SumOfLosses, smoothed
-
-    parts = []
-    for term in terms:
-        numbers: dict[str, Any] = dict(term.numbers)
-        if term.name == "weighted_bce":
-            numbers = {"weights": _positive_weights(shares, numbers["power"], numbers["cap"])}
-        function = partial(FUNCTIONS[term.name], **numbers)
-        amount = 0.0 if term.name in _OF_SETS else label_smoothing
-        parts.append((term.weight, smoothed(function, amount)))
-    return SumOfLosses(parts)
-
-
-def _read(text: str, label_smoothing: float) -> tuple[Term, ...]:
     terms = parse_terms("loss", text, LOSSES)
     for term in terms:
         if term.weight <= 0:
@@ -95,13 +74,46 @@ def _read(text: str, label_smoothing: float) -> tuple[Term, ...]:
                 raise UserError(
                     f"loss '{text}': {key} of {term.name} is {value:g}; it must be {allowed}."
                 )
-    if label_smoothing and all(term.name in _OF_SETS for term in terms):
+    return Loss(terms, text)
+
+
+def check_smoothing(loss: Loss, label_smoothing: float) -> None:
+    """Raise UserError for a `label_smoothing` that no term of the loss takes."""
+    if label_smoothing and all(term.name in _OF_SETS for term in loss.terms):
         raise UserError(
-            f"label_smoothing={label_smoothing:g} changes nothing with loss '{text}': "
+            f"label_smoothing={label_smoothing:g} changes nothing with loss '{loss}': "
             f"{' and '.join(_OF_SETS)} take labels as they are. Set it to 0, or add bce to the "
             "loss."
         )
-    return terms
+
+
+def build_loss(
+    loss: Loss, label_smoothing: float = 0.0, shares: NDArray[np.float64] | None = None
+) -> "keras.losses.Loss":
+    """The loss as Keras computes it.
+
+    It takes labels and logits, (rows, classes), and gives one float32: the mean over rows and
+    classes, of soft_f1 and lovasz the mean over classes of a value of all rows together. Labels
+    may lie between 0 and 1. `label_smoothing`, from 0 below 1, moves them so far of their way to
+    a half, except for soft_f1 and lovasz. `shares`, (classes,) in 0..1, is the share of positives
+    of each class among the training rows; only weighted_bce reads it. Raises UserError as
+    `check_smoothing` does, and ValueError for a smoothing out of range and for shares that are
+    missing or no shares.
+    """
+    check_smoothing(loss, label_smoothing)
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing is {label_smoothing}, not from 0 below 1")
+    from kit.models.losses.functions import FUNCTIONS, SumOfLosses, smoothed
+
+    parts = []
+    for term in loss.terms:
+        numbers: dict[str, Any] = dict(term.numbers)
+        if term.name == "weighted_bce":
+            numbers = {"weights": _positive_weights(shares, numbers["power"], numbers["cap"])}
+        function = partial(FUNCTIONS[term.name], **numbers)
+        amount = 0.0 if term.name in _OF_SETS else label_smoothing
+        parts.append((term.weight, smoothed(function, amount)))
+    return SumOfLosses(parts)
 
 
 def _positive_weights(

@@ -1,13 +1,16 @@
 """How a recipe's `mix` mixes the images of a batch, and their labels, by name."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.core.terms import Known, parse_terms
+from kit.core.terms import Known, parse_term
+
+if TYPE_CHECKING:
+    import keras
 
 MIXES: Known = {"none": {}, "mixup": {"alpha": 0.2}, "cutmix": {"alpha": 1.0}}
 
@@ -20,7 +23,8 @@ _BOUNDS = {"mixup": (0.05, 10), "cutmix": (0.05, 1)}
 class Mix:
     """A way to mix each image of a batch with another one: none, mixup or cutmix.
 
-    `alpha` is both parameters of the Beta distribution of an image's own share.
+    `alpha` is both parameters of the Beta distribution of an image's own share. It prints as the
+    `text` it was parsed from.
 
     mixup adds the two images up (Zhang et al. 2018, arXiv:1710.09412), cutmix puts a rectangle of
     the one into the other (Yun et al. 2019, arXiv:1905.04899). Labels are mixed by the same shares.
@@ -33,6 +37,10 @@ class Mix:
 
     name: str = "none"
     alpha: float = 1.0
+    text: str = "none"
+
+    def __str__(self) -> str:
+        return self.text
 
     @property
     def mixes(self) -> bool:
@@ -54,6 +62,8 @@ class Mix:
         numbers of its own; on torch it seeds the generator that all threads share, so that batches
         must not be mixed beside the training. Without a way to mix, only the type changes.
         """
+        import keras
+
         as_floats = pixels.astype(np.float32)
         if not self.mixes:
             return as_floats, labels
@@ -68,7 +78,9 @@ class Mix:
                 np.asarray(keras.ops.convert_to_numpy(mixed["labels"])),
             )
 
-    def _layer(self, seed: int) -> keras.layers.Layer:
+    def _layer(self, seed: int) -> "keras.layers.Layer":
+        import keras
+
         if self.name == "mixup":
             return keras.layers.MixUp(self.alpha, seed=seed, name="mix", dtype="float32")
         # Keras draws alpha between the two numbers of `factor`.
@@ -76,19 +88,16 @@ class Mix:
         return keras.layers.CutMix(factor, seed=seed, name="mix", dtype="float32")
 
 
-def find_mix(text: str) -> Mix:
+def parse_mix(text: str) -> Mix:
     """The way to mix of a text such as `mixup(0.2)`; the names are MIXES.
 
     Raises UserError for a name that is not known, a number out of bounds, and more than one name.
     """
-    terms = parse_terms("mix", text, MIXES)
-    if len(terms) > 1 or terms[0].weight != 1:
-        raise UserError(f"mix '{text}': name one of {', '.join(MIXES)}, without a weight.")
-    (term,) = terms
+    term = parse_term("mix", text, MIXES)
     if term.name == "none":
-        return Mix()
+        return Mix(text=text)
     alpha = term.numbers["alpha"]
     least, most = _BOUNDS[term.name]
     if not least <= alpha <= most:
         raise UserError(f"mix '{text}': alpha={alpha:g} is not from {least:g} to {most:g}.")
-    return Mix(term.name, alpha)
+    return Mix(term.name, alpha, text)
