@@ -91,7 +91,7 @@ def test_a_training_killed_three_times_ends_like_one_that_was_not(place: Place) 
 
     # Between an epoch's weights and the marker that makes them count, in the middle of its log,
     # and when all is trained and predicted but the fold is not marked as done.
-    assert place.kit(*words, runs="killed", kill=("write_json", 2)) == -9
+    assert place.kit(*words, runs="killed", kill=("write_progress", 2)) == -9
     files = only_run(place, "killed").fold(0)
     assert len(read_json(files.progress)["log"]) == 1
     assert not files.done.exists()

@@ -46,8 +46,8 @@ def sampling_stage(
     """Print how often each sampling shows each class, on the folds there are.
 
     Makes the folds first where there are none, or where they are not to be kept as they are.
-    `repeats` is that of `parse_repeats`; without it there is no column for the table. Raises
-    UserError for repeats that do not read so.
+    `repeats` is a recipe's; without it there is no column for the samplings that use it. Raises
+    UserError for repeats that do not parse.
     """
     target = options.target(workspace)
     labels = competition.read_labels(workspace.source)
