@@ -149,7 +149,7 @@ def test_rows_are_found_by_id(cells: Competition, workspace: Workspace) -> None:
     put_cells(workspace)
     store = pack(cells, workspace, "train", 16, IDS)
     assert store.rows(["c", "a", "c"]).tolist() == [2, 0, 2]
-    with pytest.raises(UserError, match="not in the store .delete it, pack again.: d"):
+    with pytest.raises(UserError, match=r"not in the store \(delete it, pack again\): d"):
         store.rows(["a", "d"])
 
 

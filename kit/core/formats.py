@@ -43,7 +43,7 @@ class Format:
     """One kind of JSON file: what it is called in messages, its version, and how to make it again.
 
     `oldest` is the oldest version that is still read; the caller brings it up to date. `remake`
-    ends the message for one that is older still: a sentence with the command to type. Where files
+    ends the message for one that is older still: a sentence that says what to do. Where files
     without a version were a bare list, `items` is the key that it is read under.
     """
 
