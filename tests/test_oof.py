@@ -208,7 +208,11 @@ def test_columns_are_taken_by_name_and_by_place_only_where_there_are_no_names() 
         (np.full((4, 2), np.nan, np.float32), 1, "NaN for id 0, class x; 8 of 8 values are NaN"),
         (np.full((4, 2), "a"), 1, "Probabilities of type <U1: numbers from 0 to 1 are needed"),
         ([as_frame(draw()), as_frame(draw(), "pqrt")], 2, "The probabilities lack ids: s"),
-        ([as_frame(draw()), as_frame(draw(), "pqrr")], 2, "have an id more than once"),
+        (
+            [as_frame(draw()), as_frame(draw(), "pqrr")],
+            2,
+            "The probabilities have ids more than once: r",
+        ),
         (
             [as_frame(draw(3), "pqr"), as_frame(draw())],
             2,
