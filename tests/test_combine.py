@@ -388,7 +388,7 @@ def test_it_is_the_same_each_time(fit: Fit) -> None:
 
 
 @stacks
-def test_scores_that_never_change_and_certain_ones_are_borne(fit: Fit) -> None:
+def test_scores_that_never_change_and_certain_ones_are_handled(fit: Fit) -> None:
     members = simulate_members(60, [[[2.0]], [[1.0]]])
     members.probs[0, :, 0] = 0.5
     members.probs[1, :, 1] = members.labels[:, 1]  # zeros and ones, all right

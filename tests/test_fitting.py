@@ -178,7 +178,7 @@ def test_two_folds_are_enough(method: str, choose_from: Choose) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_classes_with_positives_in_few_folds_or_none_are_borne(
+def test_classes_with_positives_in_few_folds_or_none_are_handled(
     method: str, choose_from: Choose
 ) -> None:
     members = simulate_members(90, TWO, rates=(0.5, 0.25, 0.3, 0.3))

@@ -152,7 +152,7 @@ def test_thresholds_are_the_same_each_time_and_near_the_exact_ones() -> None:
     np.testing.assert_allclose(thresholds, exact(sample), atol=0.12)
 
 
-# Stopped and taken up
+# Stopped and resumed
 
 
 class Killed(BaseException):
@@ -198,7 +198,7 @@ def test_a_journal_changes_nothing_in_the_thresholds(tmp_path: Path) -> None:
 # In a study's first trials, among those that are searched for, while the middle is looked for, and
 # in the second study.
 @pytest.mark.parametrize("times", [0, 2, 8, 17, 29, 33, 70])
-def test_a_search_that_was_killed_goes_on_to_the_same_thresholds(
+def test_a_search_that_was_killed_resumes_to_the_same_thresholds(
     tmp_path: Path, times: int, kill_after: Callable[[int | None], None]
 ) -> None:
     journal = Journal(tmp_path / "tune.log")
@@ -277,7 +277,7 @@ def test_two_processes_at_once_find_what_one_alone_does(tmp_path: Path) -> None:
     assert states(journal) == ["COMPLETE"] * 3 * studies.TRIALS
 
 
-def test_a_class_that_another_process_has_in_hand_comes_last(tmp_path: Path) -> None:
+def test_a_class_that_another_process_is_searching_comes_last(tmp_path: Path) -> None:
     from filelock import FileLock
 
     journal = Journal(tmp_path / "tune.log")
@@ -368,7 +368,7 @@ def test_of_one_fold_the_mix_is_a_given_one() -> None:
     np.testing.assert_array_equal(find_policy("mixed").fit(one), expected)
 
 
-def test_a_fold_that_has_all_positives_of_a_class_is_borne() -> None:
+def test_a_fold_that_has_all_positives_of_a_class_is_handled() -> None:
     sample = simulate(90, folds=3)
     labels = sample.labels.copy()
     labels[sample.fold != 1, 2] = 0
