@@ -270,8 +270,9 @@ def other_labels(here: Here) -> str:
 
 def folds_edited_by_hand(here: Here) -> str:
     folds = here.workspace.folds
-    lines = folds.read_text().splitlines()
-    write_text(folds, "\n".join([lines[0], *reversed(lines[1:])]))
+    first, second = [f",{fold}," for fold in (0, 1)]
+    swapped = folds.read_text().replace(first, ",x,").replace(second, first)
+    write_text(folds, swapped.replace(",x,", second))
     return here.kit("train", "convnet")
 
 

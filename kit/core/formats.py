@@ -15,10 +15,13 @@ from kit.core.errors import UserError
 
 
 def _read_floats(value: Any) -> NDArray[np.float64]:
-    array = np.asarray(value, dtype=np.float64)
-    if not np.isfinite(array).all():
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError("lists of different lengths") from None
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise ValueError("not all of these are finite numbers")
-    return array
+    return array.astype(np.float64)
 
 
 # An array of floats, which pydantic reads from and writes as lists.
@@ -40,7 +43,7 @@ class Format:
     """One kind of JSON file: what it is called in messages, its version, and how to make it again.
 
     `oldest` is the oldest version that is still read; the caller brings it up to date. `remake`
-    ends the message for one that is older still: a sentence with the command to type. Where files
+    ends the message for one that is older still: a sentence that says what to do. Where files
     without a version were a bare list, `items` is the key that it is read under.
     """
 
@@ -62,11 +65,11 @@ class Format:
         content = read_json(path)
         if self.items is not None and isinstance(content, list):
             content = {self.items: content}
-        if not isinstance(content, dict):
+        version = content.get("format", UNVERSIONED) if isinstance(content, dict) else None
+        if type(version) is not int:
             raise UserError(f"{path} is not {self.name}. {self.remake}")
-        version = content.get("format", UNVERSIONED)
         maker = f"hpa-kit {content['kit']}" if "kit" in content else "hpa-kit 0.1"
-        if not isinstance(version, int) or version > self.version:
+        if version > self.version:
             raise UserError(
                 f"{path} is {self.name} of format {version}, written by {maker}. This is hpa-kit "
                 f"{kit.__version__}, which reads formats up to {self.version}: update it."

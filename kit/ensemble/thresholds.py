@@ -113,12 +113,12 @@ def mixed(sample: Sample) -> Thresholds:
     """
     numbers = MixNumbers(20.0, 20.0)
     if len(sample.folds) > 1:
-        without = [_ingredients(sample.only(sample.fold != fold)) for fold in sample.folds]
+        without = [ingredients_of(sample.only(sample.fold != fold)) for fold in sample.folds]
         numbers = search_mix(sample, without)
-    return _ingredients(sample).mix(numbers)
+    return ingredients_of(sample).mix(numbers)
 
 
-def _ingredients(sample: Sample) -> Ingredients:
+def ingredients_of(sample: Sample) -> Ingredients:
     answers = [_logits(policy(sample)) for policy in (exact, class_rate, calibrated)]
     return Ingredients(sample.labels.sum(axis=0, dtype=np.float64), *answers)
 

@@ -1,16 +1,14 @@
 """The stage `report`: one HTML file about a blend, with everything inside it."""
 
 import base64
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kit.competitions.base import Competition
 from kit.core.disk import write_text
 from kit.core.paths import Workspace
-from kit.data.run_files import load_progress
+from kit.data.run_files import EpochLog, load_progress
 from kit.report.figures import f1_bars, learning_curves, picture_grid
 from kit.report.view import BlendView, left_out_pictures, view_blend
 from kit.submission.grade import read_grades
@@ -58,12 +56,10 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     return view.files.report
 
 
-def _logs(view: BlendView) -> dict[str, list[dict[str, Any]]]:
+def _logs(view: BlendView) -> dict[str, tuple[EpochLog, ...]]:
     """The log of every fold of every run, under `run fold 0`."""
     return {
-        f"{run.name} fold {fold}": [
-            asdict(line) for line in load_progress(run.files.fold(fold)).log
-        ]
+        f"{run.name} fold {fold}": load_progress(run.files.fold(fold)).log
         for run in view.runs
         for fold in range(run.folds)
         if run.files.fold(fold).progress.exists()
