@@ -215,7 +215,7 @@ FOLDS = list(zip(IDS, SAMPLE.fold.tolist(), strict=True))
         ("id,fold", FOLDS, "wants the header 'Id,fold' or 'Id,fold,group', got"),
         ("fold,Id", FOLDS, "wants the header"),
         ("Id,fold,extra", [(*row, 1) for row in FOLDS], "wants the header"),
-        ("Id,fold", [*FOLDS, FOLDS[0]], "the id row00 was there before"),
+        ("Id,fold", [*FOLDS, FOLDS[0]], "the id row00 appears twice"),
         ("Id,fold,group", [(*row, "one") for row in FOLDS], "group one is in the folds 0 and 1"),
         ("Id,fold", [(name, 0) for name in IDS], "of one fold only: nothing can be held out"),
     ],
@@ -241,7 +241,7 @@ def test_a_table_that_contradicts_the_predictions_is_refused(
     fold = SAMPLE.fold.copy()
     fold[:4] = (fold[:4] + 1) % 3
     table = write_csv(tmp_path / "folds.csv", "Id,fold", IDS, fold)
-    with pytest.raises(UserError, match=r"other folds than the predictions say, for 4 rows\."):
+    with pytest.raises(UserError, match=r"other folds than the predictions, for 4 rows\."):
         tune(replace(inputs, folds=table))
 
 

@@ -105,7 +105,7 @@ def _full_name(workspace: Workspace, name: str) -> str:
         return begun[0]
     if begun:
         raise UserError(f"'{name}' matches several: {', '.join(begun)}. Name one.")
-    raise UserError(f"No blend or run '{name}'. Known: {', '.join(known) or 'none'}.")
+    raise UserError(f"No blend or run '{name}'. There are: {', '.join(known) or 'none'}.")
 
 
 def _open_blend(
