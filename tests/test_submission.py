@@ -113,7 +113,7 @@ def test_a_good_submission_is_read_back(shapes: Competition, tmp_path: Path) -> 
     ("content", "message"),
     [
         (GOOD.replace("a,0,0,0\n", ""), r"is missing ids of sample\.csv: a\."),
-        (GOOD + "c,0,0,0\n", r"has ids that sample\.csv lacks: c\."),
+        (GOOD + "c,0,0,0\n", r"has ids that are not in sample\.csv: c\."),
         (GOOD + "a,0,0,0\n", "line 4: duplicate id 'a', first on line 3"),
         (
             "image,circle,square,star\na,0,0,0\nb,0,1,0\n",
