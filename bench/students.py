@@ -19,7 +19,7 @@ from kit.competitions.cells import cells
 from kit.competitions.exact import decide
 from kit.competitions.metrics import batch_f1, macro_f1
 from kit.core.paths import Workspace
-from kit.core.terminal import say
+from kit.core.terminal import TERMINAL, say
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
 from kit.recipes import recipes
@@ -38,7 +38,7 @@ def train_both(folder: Path, epochs: int) -> tuple[Workspace, list[Run]]:
     runs = []
     for name in SYSTEMS:
         recipe = with_settings(recipes.get(name), [*SETTINGS, f"epochs={epochs}"])
-        runs.append(train(cells, workspace, recipe, [0]))
+        runs.append(train(cells, workspace, recipe, [0], reporter=TERMINAL))
     return workspace, runs
 
 

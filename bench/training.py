@@ -19,7 +19,7 @@ from places import cells_in
 
 from kit.competitions.cells import cells
 from kit.competitions.metrics import macro_f1
-from kit.core.terminal import say
+from kit.core.terminal import TERMINAL, say
 from kit.data.folds import Folds, read_folds
 from kit.data.predictions import to_logits, to_probs
 from kit.data.runs import Run
@@ -114,7 +114,7 @@ class Bench:
 def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
     """Draw the cells, fold them, and train every run with every seed."""
     # Keras is imported by the trainer, and only here.
-    from kit.training.again import predict_again
+    from kit.training.predict_run import predict_run
     from kit.training.train import train
 
     workspace = cells_in(folder, FOLDS)
@@ -124,11 +124,11 @@ def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
             everything = [*SHARED, *settings, f"epochs={epochs}", f"seed={seed}"]
             chosen = with_settings(recipes.get(recipe), everything)
             if chosen.tta > 1:
-                runs[name, seed] = predict_again(
-                    cells, workspace, runs["plain", seed].name, chosen.tta
+                runs[name, seed] = predict_run(
+                    cells, workspace, runs["plain", seed].name, chosen.tta, TERMINAL
                 )
             else:
-                runs[name, seed] = train(cells, workspace, chosen)
+                runs[name, seed] = train(cells, workspace, chosen, reporter=TERMINAL)
     table = cells.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
     group = np.unique(np.asarray(folds.group), return_inverse=True)[1].astype(np.int64)

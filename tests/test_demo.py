@@ -17,7 +17,7 @@ from kit.competitions.cells import ANSWER, CLASS_KEYS, LABELS
 from kit.competitions.metrics import macro_f1
 from kit.core.disk import read_json
 from kit.data.predictions import read_predictions
-from kit.demo import DemoPlan, Entry, run_demo
+from kit.demo import DemoPlan, DemoRun, run_demo
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,7 +29,7 @@ SMALL = DemoPlan(
     n_test=84,
     cell_size=48,
     folds=2,
-    entries=(Entry("convnet", 32, QUICK), Entry("convnet", 48, QUICK)),
+    runs=(DemoRun("convnet", 32, QUICK), DemoRun("convnet", 48, QUICK)),
 )
 
 

@@ -72,9 +72,9 @@ def read(
 ) -> Callable[..., Extra]:
     """Reads `more.csv` with `more/`, or with another place."""
 
-    def read(images: str = "more", size: int = SIZE) -> Extra:
+    def read(images: str = "more") -> Extra:
         text = f"{place / 'more.csv'}:{place / images}"
-        return read_extra(pictures, workspace, text, size, train, TEST_IDS)
+        return read_extra(pictures, workspace, text, train, TEST_IDS)
 
     return read
 
@@ -157,7 +157,7 @@ def test_a_row_with_several_twins_is_left_out_of_the_fold_of_each(
     put(workspace.source / "train", IDS, images)
     train = pack(pictures, workspace, "train", SIZE, IDS)
     text = f"{place / 'more.csv'}:{place / 'more'}"
-    extra = read_extra(pictures, workspace, text, SIZE, train, TEST_IDS)
+    extra = read_extra(pictures, workspace, text, train, TEST_IDS)
     assert extra.twins.tolist() == [[1, 2], [1, 3]]
     for val_rows, allowed in (([0, 2], False), ([1, 3], False), ([0, 1], True)):
         assert extra.allowed(np.array(val_rows))[1] == allowed
@@ -177,7 +177,7 @@ def test_twins_are_looked_for_once(
 ) -> None:
     first = read()
 
-    def again(*_: object) -> NDArray[np.int64]:
+    def again(*_: object, **__: object) -> NDArray[np.int64]:
         raise AssertionError("looked for twice")
 
     monkeypatch.setattr(extra_module, "find_all_twins", again)
@@ -241,11 +241,6 @@ def test_a_table_that_cannot_be_used_leaves_nothing_behind(
         read()
     assert "\n" not in str(raised.value)
     assert sorted(workspace.stores.rglob("*")) == before
-
-
-def test_images_smaller_than_any_recipe_takes_are_refused(read: Callable[..., Extra]) -> None:
-    with pytest.raises(UserError, match=r"--size 8: images are 16 pixels or larger"):
-        read(size=8)
 
 
 def test_a_damaged_image_is_named(read: Callable[..., Extra], place: Path) -> None:

@@ -20,6 +20,7 @@ from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions
 from kit.data.runs import Run, open_run
 from kit.ensemble.blend import blend
+from kit.stages.imported import import_stage
 
 MakeRun = Callable[..., Run]
 Import = Callable[..., Run]
@@ -56,7 +57,7 @@ def bring(shapes: Competition, workspace: Workspace, tmp_path: Path) -> Import:
             given if isinstance(given, Path) else save(given, tmp_path / f"{number}.parquet")
             for number, given in enumerate((oof, *tests))
         ]
-        return import_predictions(shapes, workspace, name, files[0], files[1:])
+        return import_stage(shapes, workspace, name, files[0], files[1:])
 
     return run
 
@@ -115,7 +116,8 @@ def test_names_that_are_keys_of_other_classes_are_read_as_keys(
     shapes: Competition, workspace: Workspace, oof: pd.DataFrame, tmp_path: Path
 ) -> None:
     crossed = replace(shapes, class_names=("square", "circle", "star"))
-    run = import_predictions(crossed, workspace, "other", save(oof, tmp_path / "p.csv"))
+    path = save(oof, tmp_path / "p.csv")
+    run = import_predictions(crossed, workspace, "other", path).run
     assert same(run.read_oof(crossed), oof)
 
 

@@ -30,13 +30,13 @@ from kit.kernel import folder as folder_module
 from kit.kernel import image, no_network, predict, wheel
 from kit.kernel.check import Agreement, largest_difference, require_agreement
 from kit.kernel.folder import plan_kernel
-from kit.kernel.image import check_dataset
+from kit.kernel.image import compare_versions, require_keras
 from kit.kernel.notebook import script_of
 from kit.kernel.rules import NO_OWNER
-from kit.kernel.stage import Wish, kernel_stage
+from kit.stages.kernel import KernelOptions, kernel_stage
 
 ROOT = Path(__file__).parent.parent
-FROM_FILE = Wish(own_file=Path(FILE))
+FROM_FILE = KernelOptions(own_file=Path(FILE))
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +127,10 @@ def test_a_changed_weight_is_found(
     difference = largest_difference(plan, KernelOutput(tmp_path))
 
     found = Agreement(difference, rows_differing=0, isolated=True)
-    monkeypatch.setattr("kit.kernel.stage.check_kernel", lambda plan, files: found)
-    wish = replace(FROM_FILE, out=copy.folder, check=True)
+    monkeypatch.setattr("kit.stages.kernel.check_kernel", lambda plan, files: found)
+    options = replace(FROM_FILE, out=copy.folder, check=True)
     with pytest.raises(UserError, match="test predictions differ from the blend's by up to"):
-        kernel_stage(flowers, meadow, "both", wish, system_clock())
+        kernel_stage(flowers, meadow, "both", options, system_clock())
 
 
 def test_a_cell_that_fails_is_quoted_in_one_line(
@@ -343,7 +343,7 @@ def test_runs_that_were_not_trained_here_are_refused(
     names = [make_run("one", 1).name, make_run("two", 2).name]
     remember_blend(workspace, blend(shapes, workspace))
     with pytest.raises(UserError, match="No weights for the predictions of ") as caught:
-        kernel_stage(shapes, workspace, None, Wish(), system_clock())
+        kernel_stage(shapes, workspace, None, KernelOptions(), system_clock())
     assert all(name in str(caught.value) for name in names)
     assert not (workspace.runs / "kernels").exists()
 
@@ -365,10 +365,12 @@ def test_the_notebook_wants_the_dataset_that_it_was_written_for(
     written: KernelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs = read_json(written.dataset.marker)["inputs"]
-    check_dataset(written.dataset.folder, inputs)
+    rows = compare_versions(written.dataset.folder, inputs)
+    assert rows == [(name, found, found) for name, found in image.versions().items()]
+    require_keras()
     with pytest.raises(UserError, match="not the version of the dataset that this notebook"):
-        check_dataset(written.dataset.folder, "another")
+        compare_versions(written.dataset.folder, "another")
     old = {**image.versions(), "keras": "3.5.0"}
     monkeypatch.setattr(image, "versions", lambda: old)
     with pytest.raises(UserError, match=r"Keras 3\.5\.0 is too old for these weights, they need 3"):
-        check_dataset(written.dataset.folder, inputs)
+        require_keras()

@@ -21,7 +21,7 @@ from kit.ensemble.latest import remember_blend
 from kit.kaggle.push import MOST_LOOKS
 from kit.kernel import folder as folder_module
 from kit.kernel.rules import NO_OWNER
-from kit.kernel.stage import Wish, kernel_stage
+from kit.stages.kernel import KernelOptions, kernel_stage
 
 DATASET = f"{USERNAME}/shapes-both-weights"
 NOTEBOOK = f"{USERNAME}/shapes-both"
@@ -59,8 +59,8 @@ def push(
     show = replace(shapes, kaggle=OnKaggle("shape-show"))
 
     def pushed(still: StillClock | None = None, title: str | None = None) -> KernelFiles:
-        wish = Wish(title=title, push=True)
-        return kernel_stage(show, workspace, None, wish, (still or StillClock()).as_clock())
+        options = KernelOptions(title=title, push=True)
+        return kernel_stage(show, workspace, None, options, (still or StillClock()).as_clock())
 
     return pushed
 
@@ -98,7 +98,7 @@ def test_what_is_pushed_arrives_as_the_folder_has_it(server: PushServer, push: P
 def test_the_account_s_name_is_filled_in_and_kept(
     server: PushServer, push: Push, workspace: Workspace, shapes: Competition
 ) -> None:
-    files = kernel_stage(shapes, workspace, None, Wish(), StillClock().as_clock())
+    files = kernel_stage(shapes, workspace, None, KernelOptions(), StillClock().as_clock())
     assert read_json(files.metadata)["id"].startswith(NO_OWNER)
     push()
     assert read_json(files.metadata)["id"] == NOTEBOOK
@@ -269,5 +269,5 @@ def test_a_competition_that_is_not_on_kaggle_is_not_pushed(
     push: Push, shapes: Competition, workspace: Workspace
 ) -> None:
     with pytest.raises(UserError, match="Shapes is not on Kaggle"):
-        kernel_stage(shapes, workspace, None, Wish(push=True), StillClock().as_clock())
+        kernel_stage(shapes, workspace, None, KernelOptions(push=True), StillClock().as_clock())
     assert not (workspace.runs / "kernels").exists()

@@ -9,7 +9,7 @@ import pytest
 from kaggle_place import Place
 
 from kit.core.disk import read_json
-from kit.submission.entries import Entry
+from kit.submission.entries import LedgerEntry
 from kit.submission.final import choose_final, match_of_estimates
 from kit.submission.record import Estimate
 
@@ -128,12 +128,12 @@ def test_a_record_that_is_not_one_is_named(place: Place) -> None:
 # Without an account: what the scores say
 
 
-def entry(name: str, told: float | None, public: float | None) -> Entry:
+def entry(name: str, told: float | None, public: float | None) -> LedgerEntry:
     """A scored submission; its interval is 0.05 to both sides of what was told."""
     estimate = None
     if told is not None:
         estimate = Estimate(expected=told, interval=(told - 0.05, told + 0.05))
-    return Entry(
+    return LedgerEntry(
         name, datetime(2018, 11, 1, tzinfo=UTC), "scored", name, (), estimate, public, None
     )
 

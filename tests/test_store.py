@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from recording import Recording
 
 from kit.competitions.base import Competition
 from kit.competitions.images import FilePerChannel, OneFile
@@ -246,17 +247,15 @@ def test_a_finished_store_outlives_its_files(
 
 
 def test_the_space_it_takes_is_said_before_any_work(
-    cells: Competition,
-    workspace: Workspace,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    cells: Competition, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_cells(workspace)
     monkeypatch.setattr(os, "posix_fallocate", disk_is_full, raising=False)
-    refusal(cells, workspace)
+    reporter = Recording()
+    with pytest.raises(UserError, match="The disk is full"):
+        pack(cells, workspace, "train", 16, IDS, reporter)
     files = workspace.store(16, "train")
-    expected = f"Packing train at 16: 3 images, 3.1 kB, into {files.images}"
-    assert capsys.readouterr().out.strip() == expected
+    assert reporter.lines == [f"Packing train at 16: 3 images, 3.1 kB, into {files.images}"]
 
 
 def test_every_size_and_split_is_a_store_of_its_own(

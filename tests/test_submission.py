@@ -17,10 +17,10 @@ from kit.data.runs import Run
 from kit.ensemble.blend import How, blend
 from kit.ensemble.latest import find_blend, remember_blend
 from kit.ensemble.thresholds import read_thresholds
+from kit.stages.submit import submit_stage
 from kit.submission.check import check_submission, find_problems
 from kit.submission.grade import grade
-from kit.submission.stage import submit_stage
-from kit.submission.submit import Wish
+from kit.submission.submit import SubmitOptions
 from kit.submission.write import write_submission
 
 
@@ -238,6 +238,6 @@ def test_a_dry_run_checks_and_sends_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     files = write_submission(shapes, workspace, blended).files
-    submit_stage(shapes, workspace, "best", Wish(dry_run=True))
-    assert "Not submitted: --dry-run." in capsys.readouterr().out
+    submit_stage(shapes, workspace, "best", SubmitOptions(dry_run=True))
+    assert "Dry run, nothing sent." in capsys.readouterr().out
     assert not files.grades.exists()

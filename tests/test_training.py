@@ -16,8 +16,9 @@ from kit.competitions.cells import cells, generate_cells
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.paths import RunFiles, Workspace
-from kit.data.folds_stage import fold_stage
+from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions
+from kit.stages.folds import fold_stage
 
 ROOT = Path(__file__).parent.parent
 TINY = ("--competition", "cells", "--size", "32", "--set", "batch=8", "--set", "steps=3")
@@ -70,7 +71,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
         folds=folder / "folds" / "cells.csv",
         submissions=folder / "submissions",
     )
-    fold_stage(cells, here, n=2, seed=0)
+    fold_stage(cells, here, FoldOptions(n=2, seed=0))
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     return Place(folder, {**os.environ, "PYTHONPATH": path})
 

@@ -56,7 +56,7 @@ def test_what_is_worth_knowing_is_said_before_anything_is_sent(place: Place) -> 
     assert re.search(r"80 rows, \d\.\d\d labels a row \(out of fold \d", out)
     assert "differs from cells-other (2018-11-21, public 0." in out
     assert "submissions left today: 4; the count starts anew at midnight UTC, in 3.5 h" in out
-    assert out.endswith("Not submitted: --dry-run.\n")
+    assert out.endswith("Dry run, nothing sent.\n")
     assert len(place.server.submissions) == 1
 
 

@@ -25,10 +25,10 @@ def import_predictions(
     data: DataFolder = None,
 ) -> None:
     """Bring in another framework's predictions, as a run that can be blended and compared."""
-    from kit.data.imported import import_predictions as bring_in
+    from kit.stages.imported import import_stage
 
     facts, workspace = place(competition, data)
-    bring_in(facts, workspace, name, oof, test or [])
+    import_stage(facts, workspace, name, oof, test or [])
 
 
 @app.command()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kit.competitions.images import ImageNames
 from kit.competitions.tables import LabelTable, TableFormat, read_ids
 from kit.core.errors import UserError
+from kit.core.progress import Reporter
 
 # How much a channel adds to red, to green and to blue.
 Mixture = tuple[tuple[float, float, float], ...]
@@ -50,7 +51,8 @@ class Competition:
     `how_to_get_data` may have the place `{folder}` for the data folder.
     `private_share` is the share of the test rows that decides the final score, when it is known.
     `kaggle` is where it is downloaded from and submitted to. `prepare` makes the data where no
-    one can download them; `grade` is a local grader, which is asked instead of Kaggle.
+    one can download them, in the folder it is given; `grade` is a local grader, which is asked
+    instead of Kaggle.
     Raises ValueError when the facts contradict each other.
     """
 
@@ -72,7 +74,7 @@ class Competition:
     group_table: str | None = None
     private_share: float | None = None
     kaggle: OnKaggle | None = None
-    prepare: Callable[[Path], None] | None = None
+    prepare: Callable[[Path, Reporter], None] | None = None
     grade: Callable[[Path, Path], Grades] | None = None
 
     def __post_init__(self) -> None:

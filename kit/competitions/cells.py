@@ -19,7 +19,7 @@ from kit.competitions.tables import SpaceSeparated
 from kit.core.disk import csv_text, read_csv, read_json, write_json, write_text
 from kit.core.errors import UserError, some
 from kit.core.machine import cores
-from kit.core.terminal import bar
+from kit.core.progress import SILENT, Reporter
 
 CLASS_KEYS = tuple(str(number) for number in range(len(CLASS_NAMES)))
 IMAGES = FilePerChannel("{id}_{channel}.png", CHANNELS)
@@ -31,7 +31,14 @@ SOLUTION = "solution.csv"
 USAGE = "usage.csv"
 
 
-def generate_cells(folder: Path, seed: int, n_train: int, n_test: int, size: int) -> None:
+def generate_cells(
+    folder: Path,
+    seed: int,
+    n_train: int,
+    n_test: int,
+    size: int,
+    reporter: Reporter = SILENT,
+) -> None:
     """Write a whole synthetic competition to `folder`: PNGs, tables, and the hidden solution.
 
     Images are `size` pixels square, 8-bit grey, four a field, under `train/` and `test/`. The
@@ -57,7 +64,7 @@ def generate_cells(folder: Path, seed: int, n_train: int, n_test: int, size: int
     # they hold but not the threads that would open them.
     with (
         ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool,
-        bar("drawing cells", total=len(jobs), lines=True) as progress,
+        reporter.bar("drawing cells", total=len(jobs), lines=True) as progress,
     ):
         for _ in pool.map(_write_images, jobs, chunksize=8):
             progress.advance()
@@ -108,8 +115,8 @@ def grade_cells(source: Path, submission: Path) -> Grades:
     )
 
 
-def _prepare(folder: Path) -> None:
-    generate_cells(folder, seed=0, n_train=1400, n_test=700, size=128)
+def _prepare(folder: Path, reporter: Reporter) -> None:
+    generate_cells(folder, seed=0, n_train=1400, n_test=700, size=128, reporter=reporter)
 
 
 cells = competitions.register("cells")(

@@ -1,4 +1,4 @@
-"""Files that carry their format's version, so that other versions of the kit know what they hold."""
+"""JSON files that carry a format version, so that other versions of the kit can read or refuse."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
-"""The stage `import-predictions`: what another framework predicted, as a run among the others."""
+"""Predictions that another framework made, as a run among the others."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,22 @@ from kit.competitions.base import Competition
 from kit.core.disk import digest, write_json
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace
-from kit.core.terminal import say
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import EPSILON, Predictions, write_predictions
 from kit.data.runs import Run, open_run
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A run of predictions from elsewhere, and what is known about them.
+
+    `folds_checked` says whether the file named the fold of each row. `tests` counts the test
+    predictions: 0, 1 where they are averaged already, or as many as there are folds.
+    """
+
+    run: Run
+    folds_checked: bool
+    tests: int
 
 
 def import_predictions(
@@ -24,8 +37,8 @@ def import_predictions(
     name: str,
     oof: Path,
     tests: Sequence[Path] = (),
-) -> Run:
-    """Bring in predictions that were made elsewhere, as a run with all folds done; returns it.
+) -> Imported:
+    """Import predictions that were made elsewhere, as a run with all folds done.
 
     Files are Parquet or CSV (packed ones too): a column of ids, one of probabilities a class,
     called by the class keys or the class names, and in `oof` the fold if it is known. `tests` is
@@ -61,8 +74,7 @@ def import_predictions(
         write_json(files.inputs, inputs)
     run = open_run(workspace, files.name)
     _write_missing(run, held_out, answers)
-    _say_what_next(run, oof, workspace.folds, has_folds, len(answers))
-    return run
+    return Imported(run, has_folds, len(answers))
 
 
 def _read_oof(
@@ -150,19 +162,6 @@ def _only(held_out: Predictions, fold: int) -> Predictions:
     rows = np.flatnonzero(held_out.fold == fold)
     ids = tuple(held_out.ids[row] for row in rows)
     return Predictions(ids, held_out.probs[rows], held_out.class_keys, held_out.fold[rows])
-
-
-def _say_what_next(run: Run, oof: Path, table: Path, has_folds: bool, tests: int) -> None:
-    if not has_folds:
-        say(
-            f"{oof} has no column 'fold', so the kit cannot check that it was predicted on the "
-            f"folds of {table}. If it was not, its scores are too good."
-        )
-    with_tests = {0: "no test predictions", 1: "averaged test predictions"}
-    say(
-        f"{run.name}: {run.folds} folds, {with_tests.get(tests, 'test predictions of each')}. "
-        + ("Next: kit blend" if tests else "It can be compared, but not blended without --test.")
-    )
 
 
 def _digest(predictions: Predictions) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.core.terminal import bar
+from kit.core.progress import SILENT, Reporter
 
 # Pictures are compared as this many cells a side: finer, and a shift by a pixel counts for more.
 SIDE = 16
@@ -24,7 +24,10 @@ BLOCK = 512
 
 
 def find_twins(
-    known: NDArray[np.uint8], asked: NDArray[np.uint8], least: float = LEAST
+    known: NDArray[np.uint8],
+    asked: NDArray[np.uint8],
+    least: float = LEAST,
+    reporter: Reporter = SILENT,
 ) -> NDArray[np.int64]:
     """For each asked image the row of the known one that is nearly the same picture, or -1.
 
@@ -34,20 +37,26 @@ def find_twins(
     twentieth or more, are other pictures. Raises UserError when the channels differ.
     """
     _refuse_other_channels(known, asked)
-    return _most_alike(fingerprints(known), fingerprints(asked), least, itself=True)
+    prints = fingerprints(known, reporter), fingerprints(asked, reporter)
+    return _most_alike(*prints, least, itself=True, reporter=reporter)
 
 
-def find_twins_within(images: NDArray[np.uint8], least: float = LEAST) -> NDArray[np.int64]:
+def find_twins_within(
+    images: NDArray[np.uint8], least: float = LEAST, reporter: Reporter = SILENT
+) -> NDArray[np.int64]:
     """For each image the row of another one here that is nearly the same picture, or -1.
 
     As `find_twins` of the images among themselves, where none is its own twin.
     """
-    prints = fingerprints(images)
-    return _most_alike(prints, prints, least, itself=False)
+    prints = fingerprints(images, reporter)
+    return _most_alike(prints, prints, least, itself=False, reporter=reporter)
 
 
 def find_all_twins(
-    known: NDArray[np.uint8], asked: NDArray[np.uint8], least: float = LEAST
+    known: NDArray[np.uint8],
+    asked: NDArray[np.uint8],
+    least: float = LEAST,
+    reporter: Reporter = SILENT,
 ) -> NDArray[np.int64]:
     """Every asked image with every known one that is nearly the same picture, as rows of pairs.
 
@@ -55,10 +64,10 @@ def find_all_twins(
     `asked` and one of `known`, in ascending order.
     """
     _refuse_other_channels(known, asked)
-    by_value = _by_value(fingerprints(known))
-    prints = fingerprints(asked)
+    by_value = _by_value(fingerprints(known, reporter))
+    prints = fingerprints(asked, reporter)
     pairs: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
-    with bar("comparing pictures", total=len(prints), lines=True) as progress:
+    with reporter.bar("comparing pictures", total=len(prints), lines=True) as progress:
         for start in range(0, len(prints), BLOCK):
             block = prints[start : start + BLOCK]
             alike = np.zeros((len(block), by_value.shape[1]), dtype=bool)
@@ -77,14 +86,14 @@ def _refuse_other_channels(known: NDArray[np.uint8], asked: NDArray[np.uint8]) -
         )
 
 
-def fingerprints(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def fingerprints(images: NDArray[np.uint8], reporter: Reporter = SILENT) -> NDArray[np.float32]:
     """Small copies whose products sum to correlations: float32 (rows, SIDE, SIDE, channels).
 
     Each channel is shrunk by area averages and standardised, then the whole is scaled to length 1.
     A channel without any contrast is 0, and an image without any is like none.
     """
     prints = np.empty((len(images), SIDE, SIDE, images.shape[-1]), np.float32)
-    with bar("fingerprints", total=len(images), lines=True) as progress:
+    with reporter.bar("fingerprints", total=len(images), lines=True) as progress:
         for row, image in enumerate(images):
             prints[row] = _fingerprint(image)
             progress.advance()
@@ -103,7 +112,11 @@ def _fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _most_alike(
-    known: NDArray[np.float32], asked: NDArray[np.float32], least: float, itself: bool
+    known: NDArray[np.float32],
+    asked: NDArray[np.float32],
+    least: float,
+    itself: bool,
+    reporter: Reporter,
 ) -> NDArray[np.int64]:
     """The row of the known print that is most like each asked one, if by more than `least`.
 
@@ -113,7 +126,7 @@ def _most_alike(
     if not len(known):
         return rows
     by_value = _by_value(known)
-    with bar("comparing pictures", total=len(asked), lines=True) as progress:
+    with reporter.bar("comparing pictures", total=len(asked), lines=True) as progress:
         for start in range(0, len(asked), BLOCK):
             block = asked[start : start + BLOCK]
             own = np.arange(len(block))

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
+from kit.core.progress import SILENT, Reporter
 from kit.kaggle.answers import (
     StorageError,
     Unanswered,
@@ -45,13 +46,16 @@ SendStep = Literal["address", "bytes"]
 class Kaggle:
     """An authenticated client. `api` is the official client's own `KaggleApi`.
 
+    `reporter` receives what it waits for, and what is sent and fetched through it.
     Every method asks again while an error may pass, and then raises Refused when Kaggle said no,
     Unanswered when it is not known what Kaggle did, KaggleFault for what nothing here expects.
     """
 
-    def __init__(self, api: Any, credentials: Credentials, clock: Clock) -> None:
-        self.api = api
-        self.credentials = credentials
+    def __init__(
+        self, api: Any, credentials: Credentials, clock: Clock, reporter: Reporter
+    ) -> None:
+        self.api, self.credentials = api, credentials
+        self.reporter = reporter
         self._clock = clock
 
     def limits(self, slug: str) -> Limits:
@@ -159,7 +163,7 @@ class Kaggle:
     ) -> T:
         """Call until it succeeds, as the requests here are; `progress` as in `retry.patiently`."""
         with _explained(doing, slug, self.credentials):
-            return patiently(call, self._clock, is_passing, progress)
+            return patiently(call, self._clock, is_passing, progress, self.reporter)
 
     def _ask(
         self,
@@ -191,10 +195,10 @@ class Kaggle:
                 return call(client)
 
         with _explained(doing, slug, self.credentials):
-            return patiently(once, self._clock, passing)
+            return patiently(once, self._clock, passing, reporter=self.reporter)
 
 
-def connect(clock: Clock) -> Kaggle:
+def connect(clock: Clock, reporter: Reporter = SILENT) -> Kaggle:
     """The client, authenticated with the credentials that this account has.
 
     Raises NoCredentials when there are none, UserError when others can read them, Refused when
@@ -217,10 +221,10 @@ def connect(clock: Clock) -> Kaggle:
                 raise refused_credentials(found.sources) from None
 
     with _explained("authenticating", "", found):
-        patiently(authenticate, clock, is_passing)
+        patiently(authenticate, clock, is_passing, reporter=reporter)
     renewed = api.config_values.get(api.CONFIG_NAME_TOKEN)
     secrets = found.secrets | ({renewed} if renewed else set())
-    return Kaggle(api, replace(found, secrets=secrets), clock)
+    return Kaggle(api, replace(found, secrets=secrets), clock, reporter)
 
 
 def put_file(url: str, path: Path, sent: Callable[[int], None]) -> None:

@@ -20,8 +20,7 @@ import requests
 from kit.core.disk import atomic, disk_full, is_disk_full, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import partial_of, partial_source
-from kit.core.progress import volume
-from kit.core.terminal import bar, say
+from kit.core.progress import Reporter, volume
 from kit.kaggle.answers import StorageError
 from kit.kaggle.client import TIMEOUT, Kaggle
 
@@ -97,12 +96,14 @@ def download_files(kaggle: Kaggle, slug: str, names: Sequence[str], folder: Path
     missing = [one for one in wanted if not one.is_there]
     for one in wanted:
         if one not in missing:
-            say(f"{folder / one.name} is there.")
+            kaggle.reporter.say(f"{folder / one.name} is there.")
     needed = sum(one.size - one.done() for one in missing)
     free = shutil.disk_usage(folder).free
     if missing:
         listed = ", ".join(f"{one.target.name} {volume(one.size)}" for one in missing)
-        say(f"{volume(needed)} to download into {folder}, {volume(free)} free there: {listed}.")
+        kaggle.reporter.say(
+            f"{volume(needed)} to download into {folder}, {volume(free)} free there: {listed}."
+        )
     if needed > free:
         raise UserError(
             f"The disk of {folder} has {volume(free)} free, {volume(needed)} are needed. Free "
@@ -141,7 +142,7 @@ def _download(kaggle: Kaggle, slug: str, wanted: Wanted) -> None:
             if answer.status_code != 206:
                 wanted.begin_anew()
                 done = 0
-            _write(answer, wanted, done)
+            _write(answer, wanted, done, kaggle.reporter)
 
     kaggle.patiently(f"downloading {wanted.name}", slug, once, wanted.done)
     if (arrived := partial_of(wanted.target).stat().st_size) != wanted.size:
@@ -168,11 +169,12 @@ def _from(kaggle: Kaggle, slug: str, wanted: Wanted, done: int) -> requests.Resp
     return rest
 
 
-def _write(answer: requests.Response, wanted: Wanted, done: int) -> None:
+def _write(answer: requests.Response, wanted: Wanted, done: int, reporter: Reporter) -> None:
     """Append what arrives; a full disk is a UserError."""
     part = partial_of(wanted.target)
     megabytes = max(1, wanted.size // 10**6)
-    with bar(f"{wanted.target.name} (MB)", megabytes, done // 10**6, lines=True) as progress:
+    name = f"{wanted.target.name} (MB)"
+    with reporter.bar(name, megabytes, done // 10**6, lines=True) as progress:
         try:
             with part.open("ab") as file:
                 for piece in answer.iter_content(CHUNK):

@@ -8,8 +8,7 @@ from typing import TypeVar
 import requests
 
 from kit.core.errors import UserError
-from kit.core.progress import duration
-from kit.core.terminal import say
+from kit.core.progress import SILENT, Reporter, duration
 from kit.kaggle.clock import Clock
 
 T = TypeVar("T")
@@ -26,6 +25,7 @@ def patiently(
     clock: Clock,
     is_passing: Callable[[Exception], bool],
     progress: Callable[[], int] = lambda: 0,
+    reporter: Reporter = SILENT,
 ) -> T:
     """Call until it succeeds, at most once more than there are waits; the last error is raised.
 
@@ -49,7 +49,7 @@ def patiently(
                     f"Kaggle asks to wait {duration(wait)} before the next request. "
                     "Run the command again then: it goes on where it stopped."
                 ) from None
-            say(f"Kaggle did not answer as it should; asking again in {duration(wait)}.")
+            reporter.say(f"Kaggle did not answer as it should; asking again in {duration(wait)}.")
             clock.sleep(wait)
             tries += 1
 

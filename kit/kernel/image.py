@@ -8,7 +8,6 @@ from pathlib import Path
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelDatasetFiles
-from kit.core.terminal import table
 
 # What predicting imports beyond the standard library. The image is Colab's with
 # kaggle_requirements.txt of github.com/Kaggle/docker-python on top, and Colab's has all of these,
@@ -29,12 +28,11 @@ def versions() -> dict[str, str]:
     return {"python": ".".join(str(part) for part in sys.version_info[:3]), **found}
 
 
-def check_dataset(dataset: Path, inputs: str) -> None:
-    """Print the versions here beside those with which the dataset was made.
+def compare_versions(dataset: Path, inputs: str) -> list[tuple[str, str, str]]:
+    """Each package with its version when the dataset was made, and its version here.
 
     `inputs` is the digest of what the notebook was written for. Raises UserError when the dataset
-    was made from something else, or Keras is too old to read the weights; other versions that
-    differ are no error.
+    was made from something else; versions that differ are no error.
     """
     marker = read_json(KernelDatasetFiles(dataset).marker)
     if marker["inputs"] != inputs:
@@ -43,11 +41,15 @@ def check_dataset(dataset: Path, inputs: str) -> None:
             "Choose the newest under Input, or push both anew: kit kernel --push"
         )
     here, made_with = versions(), marker["versions"]
-    rows = [[name, there, here.get(name, "none")] for name, there in made_with.items()]
-    table("Versions", ["", "dataset", "here"], rows)
-    if tuple(map(int, re.findall(r"\d+", here["keras"])[:2])) < OLDEST_KERAS:
+    return [(name, there, here.get(name, "none")) for name, there in made_with.items()]
+
+
+def require_keras() -> None:
+    """Raise UserError when Keras is too old here to read the weights."""
+    keras = versions()["keras"]
+    if tuple(map(int, re.findall(r"\d+", keras)[:2])) < OLDEST_KERAS:
         oldest = ".".join(str(part) for part in OLDEST_KERAS)
         raise UserError(
-            f"Keras {here['keras']} is too old for these weights, they need {oldest} or newer: "
+            f"Keras {keras} is too old for these weights, they need {oldest} or newer: "
             "choose the latest environment in the notebook's settings."
         )

@@ -9,7 +9,6 @@ from typing import Any
 
 from kit.core.disk import digest, digest_file, read_json, write_json
 from kit.core.kernel_paths import KernelFiles
-from kit.core.terminal import bar, say
 from kit.kaggle.client import Kaggle
 from kit.kaggle.clock import Clock
 from kit.kaggle.push import (
@@ -39,24 +38,27 @@ def push_kernel(files: KernelFiles, kaggle: Kaggle, clock: Clock) -> None:
         _send_dataset(files, kaggle, metadata)
         before = {"dataset": dataset}
         write_json(files.pushed, before)
-    say(f"https://www.kaggle.com/datasets/{ref} is sent; waiting until it is unpacked.")
+    kaggle.reporter.say(
+        f"https://www.kaggle.com/datasets/{ref} is sent; waiting until it is unpacked."
+    )
     wait_for_dataset(kaggle, ref, clock)
     if before.get("notebook") == notebook:
-        say(f"The notebook was pushed before, as it is now: {before['url']}")
+        kaggle.reporter.say(f"The notebook was pushed before, as it is now: {before['url']}")
         return
     pushed = push_notebook(kaggle, files.kernel, notebook_ref)
     write_json(
         files.pushed,
         {"dataset": dataset, "notebook": notebook, "url": pushed.url},
     )
-    say(f"Version {pushed.version} of the notebook runs now: {pushed.url}")
-    say("When it has finished, submit its submission.csv on that page.")
+    kaggle.reporter.say(f"Version {pushed.version} of the notebook runs now: {pushed.url}")
+    kaggle.reporter.say("When it has finished, submit its submission.csv on that page.")
 
 
 def _send_dataset(files: KernelFiles, kaggle: Kaggle, metadata: dict[str, Any]) -> None:
     tokens, done = [], 0
     size = sum(path.stat().st_size for path in files.dataset.all_files())
-    with bar("sending the dataset (MB)", max(1, size // 10**6), lines=True) as progress:
+    megabytes = max(1, size // 10**6)
+    with kaggle.reporter.bar("sending the dataset (MB)", megabytes, lines=True) as progress:
 
         def sent(count: int) -> None:
             progress.move_to((done + count) // 10**6)

@@ -1,4 +1,4 @@
-"""The stage `look`: a picture of how a recipe varies its training images."""
+"""A picture of how a recipe varies its training images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from kit.competitions.base import Competition, Mixture
 from kit.core.disk import atomic
 from kit.core.errors import some
 from kit.core.paths import Workspace
-from kit.core.terminal import say
+from kit.core.progress import SILENT, Reporter
 from kit.data.augment import find_augmentation
 from kit.data.batches import EpochPlan, read_planned
 from kit.data.stacked import Images
@@ -36,7 +36,9 @@ class Versions:
     labels: NDArray[np.float32]
 
 
-def look(competition: Competition, workspace: Workspace, recipe: Recipe) -> Path:
+def look(
+    competition: Competition, workspace: Workspace, recipe: Recipe, reporter: Reporter = SILENT
+) -> Path:
     """Draw training images of rare classes as the recipe varies them, and return the PNG's path.
 
     Packs the store at the recipe's size when that has not been done; folds are not needed. Raises
@@ -45,7 +47,7 @@ def look(competition: Competition, workspace: Workspace, recipe: Recipe) -> Path
     find_augmentation(recipe.augment)
     find_mix(recipe.mix)
     table = competition.read_labels(workspace.source)
-    store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)))
+    store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)), reporter)
     labels = table.of(store.ids)
     rows = rare_rows(labels, IMAGES)
     versions = vary_rows(store.images, labels, rows, recipe, VERSIONS)
@@ -53,7 +55,6 @@ def look(competition: Competition, workspace: Workspace, recipe: Recipe) -> Path
     path = workspace.look(recipe.name, recipe.size)
     with atomic(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
-    say(f"Drew {path}")
     return path
 
 

@@ -24,7 +24,7 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One submission. `made_of` names its runs; it is empty where they are not known."""
 
     name: str
@@ -37,7 +37,7 @@ class Entry:
     private: float | None
 
 
-def read_entries(competition: Competition, workspace: Workspace) -> tuple[Entry, ...]:
+def read_entries(competition: Competition, workspace: Workspace) -> tuple[LedgerEntry, ...]:
     """Every submission: uploaded, graded here, or only written; the oldest first, unsent last."""
     entries = []
     for name in workspace.submission_names():
@@ -50,12 +50,14 @@ def read_entries(competition: Competition, workspace: Workspace) -> tuple[Entry,
     return tuple(sorted(entries, key=lambda one: (one.when or never, one.name)))
 
 
-def _of_submission(competition: Competition, name: str, files: SubmissionFiles) -> list[Entry]:
+def _of_submission(
+    competition: Competition, name: str, files: SubmissionFiles
+) -> list[LedgerEntry]:
     """The uploads of one submission, and its present file if that is none of them."""
     uploads = [one for one in read_uploads(files) if one.competition == competition.name]
     uploads = [one for one in uploads if one.is_open or one.is_sent]
     entries = [
-        Entry(
+        LedgerEntry(
             name=name,
             when=one.begun,
             state=STATES[one.step],
@@ -75,7 +77,7 @@ def _of_submission(competition: Competition, name: str, files: SubmissionFiles) 
         return entries
     made_of, estimate = read_ancestry(files, csv_digest)
     grades = read_grades(files)
-    unsent = Entry(
+    unsent = LedgerEntry(
         name=name,
         when=None,
         state="not sent" if grades is None else "graded here",
@@ -88,8 +90,8 @@ def _of_submission(competition: Competition, name: str, files: SubmissionFiles) 
     return [*entries, unsent]
 
 
-def _of_elsewhere(listed: Elsewhere) -> Entry:
-    return Entry(
+def _of_elsewhere(listed: Elsewhere) -> LedgerEntry:
+    return LedgerEntry(
         name=f"{listed.file_name} ({listed.ref})",
         when=None if listed.date is None else listed.date.replace(tzinfo=UTC),
         state=STATES.get(listed.status, listed.status.lower()),

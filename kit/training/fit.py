@@ -9,7 +9,6 @@ import numpy as np
 
 from kit.core.disk import write_json
 from kit.core.errors import UserError
-from kit.core.terminal import say
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.training import backend
 from kit.training.checkpoint import (
@@ -25,7 +24,7 @@ from kit.training.fold import FoldTask
 from kit.training.memory import is_out_of_memory, more_parts
 from kit.training.mixing import find_mix
 from kit.training.phase import PhaseTrainer
-from kit.training.predict import Predictor
+from kit.training.predictor import Predictor
 from kit.training.schedule import Phase, is_over, phases
 from kit.training.validate import FoldScores, validate
 
@@ -58,7 +57,7 @@ def train_fold(task: FoldTask, display: FoldDisplay) -> None:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            parts = _more_parts(task, parts, error)
+            parts = _more_parts(task, parts, error, display)
         display.again()
     if state.best is None:
         raise ValueError(f"{task.files.folder} has a log without a best epoch")
@@ -69,7 +68,7 @@ def train_fold(task: FoldTask, display: FoldDisplay) -> None:
     write_json(task.files.done, done)
 
 
-def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
+def _more_parts(task: FoldTask, parts: int, error: Exception, display: FoldDisplay) -> int:
     """In how many parts to try the batch next, after it did not fit in `parts`."""
     recipe = task.recipe
     more = more_parts(recipe.batch, parts)
@@ -79,7 +78,7 @@ def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
             f"of {recipe.size} pixels, the fewest it takes. Try a smaller --size, another "
             "--set backbone, or --set precision=mixed."
         ) from error
-    say(
+    display.reporter.say(
         f"Memory does not hold {recipe.batch // parts} images at once: {recipe.batch // more} from "
         f"now on, and gradients of {more} such parts make a step (--set accumulate={more})."
     )
@@ -89,8 +88,9 @@ def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
 def _begin(task: FoldTask, parts: int, display: FoldDisplay) -> Attempt:
     """Free what was in memory before, and build the fold's network."""
     backend.prepare(task.seed, task.recipe.precision)
-    model = task.model(begun=bool(load_progress(task.files).log))
-    return Attempt(task, model, Predictor(model, task.recipe.size), parts, display)
+    model = task.model(bool(load_progress(task.files).log), display.reporter)
+    predictor = Predictor(model, task.recipe.size, reporter=display.reporter)
+    return Attempt(task, model, predictor, parts, display)
 
 
 def _train(attempt: Attempt) -> Progress:

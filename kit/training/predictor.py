@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.core.terminal import say
+from kit.core.progress import SILENT, Reporter
 from kit.data.stacked import Images
 from kit.data.views import read_view
 from kit.training.memory import is_out_of_memory
@@ -23,7 +23,7 @@ MOST, LEAST = 64, 8
 class Predictor:
     """A `model` with the batch size that has been found to fit; its weights may change.
 
-    `after_batch` is told how many images each batch had, one view of them counting as one.
+    `after_batch` is called with the number of images of each batch, one view counting as one.
     """
 
     def __init__(
@@ -31,9 +31,11 @@ class Predictor:
         model: "keras.Model",
         size: int,
         after_batch: Callable[[int], None] = lambda images: None,
+        reporter: Reporter = SILENT,
     ) -> None:
         self.model = model
         self._after_batch = after_batch
+        self._reporter = reporter
         # Until a batch has fitted: JAX frees the weights that a failed prediction was given.
         self._kept: list[NDArray[Any]] | None = None
         self._fits = False
@@ -90,4 +92,4 @@ class Predictor:
         for variable, value in zip(self.model.variables, self._kept or [], strict=False):
             variable.assign(value)
         self._batch //= 2
-        say(f"Memory is short: predicting {self._batch} images at once.")
+        self._reporter.say(f"Memory is short: predicting {self._batch} images at once.")

@@ -1,10 +1,12 @@
 """The stage `models`: recipes and backbones with their facts, and every setting of a recipe."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from kit.competitions.base import Competition
 from kit.core.errors import UserError
+from kit.core.quiet import without_announcements
 from kit.core.terminal import say, table
 from kit.core.terms import Known
 from kit.models.registry import backbones
@@ -23,27 +25,22 @@ BOUNDS = {
 }
 
 
-def print_models(
-    names: Sequence[str],
-    channels: Sequence[str],
-    classes: int,
-    listed: Mapping[str, Known] | None = None,
-) -> None:
+def models_stage(competition: Competition, names: Sequence[str]) -> None:
     """Print what can be trained: without names every recipe and every backbone, from their files.
 
-    Recipes that are named are built for so many classes, which downloads nothing, and counted; one
-    that does not fit the channels says why instead. Every setting follows with its value, what it
-    means, and what it can be; `listed` has the names that settings may combine and whose home the
-    recipes do not know, by the setting. Raises UserError for a name that is not known.
+    Recipes that are named are built for the competition, which downloads nothing, and counted; one
+    that does not fit its channels says why instead. Every setting follows with its value, what it
+    means, and what it can be. Raises UserError for a name that is not known.
     """
     if not names:
         _print_recipes()
         _print_backbones()
         say("Every setting of a recipe: kit models NAME")
         return
-    _print_built([recipes.get(name) for name in names], channels, classes)
-    for name in names:
-        _print_settings(recipes.get(name), listed or {})
+    chosen = [recipes.get(name) for name in names]
+    _print_built(chosen, competition)
+    for recipe in chosen:
+        _print_settings(recipe)
 
 
 def _print_recipes() -> None:
@@ -78,9 +75,11 @@ def _print_backbones() -> None:
     _say_wrapped(note, first="", rest="")
 
 
-def _print_built(chosen: Sequence[Recipe], channels: Sequence[str], classes: int) -> None:
-    from kit.models.build import count_parameters
+def _print_built(chosen: Sequence[Recipe], competition: Competition) -> None:
+    with without_announcements():
+        from kit.models.build import count_parameters
 
+    channels, classes = competition.channels, len(competition.class_keys)
     rows, notes = [], []
     for recipe in chosen:
         backbone = backbones.get(recipe.backbone)
@@ -99,11 +98,14 @@ def _print_built(chosen: Sequence[Recipe], channels: Sequence[str], classes: int
         _say_wrapped(note, first="", rest="    ")
 
 
-def _print_settings(recipe: Recipe, listed: Mapping[str, Known]) -> None:
+def _print_settings(recipe: Recipe) -> None:
     """Print each `key=value` as --set takes it, with its description and the values allowed."""
-    from kit.models.heads import HEADS
-    from kit.models.losses import LOSSES
-    from kit.models.stems import STEMS
+    with without_announcements():
+        from kit.data.augment import AUGMENTATIONS
+        from kit.models.heads import HEADS
+        from kit.models.losses import LOSSES
+        from kit.models.stems import STEMS
+        from kit.training.mixing import MIXES
 
     backbone = backbones.get(recipe.backbone)
     registered = {
@@ -111,7 +113,9 @@ def _print_settings(recipe: Recipe, listed: Mapping[str, Known]) -> None:
         "stem": tuple(STEMS),
         "head": tuple(HEADS),
         "weights": (*backbone.weights, "a .keras or .weights.h5 file", "a run"),
-        **{key: _spelled(known) for key, known in {"loss": LOSSES, **listed}.items()},
+        "loss": _spelled(LOSSES),
+        "augment": _spelled(AUGMENTATIONS),
+        "mix": _spelled(MIXES),
     }
     schemas = Recipe.model_json_schema()["properties"]
     schemas["size"]["minimum"] = max(schemas["size"]["minimum"], backbone.min_size)

@@ -10,7 +10,7 @@ from kit.submission.grade import read_grades
 from kit.submission.write import submission_name
 
 
-def print_status(competition: Competition, workspace: Workspace) -> None:
+def status_stage(competition: Competition, workspace: Workspace) -> None:
     """Print a line a stage, a table of runs and of blends, and the next command."""
     option = f" --competition {competition.name}"
     labels = workspace.source / competition.label_table

@@ -1,4 +1,4 @@
-"""The stage `kernel` as the command line runs it: write the folder, check it, push it."""
+"""The stage `kernel`: write the offline notebook, check it, push it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
 from kit.core.progress import volume
-from kit.core.terminal import say
+from kit.core.terminal import TERMINAL, say
 from kit.ensemble.latest import find_blend
 from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock
@@ -20,8 +20,8 @@ from kit.models.registry import backbones
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked for beside the blend, as the command line's options.
+class KernelOptions:
+    """What to make of a blend's notebook.
 
     `own_file` is the Python file of a competition that the kit does not bring. `title` is the
     notebook's on Kaggle, `out` another folder than the usual one.
@@ -35,7 +35,11 @@ class Wish:
 
 
 def kernel_stage(
-    competition: Competition, workspace: Workspace, name: str | None, wish: Wish, clock: Clock
+    competition: Competition,
+    workspace: Workspace,
+    name: str | None,
+    options: KernelOptions,
+    clock: Clock,
 ) -> KernelFiles:
     """Write the offline notebook of a blend (the one made last when None); check and push if asked.
 
@@ -43,11 +47,11 @@ def kernel_stage(
     when the check finds other predictions than the blend's; then nothing is pushed.
     """
     blend = find_blend(workspace, name)
-    files = KernelFiles(wish.out) if wish.out else workspace.kernel(blend.name)
-    kaggle = _connect(competition, clock) if wish.push else None
+    files = KernelFiles(options.out) if options.out else workspace.kernel(blend.name)
+    kaggle = _connect(competition, clock) if options.push else None
     owner = owner_of(files) or (account_name(kaggle) if kaggle else None)
-    title = wish.title or title_of(files) or f"{competition.name} {blend.name}"
-    plan = plan_kernel(competition, workspace, blend, wish.own_file, title, owner)
+    title = options.title or title_of(files) or f"{competition.name} {blend.name}"
+    plan = plan_kernel(competition, workspace, blend, options.own_file, title, owner)
     from_kerascv = {name for name in backbones.names() if "keras-cv" in backbones.get(name).source}
     for run in plan.runs:
         if run.recipe.get("backbone") in from_kerascv:
@@ -55,7 +59,7 @@ def kernel_stage(
     written = write_kernel(plan, files)
     require_rules(files)
     _say_what_is_there(plan, files, written)
-    if wish.check:
+    if options.check:
         _check(plan, files)
     if kaggle:
         push_kernel(files, kaggle, clock)
@@ -68,7 +72,7 @@ def _connect(competition: Competition, clock: Clock) -> Kaggle:
         raise UserError(
             f"{competition.title} is not on Kaggle: its notebook can be checked, not pushed."
         )
-    return connect(clock)
+    return connect(clock, TERMINAL)
 
 
 def _check(plan: Plan, files: KernelFiles) -> None:

@@ -1,7 +1,6 @@
-"""The stage `predict`: a run's models predict anew, with more views, as a run of its own."""
+"""A run's models predict again, averaging more views, as a run of its own."""
 
 import shutil
-from collections.abc import Callable
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from kit.competitions.base import Competition
 from kit.core.disk import atomic, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, Workspace
-from kit.core.terminal import bar, say
+from kit.core.progress import SILENT, Reporter
 from kit.data.folds import digest_labels, read_folds
 from kit.data.runs import Run, begin_run, find_weights, open_trained
 from kit.data.store import pack
@@ -17,11 +16,17 @@ from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.fit import write_fold_predictions
 from kit.training.fold import FoldData, FoldTask
-from kit.training.predict import Predictor
+from kit.training.predictor import Predictor
 
 
-def predict_again(competition: Competition, workspace: Workspace, name: str, views: int) -> Run:
-    """Predict with the models of a run over `views` views of each image, and return that run.
+def predict_run(
+    competition: Competition,
+    workspace: Workspace,
+    name: str,
+    views: int,
+    reporter: Reporter = SILENT,
+) -> Run:
+    """Predict with the models of a run over `views` views of each image, and return the new run.
 
     It is the run that `kit train` with tta=views would have made: another folder, with the same
     weights. Folds that are there are left as they are. Raises UserError for a run that was not
@@ -39,8 +44,8 @@ def predict_again(competition: Competition, workspace: Workspace, name: str, vie
         raise UserError(f"{trained.name} has no finished fold. Train it: kit train")
     recipe = Recipe.model_validate({**trained.recipe, "tta": views})
     test_ids = competition.read_test_ids(workspace.source)
-    train_store = pack(competition, workspace, "train", recipe.size, folds.ids)
-    test_store = pack(competition, workspace, "test", recipe.size, test_ids)
+    train_store = pack(competition, workspace, "train", recipe.size, folds.ids, reporter)
+    test_store = pack(competition, workspace, "test", recipe.size, test_ids, reporter)
     inputs = read_json(trained.files.inputs)
     for split, store in (("train", train_store), ("test", test_store)):
         if store.digest != inputs["stores"][split]:
@@ -66,16 +71,11 @@ def predict_again(competition: Competition, workspace: Workspace, name: str, vie
         val_rows = nothing if fold is None else np.flatnonzero(of_row == fold)
         data = FoldData(train_store.images, train_store.ids, labels, nothing, val_rows, test_store)
         task = FoldTask(run.name, fold, recipe, competition, data, files)
-        images = views * (len(val_rows) + len(test_ids))
-        with bar(f"{run.name} fold {'all' if fold is None else fold}", images, lines=True) as shown:
-            _predict_fold(task, trained.files.fold(fold), shown.advance)
-    say(f"Predicted {run.files.folder}")
+        _predict_fold(task, trained.files.fold(fold), reporter)
     return run
 
 
-def _predict_fold(
-    task: FoldTask, trained: FoldRunFiles, after_batch: Callable[[int], None]
-) -> None:
+def _predict_fold(task: FoldTask, trained: FoldRunFiles, reporter: Reporter) -> None:
     """Predict one fold with the weights of another run's, which are copied with their log."""
     done = read_json(trained.done)
     files, best = task.files, done["best"]
@@ -89,5 +89,9 @@ def _predict_fold(
     backend.prepare(task.seed, task.recipe.precision)
     model = task.model(begun=True)
     model.load_weights(files.weights(best))
-    write_fold_predictions(task, Predictor(model, task.recipe.size, after_batch), best)
+    images = task.recipe.tta * (len(task.data.val_rows) + len(task.data.test.ids))
+    fold = "all" if task.fold is None else task.fold
+    with reporter.bar(f"{task.run} fold {fold}", images, lines=True) as bar:
+        predictor = Predictor(model, task.recipe.size, bar.advance, reporter)
+        write_fold_predictions(task, predictor, best)
     write_json(files.done, done)
