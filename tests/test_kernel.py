@@ -16,14 +16,13 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from flowers import flowers, write_flowers
+from flowers import FILE, flowers
 
 from kit.competitions.base import Competition, OnKaggle
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles, KernelOutput
 from kit.core.paths import Workspace
-from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
 from kit.ensemble.blend import blend
@@ -38,38 +37,24 @@ from kit.kernel.image import compare_versions, require_keras
 from kit.kernel.notebook import script_of
 from kit.kernel.rules import NO_OWNER
 from kit.models.build import build_model
-from kit.recipes import recipes
-from kit.recipes.base import with_settings
-from kit.stages.folds import fold_stage
 from kit.stages.kernel import KernelOptions, kernel_stage
-from kit.submission.write import write_submission
-from kit.training.train import train
 
 ROOT = Path(__file__).parent.parent
-FILE = Path(__file__).parent / "flowers.py"
-FROM_FILE = KernelOptions(own_file=FILE)
+FROM_FILE = KernelOptions(own_file=Path(FILE))
 
 
 @pytest.fixture(scope="module")
-def meadow(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def meadow(flower_line: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Flowers with two models of different sizes, trained on two folds, and their blend."""
-    folder = tmp_path_factory.mktemp("meadow")
-    place = Workspace(
+    folder = tmp_path_factory.mktemp("kernel") / "meadow"
+    shutil.copytree(flower_line, folder)
+    return Workspace(
         source=folder / "data" / "flowers",
         stores=folder / "data" / "flowers" / "store",
         runs=folder / "runs" / "flowers",
         folds=folder / "folds" / "flowers.csv",
         submissions=folder / "submissions",
     )
-    write_flowers(place.source, n_train=40, n_test=12)
-    fold_stage(flowers, place, FoldOptions(n=2, seed=0))
-    for size in (16, 24):
-        settings = [f"size={size}", "epochs=1", "batch=8"]
-        train(flowers, place, with_settings(recipes.get("convnet"), settings))
-    files = blend(flowers, place, (), "both")
-    write_submission(flowers, place, files)
-    remember_blend(place, files)
-    return place
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +127,7 @@ def test_a_changed_weight_is_found(
     one, other = sorted(copy.dataset.folder.glob("convnet-24-*/*/*.weights.h5"))
     shutil.copyfile(other, one)
     predict.predict(copy.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
-    plan = plan_kernel(flowers, meadow, meadow.blend("both"), FILE, "flowers both", None)
+    plan = plan_kernel(flowers, meadow, meadow.blend("both"), Path(FILE), "flowers both", None)
     difference = largest_difference(plan, KernelOutput(tmp_path))
 
     found = Agreement(difference, rows_differing=0, isolated=True)

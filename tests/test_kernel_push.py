@@ -16,7 +16,7 @@ from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
 from kit.data.runs import Run
-from kit.ensemble.blend import blend
+from kit.ensemble.blend import How, blend
 from kit.ensemble.latest import remember_blend
 from kit.kaggle.push import MOST_LOOKS
 from kit.kernel import folder as folder_module
@@ -48,7 +48,7 @@ def push(
             files = run.files.fold(fold)
             write_text(files.weights(3), f"weights {number} {fold}")
             write_json(files.done, {"epochs": 4, "best": 3})
-    remember_blend(workspace, blend(shapes, workspace, (), "both"))
+    remember_blend(workspace, blend(shapes, workspace, (), "both", How("mean", "fixed")))
 
     def build(root: Path, folder: Path) -> None:
         folder.mkdir(parents=True)
