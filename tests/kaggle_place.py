@@ -26,7 +26,7 @@ from kit.data.folds import digest_labels, make_folds, write_folds
 from kit.data.predictions import Predictions, write_predictions
 from kit.data.runs import begin_run
 from kit.kaggle.clock import Clock
-from kit.submission.stage import blend_stage
+from kit.stages.blend import blend_stage
 
 ROOT = Path(__file__).parent.parent
 FILE = str(Path(__file__).parent / "kaggle_cells.py")

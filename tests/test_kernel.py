@@ -20,12 +20,11 @@ from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles, KernelOutput
 from kit.core.paths import Workspace
+from kit.data.blends import remember_blend
 from kit.data.folds_stage import fold_stage
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
-from kit.ensemble.thresholds import read_score
+from kit.ensemble import Decision
 from kit.kaggle.clock import system_clock
 from kit.kernel import folder as folder_module
 from kit.kernel import image, no_network, predict, wheel
@@ -37,6 +36,7 @@ from kit.kernel.rules import NO_OWNER
 from kit.kernel.stage import Wish, kernel_stage
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
+from kit.stages.blend import blend
 from kit.submission.write import write_submission
 from kit.training.train import train
 
@@ -306,7 +306,7 @@ def test_the_notebook_says_what_to_expect_and_is_nbformat_4(
     kinds = [cell["cell_type"] for cell in notebook["cells"]]
     assert kinds == ["markdown", *["code"] * 5]
     assert len({cell["id"] for cell in notebook["cells"]}) == len(kinds)
-    score = read_score(meadow.blend("both").thresholds)
+    score = Decision.load(meadow.blend("both").decision).worth.score
     told = "".join(notebook["cells"][0]["source"])
     assert f"**{score.expected:.3f}**, between {score.interval[0]:.3f} and" in told
     compile(script_of(json.dumps(notebook)), "notebook", "exec")

@@ -15,13 +15,13 @@ from kit.core.disk import read_json, write_json, write_text
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
+from kit.data.blends import remember_blend
 from kit.data.runs import Run
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
 from kit.kaggle.push import MOST_LOOKS
 from kit.kernel import folder as folder_module
 from kit.kernel.rules import NO_OWNER
 from kit.kernel.stage import Wish, kernel_stage
+from kit.stages.blend import blend
 
 DATASET = f"{USERNAME}/shapes-both-weights"
 NOTEBOOK = f"{USERNAME}/shapes-both"

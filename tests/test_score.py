@@ -12,10 +12,10 @@ from kit.core.disk import write_text
 from kit.core.paths import Workspace
 from kit.data.predictions import write_predictions
 from kit.data.runs import Run
-from kit.ensemble.crossfit import cross_fit
-from kit.ensemble.policies import find_policy
-from kit.ensemble.sample import make_sample
-from kit.ensemble.score import score_stage
+from kit.ensemble import make_members
+from kit.ensemble.evaluate import cross_fit
+from kit.ensemble.thresholds import find_policy
+from kit.stages.score import score_stage
 
 
 def test_out_of_fold_predictions_get_the_cross_fitted_score_beside(
@@ -32,7 +32,8 @@ def test_out_of_fold_predictions_get_the_cross_fitted_score_beside(
     write_predictions(tmp_path / "oof.parquet", oof, {})
     score_stage(shapes, tmp_path / "oof.parquet", workspace.source / "labels.csv", None)
     truth = labels.of(oof.ids)
-    decisions = cross_fit(make_sample(truth, oof), lambda _: find_policy("exact"))
+    sample = make_members(truth, [oof], ["one"]).with_probs(oof.probs)
+    decisions = cross_fit(sample, lambda _: find_policy("exact"))
     honest = f1_score(truth, decisions, average="macro", zero_division=0)
     plain = f1_score(truth, (oof.probs >= 0.5).astype(int), average="macro", zero_division=0)
     out = capsys.readouterr().out
