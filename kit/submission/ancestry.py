@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
+from kit.core.errors import UserError
 from kit.core.formats import UNVERSIONED, Format
 from kit.core.paths import SubmissionFiles
 from kit.ensemble import Decision, HonestScore, LabelCounts
@@ -48,35 +51,71 @@ def write_ancestry(
 def read_ancestry(files: SubmissionFiles) -> Ancestry:
     """The origin of a CSV, as this release or 0.1 wrote it; UserError for anything else."""
     content = FORMAT.read(files.provenance)
-    if content.get("format", UNVERSIONED) == UNVERSIONED:
-        return _of_first_release(content)
-    decision = Decision.from_json(content["decision"], files.provenance)
+    try:
+        if content.get("format", UNVERSIONED) == UNVERSIONED:
+            return _OfFirstRelease.model_validate(content).ancestry()
+        saved = _Saved.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{files.provenance} is damaged at {place}: {first['msg']}. {FORMAT.remake}"
+        ) from None
+    decision = Decision.from_json(saved.decision, files.provenance)
     return Ancestry(
-        content["competition"],
-        content["csv_digest"],
+        saved.competition,
+        saved.csv_digest,
         decision.members,
         None if decision.origin.all_rows else decision.worth.score,
         decision.worth.out_of_fold,
     )
 
 
-def _of_first_release(content: Mapping[str, Any]) -> Ancestry:
-    """What release 0.1 wrote, which had no decision."""
-    scores = dict(content["thresholds"]["scores"])
-    score = HonestScore(
-        scores["fitted"],
-        scores["cross_fitted"],
-        scores["expected"],
-        tuple(scores["interval"]),
-        scores["interval_rows"],
-    )
-    return Ancestry(
-        content["competition"],
-        content["csv_digest"],
-        tuple(content["runs"]),
-        None if content["blend"].get("all_rows", False) else score,
-        LabelCounts(**content["oof"]),
-    )
+class _Saved(BaseModel):
+    """What is read of an ancestry as this release writes it."""
+
+    competition: str
+    csv_digest: str
+    decision: dict[str, Any]
+
+
+class _Scores(BaseModel):
+    fitted: float
+    cross_fitted: float
+    expected: float
+    interval: tuple[float, float]
+    interval_rows: int
+
+
+class _Thresholds(BaseModel):
+    scores: _Scores
+
+
+class _Blend(BaseModel):
+    all_rows: bool = False
+
+
+class _OfFirstRelease(BaseModel):
+    """What is read of an ancestry as release 0.1 wrote it, which had no decision."""
+
+    competition: str
+    csv_digest: str
+    runs: dict[str, Any]
+    blend: _Blend
+    thresholds: _Thresholds
+    oof: LabelCounts
+
+    def ancestry(self) -> Ancestry:
+        scores = self.thresholds.scores
+        score = HonestScore(
+            scores.fitted,
+            scores.cross_fitted,
+            scores.expected,
+            scores.interval,
+            scores.interval_rows,
+        )
+        known = None if self.blend.all_rows else score
+        return Ancestry(self.competition, self.csv_digest, tuple(self.runs), known, self.oof)
 
 
 def promise_of(files: SubmissionFiles, csv_digest: str) -> tuple[tuple[str, ...], Promise | None]:
