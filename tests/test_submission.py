@@ -216,6 +216,17 @@ def test_without_a_name_the_blend_made_last_is_meant_whatever_the_times_say(
     assert find_blend(workspace, None) == other
 
 
+@pytest.mark.parametrize("name", [None, "old"])
+def test_a_blend_of_the_first_release_is_named_also_when_it_is_the_one_made_last(
+    workspace: Workspace, name: str | None
+) -> None:
+    old = workspace.blend("old")
+    write_json(old.folder / "thresholds.json", {})
+    remember_blend(workspace, old)
+    with pytest.raises(UserError, match=r"^old was written by hpa-kit 0\.1, .* kit blend --name"):
+        find_blend(workspace, name)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [(None, "No blend ''. There are: best."), ("x", "No blend 'x'. There are: best.")],
