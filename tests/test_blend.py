@@ -255,6 +255,7 @@ def test_a_named_blend_is_made_anew_in_another_way(
         (Options(method="stak"), "No method 'stak'. Known: .* Did you mean 'stack'?"),
         (Options(policy="exakt"), "No policy 'exakt'. Known: .* Did you mean 'exact'?"),
         (Options(policy="fixed=x"), "Policy fixed wants a number"),
+        (Options(steps=("fil",)), "No post-processing 'fil'. Known: .* Did you mean 'fill'?"),
         (
             Options(method="mean", transfer="rate"),
             "No transfer 'rate'. Known: .* Did you mean 'rates'?",
@@ -305,6 +306,16 @@ def test_a_named_blend_is_made_anew_from_other_runs(
     assert runs_of(made) == [two.name]
     assert list(decision_of(made).origin.inputs) == [two.name]
     assert workspace.blend_names() == ("best",)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b"])
+def test_a_name_that_is_no_plain_one_is_refused(
+    shapes: Competition, workspace: Workspace, make_run: MakeRun, name: str
+) -> None:
+    make_run("one", seed=1)
+    with pytest.raises(UserError, match=r"^--name .*: use letters, digits"):
+        blend(shapes, workspace, name=name, options=PLAIN)
+    assert not workspace.blends.exists()
 
 
 # Which runs

@@ -32,6 +32,10 @@ Floats = Annotated[
 UNVERSIONED = 0
 
 
+class Unreadable(UserError):
+    """A file that is damaged or too old to be read: the remedy is to make it again."""
+
+
 @dataclass(frozen=True)
 class Format:
     """One kind of JSON file: what it is called in messages, its version, and how to make it again.
@@ -61,7 +65,7 @@ class Format:
         """
         content = read_json(path)
         if not isinstance(content, dict):
-            raise UserError(f"{path} is not {self.name}. {self.remake}")
+            raise Unreadable(f"{path} is not {self.name}. {self.remake}")
         version = content.get("format", UNVERSIONED)
         maker = f"hpa-kit {content['kit']}" if "kit" in content else "hpa-kit 0.1"
         if not isinstance(version, int) or version > self.version:
@@ -70,7 +74,7 @@ class Format:
                 f"{kit.__version__}, which reads formats up to {self.version}: update it."
             )
         if version < self.oldest:
-            raise UserError(
+            raise Unreadable(
                 f"{path} is {self.name} of format {version}, written by {maker}, which hpa-kit "
                 f"{kit.__version__} no longer reads. {self.remake}"
             )

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError, field_serializer, field_validator
 from pydantic.dataclasses import dataclass
 
-from kit.core.errors import UserError
-from kit.core.formats import Floats, Format
+from kit.core.formats import Floats, Format, Unreadable
 from kit.ensemble.combine import Average, Stack, combine_test
 from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, Trial
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
@@ -226,14 +225,14 @@ class Decision:
 
     @classmethod
     def from_json(cls, content: Any, source: Path | str) -> "Decision":
-        """The decision that `as_json` wrote; `source` is named in the UserError for another one."""
+        """The decision that `as_json` wrote; Unreadable, naming `source`, for anything else."""
         try:
             return TypeAdapter(Decision).validate_python(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             reason = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{source} is damaged at {place}: {reason}. {FORMAT.remake}") from None
+            raise Unreadable(f"{source} is damaged at {place}: {reason}. {FORMAT.remake}") from None
 
     @field_serializer("thresholds", "oof_thresholds")
     def _by_class(self, thresholds: NDArray[np.float64]) -> dict[str, float]:
