@@ -21,7 +21,7 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.data.predictions import Predictions, write_predictions
-from kit.ensemble import Decision, Options, studies
+from kit.ensemble import Decision, Members, Options, Unseen, fit_decision, studies
 from kit.ensemble.averaging import as_averaged, own_noise
 from kit.ensemble.evaluate import judge
 from kit.ensemble.oof import Sample
@@ -455,3 +455,42 @@ def test_a_mistake_gets_one_line_and_writes_nothing(
     assert error.count("\n") == 1
     assert message in error
     assert not out.exists()
+
+
+# The library
+
+
+@pytest.mark.parametrize("policy", ["auto", "exact", "shrunk=7"])
+@pytest.mark.parametrize("models", [0, 1, 3])
+def test_the_command_and_the_library_find_the_same_decision(
+    inputs: TuneInputs,
+    tests: tuple[Path, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    policy: str,
+    models: int,
+) -> None:
+    out = tmp_path / "decision.json"
+    words = [*given(inputs, tests[:models]), "--out", str(out), "--policy", policy]
+    assert kit(monkeypatch, capsys, *words)[0] == 0
+    read = Decision.load(out)
+    members = Members(
+        ids=np.array(IDS, dtype=object),
+        labels=SAMPLE.labels,
+        fold=SAMPLE.fold,
+        group=np.arange(90),
+        probs=SAMPLE.probs[None],
+        names=("oof",),
+        class_keys=FLOWERS,
+    )
+    by_fold = tuple(draw_test(fold)[None] for fold in range(models))
+    unseen = Unseen(np.array(TEST_IDS, dtype=object), by_fold) if models else None
+    fitted = fit_decision(members, unseen, Options(policy=policy))
+    made = fitted.decision
+    np.testing.assert_array_equal(made.thresholds, read.thresholds)
+    np.testing.assert_array_equal(made.oof_thresholds, read.oof_thresholds)
+    assert (made.chosen, made.worth) == (read.chosen, read.worth)
+    if unseen is not None:
+        labels = made.decide(by_fold[0][0] if models == 1 else [probs[0] for probs in by_fold])
+        np.testing.assert_array_equal(labels, read.decide(unseen))
