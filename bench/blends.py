@@ -1,10 +1,10 @@
-"""What each way to blend is worth on fresh rows, and whether the estimate of it is right.
+"""Score of each blend method on fresh rows, and how accurate `auto`'s expected score is.
 
     python bench/blends.py [--worlds 4]
 
-Eight simulated models of a training set of the real competition's size: models that differ in what
-they see, and models that differ in noise alone. For each method its score on a fresh test set, for
-`auto` also what the nested cross-fitting promised before. All seeded.
+Eight simulated models and a training set of the real competition's size: models that differ in what
+they see, and models that differ only in noise. Reports each method's score on a fresh test set and,
+for `auto`, the expected score from nested cross-fitting. All seeded.
 """
 
 import argparse
@@ -25,7 +25,7 @@ MODELS = 8
 
 
 def fresh_scores(world: SimulatedBlend) -> dict[str, float]:
-    """Macro-F1 on the fresh rows: each method under fold-mean cuts, then `auto` and its promise."""
+    """Macro-F1 on the fresh rows: each method under fold-mean thresholds, then `auto`."""
     found = {}
     fits = Fits(world.members)
     for name in METHODS:
@@ -40,14 +40,14 @@ def fresh_scores(world: SimulatedBlend) -> dict[str, float]:
         len(world.test_labels),
         "thresholds",
     )
-    say(f"  auto took {solved.method} and {solved.policy.title}")
+    say(f"  auto chose {solved.method} and {solved.policy.title}")
     found["auto"] = macro_f1(world.test_labels, decide(solved.test, solved.cuts))
-    found["auto's promise"] = solved.estimate.score.expected
+    found["auto, expected"] = solved.estimate.score.expected
     return found
 
 
 def as_table(rows: Mapping[str, Sequence[dict[str, float]]]) -> str:
-    """Markdown: a line a kind of models, the mean over its worlds."""
+    """Markdown: one line per kind of models, averaged over its worlds."""
     titles = list(next(iter(rows.values()))[0])
     lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for name, worlds in rows.items():
@@ -59,11 +59,11 @@ def as_table(rows: Mapping[str, Sequence[dict[str, float]]]) -> str:
 def main() -> None:
     """Simulate, blend, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=4, help="competitions of each kind")
+    parser.add_argument("--worlds", type=int, default=4, help="competitions per kind of models")
     worlds = parser.parse_args().worlds
     rows: dict[str, list[dict[str, float]]] = {}
     for alike in (False, True):
-        name = f"models {'alike' if alike else 'that differ'}, {worlds} worlds"
+        name = f"{'similar' if alike else 'different'} models, {worlds} worlds"
         rows[name] = []
         for seed in range(worlds):
             rows[name].append(fresh_scores(simulate_models(seed, MODELS, alike)))

@@ -1,7 +1,7 @@
-"""TensorFlow's own kernels against XLA's on this machine: `python bench/compiler.py`.
+"""TensorFlow's own kernels compared with XLA on this machine: `python bench/compiler.py`.
 
-The reason behind `kit/training/backend.py`: prints images/s and start-up time of the `convnet`
-recipe under both, measured in turn in one process. Figures are good as ratios only.
+The evidence for `kit/training/backend.py`: prints images/s and start-up time of the `convnet`
+recipe under both, measured one after the other in one process. Only the ratios are meaningful.
 """
 
 import time
@@ -19,7 +19,7 @@ CHANNELS, CLASSES, STEPS = ("red", "green", "blue", "yellow"), 28, 30
 
 
 def main() -> None:
-    """Train the same few batches under each compiler and print both rates."""
+    """Train the same few batches with each compiler and print both rates."""
     recipe = recipes.get("convnet")
     rng = np.random.Generator(np.random.PCG64(0))
     shape = (recipe.batch, recipe.size, recipe.size, len(CHANNELS))

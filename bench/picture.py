@@ -13,7 +13,7 @@ TARGET = Path(__file__).parent.parent / "docs" / "cells.png"
 
 
 def main() -> None:
-    """Write docs/cells.png: twelve images that training left out, with the blend's labels."""
+    """Write docs/cells.png: twelve held-out images with the blend's labels."""
     competition = competitions.get("cells")
     workspace = Workspace.of(competition.name)
     cells = left_out_pictures(view_blend(competition, workspace, None), count=12)

@@ -1,16 +1,17 @@
-"""A folder with synthetic cells and their folds, which several scripts here train on."""
+"""A folder with synthetic cells and folds, shared by several scripts here."""
 
 from pathlib import Path
 
 from kit.competitions.cells import cells, generate_cells
 from kit.core.paths import Workspace
-from kit.data.folds_stage import fold_stage
+from kit.data.fold_table import FoldOptions
+from kit.stages.folds import fold_stage
 
 ROWS, PIXELS = 1400, 128
 
 
 def cells_in(folder: Path, folds: int, how: str = "stratified") -> Workspace:
-    """The folder's cells and folds, made when they are not there, and its places for runs."""
+    """The workspace in a folder, with cells and folds, created if missing."""
     workspace = Workspace(
         source=folder / "cells",
         stores=folder / "store",
@@ -19,5 +20,5 @@ def cells_in(folder: Path, folds: int, how: str = "stratified") -> Workspace:
         submissions=folder / "submissions",
     )
     generate_cells(workspace.source, 7, ROWS, 60, PIXELS)
-    fold_stage(cells, workspace, folds, seed=0, how=how)
+    fold_stage(cells, workspace, FoldOptions(folds, seed=0, how=how))
     return workspace

@@ -1,8 +1,8 @@
-"""Competitions made of numbers alone: labels like the real ones, and scores of models that err.
+"""Simulated competitions without images: realistic labels, and scores of imperfect models.
 
-Seeded, so that every figure drawn from them can be drawn again. The labels have the frequencies of
-the Human Protein Atlas competition and go together in a fixed way; a model's score for a label is
-its log-odds from one noisy measurement, and the noise has a part that is the model's own.
+Seeded, so that every figure can be reproduced. Labels have the frequencies of the Human Protein
+Atlas competition and fixed co-occurrences; a model's score for a label is its log-odds from one
+noisy measurement, and part of the noise is specific to the model.
 """
 
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Kind:
-    """What a simulated competition is like.
+    """The settings of a simulated competition.
 
-    `heavy` draws noise from Student's t with 4 degrees of freedom instead of a normal law;
-    `grouped` gives rows to groups of four on average, which share their labels and half of their
-    noise; `own` is the share of the noise's variance that is a fold model's own; `strength` how
-    many standard deviations of the noise a label moves its measurement by, on average.
+    `heavy` draws noise from Student's t with 4 degrees of freedom instead of a normal
+    distribution; `grouped` puts rows in groups of four on average, which share their labels and
+    half of their noise; `own` is the share of the noise variance that is specific to a fold model;
+    `strength` is the mean shift of a measurement by its label, in standard deviations of the noise.
     """
 
     heavy: bool = False
@@ -49,7 +49,7 @@ class Kind:
 class Simulated:
     """A training sample with out-of-fold scores, and a fresh test set.
 
-    `tests` are the probabilities of each fold's model for the test rows.
+    `tests` are each fold model's probabilities for the test rows.
     """
 
     sample: Sample
@@ -64,7 +64,7 @@ class Simulated:
 
 
 def simulate(kind: Kind, seed: int) -> Simulated:
-    """One competition of this kind; the same for the same seed."""
+    """One competition of this kind, determined by the seed."""
     rng = np.random.default_rng(seed)
     strength = np.clip(rng.normal(kind.strength, 0.5, CLASSES), 1.2, None)
     labels, group = draw_labels(rng, kind.rows, kind.grouped)
@@ -84,10 +84,10 @@ def simulate(kind: Kind, seed: int) -> Simulated:
 def draw_labels(
     rng: np.random.Generator, rows: int, grouped: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Labels (rows, classes) at the competition's rates, and each row's group, (rows,)."""
+    """Labels (rows, classes) with the competition's frequencies, and each row's group (rows,)."""
     sizes = rng.geometric(0.25, rows) if grouped else np.ones(rows, np.int64)
     group = np.repeat(np.arange(rows), sizes)[:rows]
-    # Which labels go together is the same in every competition.
+    # Label co-occurrences are the same in every competition.
     together = 0.35 * np.random.default_rng(0).normal(size=(CLASSES, 4))
     drive = rng.normal(size=(rows, 4)) @ together.T + rng.normal(size=(rows, CLASSES))
     drive /= np.sqrt((together**2).sum(axis=1) + 1)
@@ -97,7 +97,7 @@ def draw_labels(
 def draw_noise(
     rng: np.random.Generator, group: NDArray[np.int64], kind: Kind
 ) -> NDArray[np.float64]:
-    """Noise of variance one, (rows, classes), half of it common to a group."""
+    """Noise of unit variance, (rows, classes), half of it shared within a group."""
     shape = (len(group), CLASSES)
     own = _law(rng, shape, kind.heavy)
     if not kind.grouped:
@@ -108,7 +108,7 @@ def draw_noise(
 def deal_folds(
     rng: np.random.Generator, labels: NDArray[np.uint8], group: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Whole groups dealt to the folds in turn, those with the rarest label first, (rows,)."""
+    """Assign whole groups to folds round-robin, those with the rarest label first: (rows,)."""
     _, first = np.unique(group, return_index=True)
     rarest = np.where(labels[first] > 0, RATES, 2.0).argmin(axis=1)
     order = np.lexsort((rng.random(len(first)), RATES[rarest]))
@@ -128,16 +128,16 @@ def _mixed(
 
 
 def _law(rng: np.random.Generator, shape: tuple[int, ...], heavy: bool) -> NDArray[np.float64]:
-    """Noise of mean zero and variance one; Student's t with 4 degrees has variance two."""
+    """Noise of zero mean and unit variance; Student's t with 4 degrees has variance two."""
     return rng.standard_t(4, shape) / np.sqrt(2) if heavy else rng.normal(size=shape)
 
 
 def _scores(
     labels: NDArray[np.uint8], strength: NDArray[np.float64], noise: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Log-odds of a label after one measurement, `strength * label + noise`, as probabilities.
+    """Posterior probabilities of labels after one measurement, `strength * label + noise`.
 
-    Right if the noise is normal; with heavy tails a model that believes it normal.
+    Correct for normal noise; with heavy tails, the model wrongly assumes normal noise.
     """
     measured = strength * labels + noise
     odds = strength * measured - strength**2 / 2 + np.log(RATES / (1 - RATES))
@@ -146,7 +146,7 @@ def _scores(
 
 @dataclass(frozen=True)
 class SimulatedBlend:
-    """Several models' out-of-fold scores for one training set, and their scores on fresh rows.
+    """Several models' out-of-fold scores for one training set, and their scores for fresh rows.
 
     `test_probs` is float32 (models, rows, classes).
     """
@@ -157,11 +157,10 @@ class SimulatedBlend:
 
 
 def simulate_models(seed: int, models: int, alike: bool, rows: int = ROWS) -> SimulatedBlend:
-    """A training set and a test set seen by several models; the same for the same seed.
+    """A training set and a test set scored by several models, determined by the seed.
 
-    Half of the noise is common to all models. Models that are not alike differ in how well they
-    see each class, and in scale and offset of their logits; those that are alike differ in noise
-    alone.
+    All models share half of the noise. Models that are not `alike` differ in how well they see each
+    class, and in scale and offset of their logits; models that are differ only in noise.
     """
     rng = np.random.default_rng(seed)
     shape = (models, 1, CLASSES)

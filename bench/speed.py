@@ -1,7 +1,7 @@
 """How fast the kit's own stages are on this machine: `python bench/speed.py`.
 
-Prints one line a stage. Figures are for one run on one machine; compare them only with figures of
-the same run. What the README quotes was printed by this script.
+Prints one line per stage. Figures hold for one run on one machine; compare them only within a run.
+The README quotes this script's output.
 """
 
 import tempfile
@@ -21,12 +21,12 @@ from kit.data.batches import read_batch
 from kit.data.folds import make_folds
 from kit.data.store import pack
 
-# Rows and classes of the real competition, for the stages whose cost depends on them alone.
+# Rows and classes of the real competition, for stages whose cost depends only on them.
 ROWS, CLASSES = 31_072, 28
 
 
 def timed(what: str, count: int, unit: str, work: Callable[[], object]) -> None:
-    """Do the work once and print its rate."""
+    """Run the work once and print its rate."""
     begun = time.perf_counter()
     work()
     seconds = time.perf_counter() - begun

@@ -1,11 +1,11 @@
-"""The students' two systems side by side on synthetic cells: batch-wise F1 by epoch, as a picture.
+"""Plots batch-wise F1 by epoch of the students' two systems on synthetic cells.
 
     python bench/students.py FOLDER [--epochs 20] [--out docs/students.png]
 
-Both recipes as they are, but small and short: 75 pixels, no ImageNet weights, and so no frozen
-epochs, 20 steps an epoch, and the students' split: a random fifth of the rows for validation. The
-curves are micro-F1 on batches, which is what the students reported, and not the competition's
-macro-F1; beside them stands the macro-F1 of the same epochs at probability 0.2, their cut.
+Both recipes unchanged but small and short: 75 pixels, no ImageNet weights and hence no frozen
+epochs, 20 steps per epoch, and the students' split, a random fifth of the rows for validation. The
+curves are micro-F1 on batches, as the students reported, not the competition's macro-F1. The table
+adds the macro-F1 at their threshold, a probability of 0.2.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from kit.competitions.cells import cells
 from kit.competitions.exact import decide
 from kit.competitions.metrics import batch_f1, macro_f1
 from kit.core.paths import Workspace
-from kit.core.terminal import say
+from kit.core.terminal import TERMINAL, say
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
 from kit.recipes import recipes
@@ -31,19 +31,19 @@ CUT = 0.2
 
 
 def train_both(folder: Path, epochs: int) -> tuple[Workspace, list[Run]]:
-    """Train both systems on four fifths of the cells."""
+    """Train both systems on 80% of the cells."""
     from kit.training.train import train
 
     workspace = cells_in(folder, 5, "random")
     runs = []
     for name in SYSTEMS:
         recipe = with_settings(recipes.get(name), [*SETTINGS, f"epochs={epochs}"])
-        runs.append(train(cells, workspace, recipe, [0]))
+        runs.append(train(cells, workspace, recipe, [0], reporter=TERMINAL))
     return workspace, runs
 
 
 def draw(runs: list[Run], out: Path) -> None:
-    """Batch-wise F1 of training and validation by epoch, a panel a system."""
+    """Plot batch-wise F1 in training and validation by epoch, one panel per system."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -65,10 +65,10 @@ def draw(runs: list[Run], out: Path) -> None:
 
 
 def main() -> None:
-    """Train, draw, and print both scores of each system."""
+    """Train, plot, and print both scores of each system."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where cells and runs are kept")
-    parser.add_argument("--epochs", type=int, default=20, help="of 20 steps of 10 images each")
+    parser.add_argument("folder", type=Path, help="folder for cells and runs")
+    parser.add_argument("--epochs", type=int, default=20, help="each of 20 steps of 10 images")
     parser.add_argument("--out", type=Path, default=Path("docs/students.png"))
     asked = parser.parse_args()
     workspace, runs = train_both(asked.folder, asked.epochs)

@@ -1,13 +1,14 @@
-"""Which thresholds hold on the test set, and whether the promised interval does.
+"""Test scores of threshold policies, and coverage of the expected score's interval.
 
     python bench/thresholds.py --oof DIR      every protocol; without --oof all but (a) and (b)
     python bench/thresholds.py --only c       one of them: a, b, c, d or promises
 
-Protocols: (a) a real competition in miniature: DIR with `train.csv`, `folds.csv`, `solution.csv`,
-and for each model `NAME.oof.parquet` and `NAME.test.parquet`; (b) its out-of-fold rows halved at
-random twenty times, fitted on one half and scored on the other; (c) simulated competitions of the
-real one's size, with normal and with heavy-tailed noise, and a fresh test set; (d) the same with
-test scores averaged over five models of which a part of the noise is their own. All seeded.
+Protocols: (a) a small version of a real competition: DIR with `train.csv`, `folds.csv`,
+`solution.csv`, and for each model `NAME.oof.parquet` and `NAME.test.parquet`; (b) its out-of-fold
+rows split at random into halves twenty times, fitted on one half and scored on the other; (c)
+simulated competitions of the real one's size, with normal and with heavy-tailed noise, and a fresh
+test set; (d) the same with test scores averaged over five models, each with noise of its own;
+`promises`: coverage of the interval. All seeded.
 """
 
 import argparse
@@ -43,7 +44,7 @@ Scores = dict[str, float]
 
 @dataclass(frozen=True)
 class Real:
-    """One model, or their blend, on the competition in miniature."""
+    """One model, or the blend, on the small version of the real competition."""
 
     name: str
     sample: Sample
@@ -80,7 +81,7 @@ def on_the_test_set(real: Real) -> Scores:
 
 
 def on_the_other_half(job: tuple[Real, int]) -> Scores:
-    """Protocol (b): fitted on a random half of the out-of-fold rows, scored on the other."""
+    """Protocol (b): fitted on a random half of the out-of-fold rows, scored on the other half."""
     real, seed = job
     order = np.random.default_rng(seed).permutation(len(real.sample.labels))
     half = order < len(order) // 2
@@ -93,8 +94,8 @@ def on_the_other_half(job: tuple[Real, int]) -> Scores:
 def on_fresh_rows(job: tuple[Kind, int]) -> Scores:
     """Protocols (c) and (d): fitted out of fold, scored on a fresh test set.
 
-    The others decide by the mean of probabilities, as one does without a second thought; `auto`
-    by the mean of logits, with cuts found on scores as averaging leaves them.
+    `auto` applies its thresholds to the mean of logits and fits them on scores with the variance
+    of averaged scores; the others use the mean of probabilities, as is common practice.
     """
     world = simulate(*job)
     mean = world.mean_of_probs()
@@ -107,7 +108,7 @@ def on_fresh_rows(job: tuple[Kind, int]) -> Scores:
 
 @dataclass(frozen=True)
 class Promise:
-    """What was promised before grading, and what came."""
+    """The expected score and its interval, and the graded score."""
 
     expected: float
     interval: tuple[float, float]
@@ -147,7 +148,7 @@ def _as_averaged(world: Simulated) -> Sample:
 
 
 def mean_scores(each: Sequence[Scores]) -> Scores:
-    """The mean of every column."""
+    """The mean of each column."""
     return {title: float(np.mean([scores[title] for scores in each])) for title in each[0]}
 
 
@@ -178,25 +179,25 @@ def _worlds(letter: str, count: int, shares: Sequence[float]) -> dict[str, Score
         for heavy in (False, True):
             name = f"{letter} {'heavy-tailed' if heavy else 'normal'} noise, {count} worlds"
             if own:
-                name += f", {own:.0%} a model's own"
+                name += f", {own:.0%} model-specific"
             jobs = [(Kind(heavy=heavy, own=own), seed) for seed in range(count)]
             rows[name] = mean_scores(on_all_cores(name, on_fresh_rows, jobs, 10**6))
     return rows
 
 
 def promises() -> dict[str, list[Promise]]:
-    """A hundred promises without groups and a hundred with, half of each under heavy tails."""
+    """A hundred competitions without groups and a hundred with, half of each with heavy tails."""
     found: dict[str, list[Promise]] = defaultdict(list)
     for grouped in (False, True):
         kinds = [Kind(heavy=seed % 4 >= 2, grouped=grouped) for seed in range(PROMISES)]
         jobs = [(kind, 1000 + seed) for seed, kind in enumerate(kinds)]
-        name = "rows in groups of four on average" if grouped else "every row by itself"
+        name = "rows in groups of four on average" if grouped else "independent rows"
         found[name] = on_all_cores(f"promises, {name}", promise, jobs, 10**6)
     return found
 
 
 def as_table(rows: dict[str, Scores]) -> str:
-    """Markdown: a line a protocol, the best in bold."""
+    """Markdown: one line per protocol, the best score in bold."""
     titles = list(next(iter(rows.values())))
     lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for name, scores in rows.items():
@@ -207,9 +208,9 @@ def as_table(rows: dict[str, Scores]) -> str:
 
 
 def promises_as_table(found: dict[str, list[Promise]]) -> str:
-    """Markdown: how often the interval held, and how far off the expected score was."""
+    """Markdown: coverage of the interval, and the error of the expected score."""
     lines = [
-        "| | kept | expected minus score, mean | the same, standard deviation | interval's width |",
+        "| | covered | expected minus score, mean | standard deviation | mean interval width |",
         "|---|---|---|---|---|",
     ]
     for name, each in found.items():
@@ -222,11 +223,11 @@ def promises_as_table(found: dict[str, list[Promise]]) -> str:
 
 
 def main() -> None:
-    """Run the protocols that were asked for, and print or write their tables."""
+    """Run the selected protocols; print their tables and write them if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--oof", type=Path, help="folder of a real competition in miniature")
+    parser.add_argument("--oof", type=Path, help="folder with a small real competition")
     parser.add_argument("--only", choices=["a", "b", "c", "d", "promises"])
-    parser.add_argument("--out", type=Path, help="write the tables here as well")
+    parser.add_argument("--out", type=Path, help="also write the tables to this file")
     asked = parser.parse_args()
     protocols: dict[str, Callable[[], str]] = {
         "c": lambda: as_table(protocol_c()),

@@ -1,11 +1,11 @@
-"""What oversampling, losses, averaged weights, views, sizes and blends gain on synthetic cells.
+"""Gains of oversampling, losses, averaged weights, views, sizes and blends on synthetic cells.
 
     python bench/training.py FOLDER [--seeds 3] [--epochs 16]
 
-Trains the variants of one small network that `RUNS` lists, each with several seeds and the same
-number of steps, and compares them in pairs: cross-fitted macro-F1, and the mean F1 of the rarest
-classes. FOLDER keeps cells and runs: stopped, the script goes on where it was. Figures are
-differences between the two sides; the interval resamples seeds and groups of rows.
+Trains the variants in `RUNS` of one small network, each with several seeds and the same number of
+steps, and compares them in pairs: cross-fitted macro-F1, and mean F1 of the rarest classes. FOLDER
+keeps cells and runs. Safe to interrupt; rerun to resume. Figures are differences between the two
+sides; the 95% CI resamples seeds and groups of rows.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from places import cells_in
 
 from kit.competitions.cells import cells
 from kit.competitions.metrics import macro_f1
-from kit.core.terminal import say
+from kit.core.terminal import TERMINAL, say
 from kit.data.folds import Folds, read_folds
 from kit.data.predictions import to_logits, to_probs
 from kit.data.runs import Run
@@ -31,11 +31,11 @@ from kit.recipes import recipes
 from kit.recipes.base import with_settings
 
 FOLDS = 3
-# The classes that fewer than this share of the rows have.
+# Classes with a smaller share of the rows than this are rare.
 RARE = 0.03
 DRAWS = 2000
 
-# All see as many images: 29 batches of 32 are one pass over two thirds of the rows.
+# All see the same number of images: 29 batches of 32 are one pass over two thirds of the rows.
 SHARED = (
     *("sampling=none", "steps=29", "batch=32", "optimizer=adamw", "learning_rate=2e-3"),
     *("schedule=cosine", "warmup=0.1", "keep=last"),
@@ -54,30 +54,30 @@ RUNS: Mapping[str, tuple[str, ...]] = {
     "96 pixels": ("convnet", "size=96"),
     "gapnet": ("gapnet", "size=64", "dropout=0", "learning_rate=1.5e-3"),
 }
-# What is compared: a title, then either side as runs to blend, `+1` meaning the next seed.
+# Comparisons: a title, then each side as runs to blend; `+1` means the next seed.
 PAIRS: tuple[tuple[str, Sequence[str], Sequence[str]], ...] = (
-    ("repeat-factor oversampling, against none", ["plain"], ["repeat"]),
-    ("rows by inverse frequency, against each once", ["plain"], ["inverse"]),
-    ("focal loss, against BCE", ["plain"], ["focal"]),
-    ("asymmetric loss, against BCE", ["plain"], ["asymmetric"]),
-    ("focal and Lovász half each, against BCE", ["plain"], ["lovasz"]),
-    ("focal summed over classes and Lovász, as the first place, against BCE", ["plain"], ["first"]),
-    ("averaged weights (EMA), against the last", ["plain"], ["ema"]),
-    ("eight views (TTA), against one", ["plain"], ["views"]),
-    ("96 pixels, against 64", ["plain"], ["96 pixels"]),
-    ("64 and 96 pixels blended, against 96", ["96 pixels"], ["plain", "96 pixels"]),
+    ("repeat-factor oversampling vs none", ["plain"], ["repeat"]),
+    ("sampling by inverse frequency vs every row once", ["plain"], ["inverse"]),
+    ("focal loss vs BCE", ["plain"], ["focal"]),
+    ("asymmetric loss vs BCE", ["plain"], ["asymmetric"]),
+    ("0.5 focal + 0.5 Lovász vs BCE", ["plain"], ["lovasz"]),
+    ("focal summed over classes + Lovász (first place) vs BCE", ["plain"], ["first"]),
+    ("averaged weights (EMA) vs last", ["plain"], ["ema"]),
+    ("eight views (TTA) vs one", ["plain"], ["views"]),
+    ("96 pixels vs 64", ["plain"], ["96 pixels"]),
+    ("64 and 96 pixels blended vs 96", ["96 pixels"], ["plain", "96 pixels"]),
     (
-        "64 and 96 pixels blended, against two seeds of 96",
+        "64 and 96 pixels blended vs two seeds of 96",
         ["96 pixels", "96 pixels+1"],
         ["plain", "96 pixels"],
     ),
-    ("three models blended, against the best of them", ["best"], ["plain", "96 pixels", "gapnet"]),
+    ("three models blended vs the best of them", ["best"], ["plain", "96 pixels", "gapnet"]),
 )
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The labels of the cells' training rows, their folds, and every run by name and seed."""
+    """Labels and folds of the training rows, and every run by name and seed."""
 
     labels: NDArray[np.uint8]
     folds: Folds
@@ -86,7 +86,7 @@ class Bench:
     seeds: int
 
     def sample(self, names: Sequence[str], seed: int) -> Sample:
-        """The rows under the mean of these runs' logits; `+1` takes the next seed."""
+        """A sample with the mean logits of these runs; `+1` takes the next seed."""
         logits = []
         for name in names:
             base, _, step = name.partition("+")
@@ -96,11 +96,11 @@ class Bench:
         return Sample(self.labels, probs, self.folds.fold, self.group)
 
     def decisions(self, names: Sequence[str], seed: int) -> NDArray[np.uint8]:
-        """Every row decided by cuts fitted on the other folds, (rows, classes)."""
+        """Labels for every row by thresholds fitted on the other folds, (rows, classes)."""
         return judge(self.sample(names, seed), find_policy("fold-mean")).decisions
 
     def best_single(self, names: Sequence[str]) -> str:
-        """Of these runs the one with the best mean cross-fitted macro-F1 over the seeds."""
+        """The run with the best cross-fitted macro-F1, averaged over seeds."""
 
         def mean(name: str) -> float:
             scores = [
@@ -114,7 +114,7 @@ class Bench:
 def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
     """Draw the cells, fold them, and train every run with every seed."""
     # Keras is imported by the trainer, and only here.
-    from kit.training.again import predict_again
+    from kit.training.predict_run import predict_run
     from kit.training.train import train
 
     workspace = cells_in(folder, FOLDS)
@@ -124,11 +124,11 @@ def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
             everything = [*SHARED, *settings, f"epochs={epochs}", f"seed={seed}"]
             chosen = with_settings(recipes.get(recipe), everything)
             if chosen.tta > 1:
-                runs[name, seed] = predict_again(
-                    cells, workspace, runs["plain", seed].name, chosen.tta
+                runs[name, seed] = predict_run(
+                    cells, workspace, runs["plain", seed].name, chosen.tta, TERMINAL
                 )
             else:
-                runs[name, seed] = train(cells, workspace, chosen)
+                runs[name, seed] = train(cells, workspace, chosen, reporter=TERMINAL)
     table = cells.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table)
     group = np.unique(np.asarray(folds.group), return_inverse=True)[1].astype(np.int64)
@@ -136,7 +136,7 @@ def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
 
 
 def compare(bench: Bench, first: Sequence[str], second: Sequence[str]) -> list[str]:
-    """The cells of one line: macro-F1 of the first side, and what the second adds to both."""
+    """The cells of one line: both scores of the first side, and the gain of the second."""
     sides = [
         [
             Counts.of(bench.labels, bench.decisions(names, seed), bench.group)
@@ -158,7 +158,7 @@ def compare(bench: Bench, first: Sequence[str], second: Sequence[str]) -> list[s
 def _interval(
     sides: Sequence[Sequence[Counts]], score: Callable[[NDArray[np.float64]], np.floating]
 ) -> tuple[float, float]:
-    """The middle 95 % of the difference in means, seeds and groups drawn anew for both alike."""
+    """95% CI of the difference in means, resampling seeds and groups jointly for both sides."""
     rng = np.random.Generator(np.random.PCG64(0))
     groups, seeds = len(sides[0][0].by_group), len(sides[0])
     differences = []
@@ -177,14 +177,14 @@ def _interval(
 def main() -> None:
     """Train, compare, print the table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where cells and runs are kept")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
+    parser.add_argument("folder", type=Path, help="folder for cells and runs")
+    parser.add_argument("--seeds", type=int, default=3, help="training runs per variant")
     parser.add_argument("--epochs", type=int, default=16, help="passes over the training rows")
     asked = parser.parse_args()
     bench = train_all(asked.folder, asked.seeds, asked.epochs)
     rare = int((bench.labels.mean(axis=0) < RARE).sum())
     say(f"{len(bench.labels)} rows, {FOLDS} folds, {asked.seeds} seeds, {rare} rare classes")
-    say("| | macro-F1 before | gain | by seed | rare F1 before | gain | by seed |")
+    say("| | macro-F1 before | gain (95% CI) | per seed | rare F1 before | gain | per seed |")
     say("|---|---|---|---|---|---|---|")
     for title, first, second in PAIRS:
         named = [bench.best_single(second)] if list(first) == ["best"] else first

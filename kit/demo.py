@@ -13,21 +13,22 @@ from kit.competitions.registry import competitions
 from kit.core.disk import write_text
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.progress import duration
-from kit.core.terminal import say, table
-from kit.data.folds_stage import fold_stage
+from kit.core.terminal import TERMINAL, say, table
+from kit.data.fold_table import FoldOptions
 from kit.data.runs import open_run
 from kit.ensemble import Decision
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.report.html import write_report
 from kit.stages.blend import blend_stage
-from kit.submission.stage import submit_stage
+from kit.stages.folds import fold_stage
+from kit.stages.submit import submit_stage
 from kit.submission.write import Submission
 from kit.training.train import train
 
 
 @dataclass(frozen=True)
-class Entry:
+class DemoRun:
     """One run of the demonstration: a recipe, its size, and what is changed in it."""
 
     recipe: str
@@ -43,7 +44,7 @@ class DemoPlan:
     n_test: int
     cell_size: int
     folds: int
-    entries: tuple[Entry, ...]
+    runs: tuple[DemoRun, ...]
     seed: int = 0
 
 
@@ -63,10 +64,10 @@ FULL = DemoPlan(
     n_test=700,
     cell_size=128,
     folds=3,
-    entries=(
-        Entry("convnet", 64, (*_SHORT, "epochs=20", "learning_rate=2e-3")),
-        Entry("convnet", 96, (*_SHORT, "epochs=12", "learning_rate=2e-3")),
-        Entry(
+    runs=(
+        DemoRun("convnet", 64, (*_SHORT, "epochs=20", "learning_rate=2e-3")),
+        DemoRun("convnet", 96, (*_SHORT, "epochs=12", "learning_rate=2e-3")),
+        DemoRun(
             "gapnet", 64, (*_SHORT, "epochs=14", "learning_rate=1.5e-3", "dropout=0", "batch=32")
         ),
     ),
@@ -79,15 +80,15 @@ def run_demo(plan: DemoPlan) -> None:
     competition = competitions.get("cells")
     workspace = Workspace.of(competition.name)
     _step(1, f"{plan.n_train} + {plan.n_test} synthetic images, {plan.cell_size} pixels")
-    generate_cells(workspace.source, plan.seed, plan.n_train, plan.n_test, plan.cell_size)
+    generate_cells(workspace.source, plan.seed, plan.n_train, plan.n_test, plan.cell_size, TERMINAL)
     _step(2, f"{plan.folds} folds, every label stratified, antibodies kept whole")
-    fold_stage(competition, workspace, plan.folds, plan.seed)
-    _step(3, f"{len(plan.entries)} models, each trained {plan.folds} times")
+    fold_stage(competition, workspace, FoldOptions(plan.folds, plan.seed))
+    _step(3, f"{len(plan.runs)} models, each trained {plan.folds} times")
     names = []
-    for entry in plan.entries:
-        settings = (*entry.settings, f"size={entry.size}")
-        recipe = with_settings(recipes.get(entry.recipe), settings)
-        names.append(train(competition, workspace, recipe).name)
+    for run in plan.runs:
+        settings = (*run.settings, f"size={run.size}")
+        recipe = with_settings(recipes.get(run.recipe), settings)
+        names.append(train(competition, workspace, recipe, reporter=TERMINAL).name)
     _step(4, "blend, thresholds, submission")
     made, written = blend_stage(competition, workspace, names, name=None)
     _step(5, "grade: the local grader has the labels that the kit never saw")

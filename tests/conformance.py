@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.models.build import build_model
-from kit.models.losses import build_loss
+from kit.models.losses import build_loss, parse_loss
 from kit.models.registry import backbones
 from kit.recipes.base import Recipe, with_settings
 
@@ -81,7 +81,7 @@ def _step_lowers_the_loss(
     The same drops out in both; the weights are the old ones after a step that does not.
     """
     optimizer = keras.optimizers.SGD(1.0, global_clipnorm=length)
-    model.compile(optimizer, build_loss("bce"), run_eagerly=EAGER)
+    model.compile(optimizer, build_loss(parse_loss("bce")), run_eagerly=EAGER)
     states = [(v, keras.ops.convert_to_numpy(v)) for v in model.variables if "seed" in v.path]
     weights = model.get_weights()
     # Each call returns the loss before its own step.

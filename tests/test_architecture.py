@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "competitions": {"core"},
     "data": {"core", "competitions"},
     "models": {"core"},
-    "recipes": {"core", "models"},
+    "recipes": {"core", "data", "models"},
     "training": {"core", "competitions", "data", "models", "recipes"},
     "ensemble": {"core", "competitions", "data"},
     "kaggle": {"core"},
@@ -42,7 +42,33 @@ MAY_IMPORT = {
         "submission",
         "kernel",
     },
+    "stages": {
+        "core",
+        "competitions",
+        "data",
+        "models",
+        "recipes",
+        "training",
+        "ensemble",
+        "kaggle",
+        "submission",
+        "kernel",
+        "report",
+    },
 }
+# Work in these rooms returns values and takes a `Reporter`; printing is for the stages.
+SILENT_ROOMS = (
+    "competitions",
+    "data",
+    "models",
+    "recipes",
+    "training",
+    "kaggle",
+    "kernel",
+    "report",
+    "ensemble",
+    "submission",
+)
 MODULES = sorted(KIT.rglob("*.py"))
 
 
@@ -87,6 +113,35 @@ def test_no_import_points_back(path: Path) -> None:
         return  # commands, cli and demo see everything, __init__ and __main__ at most the cli
     rooms = {name.split(".")[1] for name in imported(path)} - {room}
     assert rooms <= MAY_IMPORT[room]
+
+
+def prints(path: Path) -> bool:
+    """Whether a file prints: by the kit's terminal, or by Python's own means."""
+    code = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))}
+    if any(line.startswith("print(") for line in code) or {"sys.stdout", "sys.stderr"} & code:
+        return True
+    return "kit.core.terminal" in imported(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("print('done')", True),
+        ("import sys; sys.stdout.write('done')", True),
+        ("def late(): from kit.core.terminal import say", True),
+        ("from kit.core import terminal", True),
+        ("from kit.core.progress import SILENT", False),
+        ("text = 'print(1)'", False),
+    ],
+)
+def test_every_way_to_print_is_seen(tmp_path: Path, line: str, found: bool) -> None:
+    (tmp_path / "one.py").write_text(line)
+    assert prints(tmp_path / "one.py") == found
+
+
+@pytest.mark.parametrize("room", SILENT_ROOMS)
+def test_work_prints_nothing(room: str) -> None:
+    assert [str(path) for path in (KIT / room).rglob("*.py") if prints(path)] == []
 
 
 def test_no_two_modules_import_each_other() -> None:

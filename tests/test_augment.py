@@ -15,7 +15,7 @@ from kit.data.augment import (
     Augmentation,
     apply_symmetry,
     draw_symmetries,
-    find_augmentation,
+    parse_augmentation,
     variation_rng,
 )
 from kit.data.geometry import Moves, Placement, draw_placement, place
@@ -90,14 +90,14 @@ def test_symmetries_follow_from_seed_and_epoch_and_are_all_used() -> None:
 
 def test_the_symmetries_of_an_epoch_are_those_they_have_always_been() -> None:
     assert draw_symmetries(12, seed=1, epoch=2).tolist() == GOLDEN
-    assert find_augmentation("symmetries").symmetries(12, 1, 2).tolist() == GOLDEN
+    assert parse_augmentation("symmetries").symmetries(12, 1, 2).tolist() == GOLDEN
 
 
 def test_flip_or_turn_is_one_of_five_and_leaves_no_image_as_it_is() -> None:
-    drawn = find_augmentation("flip_or_turn").symmetries(500, seed=1, epoch=2)
+    drawn = parse_augmentation("flip_or_turn").symmetries(500, seed=1, epoch=2)
     assert drawn.dtype == np.int64
     assert set(drawn.tolist()) == set(FLIPS_AND_TURNS)
-    assert drawn.tolist() != find_augmentation("flip_or_turn").symmetries(500, 1, 3).tolist()
+    assert drawn.tolist() != parse_augmentation("flip_or_turn").symmetries(500, 1, 3).tolist()
     image = image_of(3, 1)
     shown = {apply_symmetry(image, number).tobytes() for number in FLIPS_AND_TURNS}
     turns = [np.rot90(image, quarters) for quarters in (1, 2, 3)]
@@ -106,28 +106,33 @@ def test_flip_or_turn_is_one_of_five_and_leaves_no_image_as_it_is() -> None:
 
 @pytest.mark.parametrize("text", ["none", "rotate", "gain+noise"])
 def test_without_a_name_for_it_no_image_is_flipped(text: str) -> None:
-    assert find_augmentation(text).symmetries(3, 0, 0).tolist() == [0, 0, 0]
+    assert parse_augmentation(text).symmetries(3, 0, 0).tolist() == [0, 0, 0]
 
 
 # Names
 
 
 def test_names_and_numbers_become_bounds_in_any_order() -> None:
-    expected = Augmentation("symmetries", Moves(crop=0.6, rotate=15), Light(gain=0.3))
-    assert find_augmentation("symmetries+crop(0.6)+rotate+gain(change=0.3)") == expected
-    assert find_augmentation("gain(.3) + rotate + crop(0.6) + symmetries") == expected
+    moves, light = Moves(crop=0.6, rotate=15), Light(gain=0.3)
+    for text in (
+        "symmetries+crop(0.6)+rotate+gain(change=0.3)",
+        "gain(.3) + rotate + crop(0.6) + symmetries",
+    ):
+        parsed = parse_augmentation(text)
+        assert parsed == Augmentation("symmetries", moves, light, text)
+        assert str(parsed) == text
 
 
 def test_every_name_changes_an_image_and_no_other_than_its_own() -> None:
     image = image_of(16, 4)
     for name in NAMED:
-        augmentation = find_augmentation(name)
+        augmentation = parse_augmentation(name)
         assert augmentation.varies
         seen = {augmentation.vary(image, rng_of(seed)).tobytes() for seed in range(20)}
         assert len(seen) > 1, name
     for name in ("none", "symmetries", "flip_or_turn"):
-        assert not find_augmentation(name).varies
-        assert find_augmentation(name).vary(image, rng_of(0)) is image
+        assert not parse_augmentation(name).varies
+        assert parse_augmentation(name).vary(image, rng_of(0)) is image
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,7 @@ def test_every_name_changes_an_image_and_no_other_than_its_own() -> None:
 )
 def test_what_does_not_go_is_told_in_one_line(text: str, message: str) -> None:
     with pytest.raises(UserError) as raised:
-        find_augmentation(text)
+        parse_augmentation(text)
     assert str(raised.value) == message
 
 
@@ -168,7 +173,7 @@ def test_what_does_not_go_is_told_in_one_line(text: str, message: str) -> None:
 def test_an_image_keeps_its_shape_and_the_original_its_pixels(channels: int) -> None:
     image = image_of(20, channels)
     before = image.copy()
-    varied = find_augmentation(EVERYTHING).vary(image, rng_of(3))
+    varied = parse_augmentation(EVERYTHING).vary(image, rng_of(3))
     assert varied.shape == image.shape
     assert varied.dtype == np.uint8
     assert varied.tobytes() != before.tobytes()
@@ -178,12 +183,12 @@ def test_an_image_keeps_its_shape_and_the_original_its_pixels(channels: int) -> 
 def test_strengths_of_nothing_leave_every_byte() -> None:
     text = "crop(1)+" + "+".join(f"{name}(0)" for name in NAMED if name != "crop")
     image = image_of(16, 4)
-    assert not find_augmentation(text).varies
-    assert find_augmentation(text).vary(image, rng_of(0)).tobytes() == image.tobytes()
+    assert not parse_augmentation(text).varies
+    assert parse_augmentation(text).vary(image, rng_of(0)).tobytes() == image.tobytes()
 
 
 def test_an_image_is_varied_by_seed_epoch_and_position_alone() -> None:
-    image, augmentation = image_of(24, 4), find_augmentation(EVERYTHING)
+    image, augmentation = image_of(24, 4), parse_augmentation(EVERYTHING)
 
     def varied(seed: int, epoch: int, position: int) -> bytes:
         return augmentation.vary(image, variation_rng(seed, epoch, position)).tobytes()
@@ -246,7 +251,7 @@ def test_all_moves_are_one_interpolation_in_the_order_stated() -> None:
 
 def test_no_corner_is_black_however_an_image_is_moved() -> None:
     white = np.full((32, 32, 4), 255, np.uint8)
-    augmentation = find_augmentation("crop(0.05)+shift(0.5)+scale(0.9)+rotate(180)")
+    augmentation = parse_augmentation("crop(0.05)+shift(0.5)+scale(0.9)+rotate(180)")
     for seed in range(50):
         assert (augmentation.vary(white, rng_of(seed)) == 255).all()
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kit.data.augment import apply_symmetry, as_pixels, find_augmentation, variation_rng
+from kit.data.augment import apply_symmetry, as_pixels, parse_augmentation, variation_rng
 from kit.data.batches import EpochPlan, read_batch, read_planned
+from kit.data.mixing import Mix, parse_mix
 from kit.data.stacked import Images, Stacked
 from kit.training.batches import EpochBatches
-from kit.training.mixing import Mix, find_mix
 
 VARIED = "symmetries+crop+rotate+gain+noise+channel_dropout+cutout"
 
@@ -24,7 +24,7 @@ def images_of(rows: int, size: int, channels: int) -> NDArray[np.uint8]:
 
 
 def planned(text: str, rows: NDArray[np.int64], seed: int = 1, epoch: int = 2) -> EpochPlan:
-    augmentation = find_augmentation(text)
+    augmentation = parse_augmentation(text)
     symmetries = augmentation.symmetries(len(rows), seed, epoch)
     return EpochPlan(rows, symmetries, augmentation, seed, epoch)
 
@@ -123,7 +123,7 @@ def test_a_step_is_its_part_of_the_plan_in_whatever_order_it_is_asked_for(text: 
 
 def test_a_mixed_step_is_its_part_of_the_plan_mixed_by_its_number() -> None:
     images, labels = images_of(6, 12, 4), np.eye(6, dtype=np.uint8)
-    mix = find_mix("mixup")
+    mix = parse_mix("mixup")
     batches, plan = batches_of(images, labels, VARIED, mix)
     for step in (3, 0):
         part = slice(4 * step, 4 * step + 4)

@@ -397,6 +397,6 @@ def test_thresholds_without_a_class_are_refused(
     saved = read_json(made.decision)
     del saved["thresholds"]["star"]
     write_json(made.decision, saved)
-    message = r"decision\.json is damaged at thresholds: not one threshold for each class\."
+    message = r"not as the kit writes it: thresholds: not one threshold for each class\."
     with pytest.raises(UserError, match=message):
         decision_of(made)

@@ -2,26 +2,35 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from kit.competitions.base import Competition
 from kit.core.errors import UserError
+from kit.core.suggest import Typed
 from kit.models.heads import HEADS
 from kit.models.losses import LOSSES
 from kit.models.registry import backbones
 from kit.models.stems import STEMS
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
-from kit.recipes.catalogue import print_models
+from kit.stages.models import models_stage
 
 RGB = ("red", "green", "blue")
 RGBY = (*RGB, "yellow")
 
 
+def of_kind(shapes: Competition, channels: tuple[str, ...], classes: int) -> Competition:
+    """A competition with these channels and so many classes."""
+    keys = tuple(str(number) for number in range(classes))
+    return replace(shapes, channels=channels, class_keys=keys, class_names=keys)
+
+
 def test_without_names_every_recipe_and_every_backbone_is_listed(
-    capsys: pytest.CaptureFixture[str],
+    shapes: Competition, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_models([], RGBY, 28)
+    models_stage(of_kind(shapes, RGBY, 28), [], Typed())
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert max(len(line) for line in lines) <= 140
     split = next(n for n, line in enumerate(lines) if line.startswith("Backbones"))
@@ -43,17 +52,19 @@ def test_without_names_every_recipe_and_every_backbone_is_listed(
 def test_the_tables_need_no_keras() -> None:
     code = (
         "import sys\n"
-        "from kit.recipes.catalogue import print_models\n"
-        "print_models([], ('grey',), 2)\n"
+        "from kit.competitions.hpa import hpa\n"
+        "from kit.core.suggest import Typed\n"
+        "from kit.stages.models import models_stage\n"
+        "models_stage(hpa, [], Typed())\n"
         "assert not {'keras', 'tensorflow', 'torch', 'jax', 'cv2'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_a_recipe_that_does_not_fit_the_channels_says_why_and_the_others_follow(
-    capsys: pytest.CaptureFixture[str],
+    shapes: Competition, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_models(["convnet_rgb", "convnet"], RGB, 5)
+    models_stage(of_kind(shapes, RGB, 5), ["convnet_rgb", "convnet"], Typed())
     lines = capsys.readouterr().out.splitlines()
     refused, built = (line.split() for line in lines[2:4])
     assert (refused[0], refused[-3:]) == ("convnet_rgb", ["does", "not", "fit"])
@@ -63,9 +74,9 @@ def test_a_recipe_that_does_not_fit_the_channels_says_why_and_the_others_follow(
     )
 
 
-def test_a_name_that_is_not_known_is_refused() -> None:
+def test_a_name_that_is_not_known_is_refused(shapes: Competition) -> None:
     with pytest.raises(UserError, match="Did you mean 'convnet'"):
-        print_models(["convnet", "convnt"], RGBY, 5)
+        models_stage(of_kind(shapes, RGBY, 5), ["convnet", "convnt"], Typed())
 
 
 def test_every_field_of_a_recipe_is_described() -> None:
@@ -74,10 +85,11 @@ def test_every_field_of_a_recipe_is_described() -> None:
 
 @pytest.mark.parametrize("name", ["convnet", "inceptionresnetv2"])
 def test_a_named_recipe_shows_every_setting_as_set_takes_it(
-    name: str, capsys: pytest.CaptureFixture[str]
+    name: str, shapes: Competition, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Channels that do not fit save the seconds in which a big network is built.
-    print_models([name], ("grey",) if name == "inceptionresnetv2" else RGBY, 28)
+    channels = ("grey",) if name == "inceptionresnetv2" else RGBY
+    models_stage(of_kind(shapes, channels, 28), [name], Typed())
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 100
     shown = [line.split()[0] for line in lines if line.startswith("  ") and "=" in line[:30]]
@@ -93,17 +105,18 @@ def test_a_named_recipe_shows_every_setting_as_set_takes_it(
         assert getattr(changed, key) == getattr(recipes.get(name), key)
 
 
-def test_settings_list_the_values_that_are_allowed(capsys: pytest.CaptureFixture[str]) -> None:
-    listed = {"augment": {"none": {}, "crop": {"area": 0.5}}, "mix": {"mixup": {"alpha": 0.2}}}
-    print_models(["inceptionresnetv2"], ("grey",), 28, listed)
+def test_settings_list_the_values_that_are_allowed(
+    shapes: Competition, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models_stage(of_kind(shapes, ("grey",), 28), ["inceptionresnetv2"], Typed())
     text = " ".join(capsys.readouterr().out.split())
     for allowed in (
         "(none, imagenet, a .keras or .weights.h5 file, a run)",
         f"({', '.join(STEMS)})",
         f"({', '.join(HEADS)})",
         "focal(gamma=2, alpha=-1)",
-        "(none, crop(area=0.5))",
-        "(mixup(alpha=0.2))",
+        "(none, symmetries, flip_or_turn, crop(area=0.5), shift(share=0.1),",
+        "(none, mixup(alpha=0.2), cutmix(alpha=1))",
         "(adam, adamw, sgd, lion)",
         "(whole number from 75)",
         "(whole number from 1, or none)",

@@ -102,17 +102,17 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
 @pytest.mark.parametrize(
     ("spoil", "words", "message"),
     [
-        (no_data, FOLDS, "train.csv does not exist. Make it: kit data --competition cells"),
-        (no_data, PACK, "train.csv does not exist. Make it: kit data --competition cells"),
-        (nothing, ("folds", "--n", "2"), "data/hpa/train.csv does not exist. Once you have acc"),
+        (no_data, FOLDS, "train.csv does not exist. Generate it: kit data -c cells"),
+        (no_data, PACK, "train.csv does not exist. Generate it: kit data -c cells"),
+        (nothing, ("folds", "--n", "2"), "data/hpa/train.csv does not exist. Accept the r"),
         (nothing, ("folds", "--data", "nowhere"), "--data nowhere is not a folder"),
-        (wrong_header, FOLDS, "the header is 'id;labels', expected 'Id,Target'"),
-        (label_out_of_range, FOLDS, "line 5: '28' is no label. Allowed: the numbers 0 to 27"),
-        (label_not_a_number, FOLDS, "line 5: 'nucleus' is no label. Allowed: the numbers 0 to"),
-        (duplicate_id, FOLDS, "stands there twice, first on line 2"),
+        (wrong_header, FOLDS, "header is 'id;labels', expected 'Id,Target'"),
+        (label_out_of_range, FOLDS, "line 5: '28' is not a label. Allowed: the numbers 0 to 27"),
+        (label_not_a_number, FOLDS, "line 5: 'nucleus' is not a label. Allowed: the numbers 0 to"),
+        (duplicate_id, FOLDS, "', first on line 2"),
         (missing_channel, PACK, "_green.png"),
         (nothing, (*PACK[:3], "--size", "8"), "--size 8: images are 16 pixels or larger."),
-        (cut_png, PACK, "_red.png is cut short or damaged"),
+        (cut_png, PACK, "_red.png is truncated or damaged"),
         (id_without_image, PACK, "ids in the table that have no image: no-such-image"),
         (nothing, (*FOLDS[:3], "--n", "1"), "--n 1: from 2 to 60 folds"),
         (nothing, ("train", "inceptionv9", "-c", "cells"), "Did you mean 'inceptionv3'?"),
@@ -121,7 +121,11 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
         (nothing, (*TRAIN, "--set", "epochs=many"), "--set epochs=many: input should be a valid"),
         (nothing, (*TRAIN, "--set", "epochs=0"), "--set epochs=0"),
         (nothing, (*TRAIN, "--set", "loss=focall"), "No loss 'focall'. Known: asymmetric, bce,"),
-        (nothing, (*TRAIN, "--set", "loss=focal(delta=1)"), "no number 'delta'; it takes gamma=2"),
+        (
+            nothing,
+            (*TRAIN, "--set", "loss=focal(delta=1)"),
+            "no parameter 'delta'; it takes gamma=2",
+        ),
         (nothing, (*TRAIN, "--set", "augment=rotat"), "Did you mean 'rotate'?"),
         (nothing, (*TRAIN, "--set", "mix=mixupp"), "Did you mean 'mixup'?"),
         (nothing, (*TRAIN, "--set", "stem=conv1"), "Did you mean 'conv1x1'?"),
@@ -144,16 +148,16 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
             (*TRAIN, "--folds", "a"),
             "--folds wants numbers with commas between, like 0,1, or all; got 'a'",
         ),
-        (nothing, TRAIN, "folds/cells.csv does not exist. Make it: kit folds --competition cells"),
-        (nothing, ("blend", "-c", "cells"), "kit folds --competition cells"),
+        (nothing, TRAIN, "folds/cells.csv does not exist. Make it: kit folds -c cells"),
+        (nothing, ("blend", "-c", "cells"), "folds/cells.csv does not exist."),
         (nothing, ("blend", "-c", "cells", "--method", "stak"), "Did you mean 'stack'?"),
         (nothing, ("blend", "-c", "cells", "--policy", "exakt"), "Did you mean 'exact'?"),
         (nothing, ("blend", "-c", "cells", "--policy", "fixed=x"), "wants a number: fixed=0.5"),
-        (nothing, ("blend", "-c", "cells", "--name", "a/b"), "--name a/b: wants letters"),
+        (nothing, ("blend", "-c", "cells", "--name", "a/b"), "--name a/b: use letters"),
         (nothing, ("submit", "-c", "cells"), "No blend in runs/cells/blends. Make one: kit blend"),
         (nothing, ("report", "-c", "cells"), "No blend"),
         (nothing, ("folds", "-c", "flours"), "No competition 'flours'. Known: cells, hpa"),
-        (nothing, ("folds", "-c", "mine.py"), "No competition file mine.py"),
+        (nothing, ("folds", "-c", "mine.py"), "Competition file mine.py not found"),
         (nothing, ("models", "vgg61"), "Did you mean 'vgg16'?"),
         (nothing, ("folds", "-c", "cells", "--groups", "g.csv"), "g.csv does not exist"),
         (
@@ -212,7 +216,7 @@ def test_pack_says_where_the_store_is(kit: Run, tmp_path: Path) -> None:
 
 
 def test_status_says_what_to_type_next(kit: Run) -> None:
-    assert "Next: kit folds --competition cells" in kit("status", "-c", "cells")[1]
+    assert "Next: kit folds -c cells" in kit("status", "-c", "cells")[1]
     kit(*FOLDS)
-    assert "Next: kit train MODEL --competition cells" in kit("status", "-c", "cells")[1]
-    assert "Next: Once you have accepted the rules" in kit("status")[1]
+    assert "Next: kit train MODEL -c cells" in kit("status", "-c", "cells")[1]
+    assert "Next: Accept the rules" in kit("status")[1]

@@ -22,10 +22,10 @@ from kit.data.predictions import Predictions, read_predictions, write_prediction
 from kit.data.runs import Run
 from kit.ensemble import Decision, Options
 from kit.report.html import write_report
-from kit.report.status import print_status
 from kit.report.view import left_out_pictures, view_blend
 from kit.stages.blend import blend, blend_stage
 from kit.stages.compare import compare_stage
+from kit.stages.status import status_stage
 
 MakeRun = Callable[..., Run]
 Comparing = Callable[[str, str], tuple[tuple[float, float], str]]
@@ -158,7 +158,7 @@ def test_blend_status_report_and_compare_show_the_same_scores(
     _, printed = comparing("filled", "filled")
     assert f"cross-fitted {score.cross_fitted:.4f}, expected on the test set" in printed
     assert f"expected on the test set {score.expected:.4f}" in printed
-    print_status(shapes, workspace)
+    status_stage(shapes, workspace)
     shown = re.findall(r"^ *filled +(\S+) +(\S+ to \S+)", capsys.readouterr().out, re.M)[0]
     assert shown == (f"{score.expected:.3f}", interval)
     page = write_report(shapes, workspace, "filled").read_text()
@@ -265,7 +265,7 @@ def test_an_imported_run_without_test_predictions_is_compared(
 ) -> None:
     run = make_run("net", seed=1)
     write_predictions(tmp_path / "oof.parquet", run.read_oof(shapes), {})
-    other = import_predictions(shapes, workspace, "other", tmp_path / "oof.parquet", [])
+    other = import_predictions(shapes, workspace, "other", tmp_path / "oof.parquet", []).run
     (low, high), printed = comparing("other", "net")
     assert low <= 0 <= high
     assert f"as those of {other.name} are not averaged over the folds." in printed

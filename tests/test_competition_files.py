@@ -44,7 +44,7 @@ def test_a_copy_that_registers_a_name_that_is_taken_is_refused(tmp_path: Path) -
 def test_facts_that_contradict_each_other_are_the_users_mistake(tmp_path: Path) -> None:
     text = renamed("mine").replace("images=FilePerChannel(", "display=(), images=FilePerChannel(")
     (tmp_path / "mine.py").write_text(text.replace("        display=DISPLAY,\n", ""))
-    with pytest.raises(UserError, match="one row of display for each channel"):
+    with pytest.raises(UserError, match="display needs one row per channel"):
         find_competition(str(tmp_path / "mine.py"))
 
 

@@ -100,7 +100,7 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(
 )
 def test_a_full_disk_is_a_user_error_that_names_the_file(tmp_path: Path, error: Exception) -> None:
     target = tmp_path / "big.npy"
-    with pytest.raises(UserError, match=rf"disk is full: {re.escape(str(target))} was not written"):
+    with pytest.raises(UserError, match=rf"Disk full: {re.escape(str(target))} was not written"):
         break_off(target, error)
     assert files_below(tmp_path) == set()
 
@@ -160,7 +160,7 @@ def test_csv_counts_lines_as_an_editor_does(tmp_path: Path) -> None:
 
 def test_a_table_in_another_encoding_is_a_user_error(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes("Id,Größe\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"x\.csv is not a CSV in UTF-8"):
+    with pytest.raises(UserError, match=r"x\.csv is not UTF-8 CSV"):
         read_csv(tmp_path / "x.csv")
 
 
@@ -212,9 +212,9 @@ def test_a_competition_is_found_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must define one Competition, it defines 0"),
-        (COMPETITION_FILE + "other = mine", "must define one Competition, it defines 2"),
-        (None, "No competition file .*Known by name: .*hpa"),
+        ("", "must define one Competition, but defines 0"),
+        (COMPETITION_FILE + "other = mine", "must define one Competition, but defines 2"),
+        (None, "Competition file .* not found. Known by name: .*hpa"),
     ],
 )
 def test_a_file_without_one_competition_is_refused(

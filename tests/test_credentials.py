@@ -90,7 +90,7 @@ def test_a_process_of_its_own_shows_none_with_verbose_set(place: Place, way: str
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path, name: str, mode: int) -> None:
     path = write(tmp_path / ".kaggle" / name, KAGGLE_JSON, mode)
     with pytest.raises(
-        UserError, match=rf"others on this machine can read it\. Type: chmod 600 {path}$"
+        UserError, match=rf"others on this machine can read it\. Run: chmod 600 {path}$"
     ):
         find_credentials({}, tmp_path)
 
@@ -142,5 +142,7 @@ def test_secrets_are_in_no_repr_and_are_taken_out_of_any_text(tmp_path: Path) ->
 def test_a_file_of_another_kind_is_said_to_be_one_and_not_quoted(tmp_path: Path, text: str) -> None:
     path = write(tmp_path / ".kaggle" / "kaggle.json", "")
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match=r"kaggle\.json is not what Kaggle gives out: JSON with us"):
+    with pytest.raises(
+        UserError, match=r"kaggle\.json is not a Kaggle key file: expected JSON with us"
+    ):
         find_credentials({}, tmp_path)

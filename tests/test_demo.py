@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 F1 = r"([01]\.\d{3})"
 
 SMALL = """
-from kit.demo import DemoPlan, Entry, run_demo
+from kit.demo import DemoPlan, DemoRun, run_demo
 quick = ("epochs=2", "batch=8", "keep=last")
 run_demo(
     DemoPlan(
@@ -30,7 +30,7 @@ run_demo(
         n_test=84,
         cell_size=48,
         folds=2,
-        entries=(Entry("convnet", 32, quick), Entry("convnet", 48, quick)),
+        runs=(DemoRun("convnet", 32, quick), DemoRun("convnet", 48, quick)),
     )
 )
 """

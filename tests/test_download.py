@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from kaggle_place import Place
+from kaggle_place import FILE, Place
 from kaggle_server import Answer, Cut
 
 HERE = Path("data/cells")
@@ -53,7 +53,7 @@ def test_all_files_arrive_and_packed_tables_are_unpacked(site: Place) -> None:
     size = len(IMAGES) + len(SAMPLE) + len(site.server.files["train.csv.zip"])
     assert f"{size / 1e6:.1f} MB to download into data/cells, " in out
     assert "test.zip 3.5 MB." in out
-    assert out.endswith("Next: kit folds --competition cells\n")
+    assert out.endswith(f"Next: kit folds -c {FILE}\n")
 
 
 def test_what_is_there_is_not_downloaded_again(site: Place) -> None:
@@ -82,7 +82,7 @@ def test_a_download_that_gave_up_is_gone_on_with_the_next_time(site: Place) -> N
     site.server.fail_after("GET", 0, Answer(503), 99)
     status, _, err = site.kit("data")
     assert status == 2
-    assert "Run the command again: it goes on where it stopped." in err
+    assert "Rerun the command to resume." in err
     assert (HERE / "test.zip.partial").stat().st_size > 0
     assert not (HERE / "test.zip").exists()
 
@@ -158,7 +158,7 @@ def test_a_disk_that_is_too_small_is_refused_beforehand(site: Place) -> None:
     status, out, err = site.kit("data")
     assert status == 2
     assert "3.5 MB to download into data/cells, 1.0 MB free there" in out
-    assert "has 1.0 MB free, 3.5 MB are needed." in err
+    assert "has 1.0 MB free, 3.5 MB needed." in err
     assert list(HERE.iterdir()) == []
 
 
@@ -169,7 +169,7 @@ def test_an_archive_with_a_name_that_leads_out_is_not_unpacked(site: Place, name
     site.server.files["train.csv.zip"] = zipped(("train.csv", TABLE), (name, b"bad"))
     status, _, err = site.kit("data")
     assert status == 2
-    assert "leads out of the folder: nothing was unpacked" in err
+    assert "points outside the folder; nothing was unpacked" in err
     assert not (HERE / "train.csv").exists()
     assert sorted(path.name for path in HERE.iterdir()) == ["train.csv.zip"]
 
@@ -197,11 +197,11 @@ def test_a_damaged_archive_is_said_to_be_one(site: Place, spoil: Callable[[bytes
         ),
         (
             lambda site: site.server.files.pop("test.zip"),
-            "Kaggle finds no such thing (asking for test.zip, Not found)",
+            "Not found on Kaggle (requesting test.zip, Not found)",
         ),
         (
             lambda site: site.server.fail("GET", Answer(403, "Expired"), 9),
-            "Kaggle's storage refused the file (403, asking for train.csv)",
+            "Kaggle's storage refused the file (403, requesting train.csv)",
         ),
     ],
 )

@@ -9,7 +9,7 @@ def test_events_are_read_by_tensorboard_and_need_no_tensorflow(tmp_path: Path) -
     code = (
         "import sys, pathlib\n"
         "sys.modules['tensorflow'] = None\n"  # an import of it now fails
-        "from kit.training.checkpoint import EpochLog\n"
+        "from kit.data.run_files import EpochLog\n"
         "from kit.training.events import append_events\n"
         "path = pathlib.Path(sys.argv[1]) / 'events.out.tfevents.kit'\n"
         "for epoch in range(3):\n"

@@ -16,6 +16,8 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import read_json, write_text
 from kit.core.errors import UserError
 from kit.core.paths import Workspace, provenance_of
+from kit.core.suggest import Typed
+from kit.data.fold_table import FoldOptions
 from kit.data.folds import (
     Folds,
     count_labels,
@@ -25,7 +27,7 @@ from kit.data.folds import (
     read_groups,
     write_folds,
 )
-from kit.data.folds_stage import fold_stage, missing_classes
+from kit.stages.folds import fold_stage, missing_classes
 
 # Positives of each class among the 31,072 training rows of the Human Protein Atlas competition.
 HPA_COUNTS = (
@@ -242,8 +244,11 @@ def test_an_editor_that_saves_with_windows_newlines_does_no_harm(written: Path) 
 
 
 def test_a_missing_table_comes_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Make it: kit folds --competition shapes"):
-        read_folds(tmp_path / "shapes.csv")
+    path = tmp_path / "shapes.csv"
+    with pytest.raises(UserError, match=r"not exist\. Make it: kit folds -c my/shapes\.py$"):
+        read_folds(path, typed=Typed("my/shapes.py"))
+    with pytest.raises(UserError, match=r"shapes\.csv does not exist\.$"):
+        read_folds(path)
 
 
 def change_label(table: LabelTable) -> LabelTable:
@@ -255,7 +260,10 @@ def change_label(table: LabelTable) -> LabelTable:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (change_label, "The labels have changed since .* was made. Make the folds again"),
+        (
+            change_label,
+            "The labels have changed since .* was made. Put back the labels of then",
+        ),
         (lambda t: LabelTable(t.ids[1:], t.labels[1:]), "has ids without labels: 00"),
         (lambda t: LabelTable((*t.ids[1:], "new"), t.labels), "lacks ids of .*: new"),
     ],
@@ -338,7 +346,7 @@ def test_the_stage_writes_the_table_and_how_it_was_made(
     shapes: Competition, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = put_labels(shapes, workspace)
-    folds = fold_stage(shapes, workspace, n=3, seed=7)
+    folds = fold_stage(shapes, workspace, FoldOptions(n=3, seed=7))
     assert read_folds(workspace.folds, table).digest == folds.digest
     said = read_json(provenance_of(workspace.folds))
     assert said["method"].startswith("MultilabelStratifiedKFold")
@@ -353,10 +361,10 @@ def test_the_stage_uses_the_competitions_own_groups(
     put_labels(shapes, workspace)
     grouped = replace(shapes, group_table="groups.csv")
     with pytest.raises(UserError, match=r"groups\.csv does not exist\. Draw them\."):
-        fold_stage(grouped, workspace, n=2, seed=0)
+        fold_stage(grouped, workspace, FoldOptions(n=2, seed=0))
     rows = "".join(f"{row:02d},{row // 3}\n" for row in range(12))
     (workspace.source / "groups.csv").write_text("Id,group\n" + rows)
-    folds = fold_stage(grouped, workspace, n=2, seed=0)
+    folds = fold_stage(grouped, workspace, FoldOptions(n=2, seed=0))
     assert len(set(folds.group)) == 4
     assert read_json(provenance_of(workspace.folds))["groups"] == 4
 
@@ -376,20 +384,25 @@ def test_the_provenance_says_how_the_rows_were_split(
     table = put_labels(shapes, workspace)
     groups = workspace.source / "groups.csv"
     groups.write_text("Id,group\n" + "".join(f"{name},{name[0]}{name}\n" for name in table.ids))
-    fold_stage(shapes, workspace, n=3, seed=0, groups=groups if grouped else None, how=how)
+    fold_stage(
+        shapes, workspace, FoldOptions(n=3, seed=0, groups=groups if grouped else None, how=how)
+    )
     said = read_json(provenance_of(workspace.folds))
     assert said["method"].startswith(method)
-    keys = "competition method n seed rows groups labels_digest folds_digest"
+    keys = "format kit competition method n seed rows groups labels_digest command folds_digest"
     assert list(said) == keys.split()
+    options = [*(["--how", how] if how != "stratified" else [])]
+    options += ["--groups", str(groups)] if grouped else []
+    assert said["command"] == ["folds", "--n", "3", *options]
 
 
 def test_folds_are_not_replaced_by_those_of_another_split(
     shapes: Competition, workspace: Workspace
 ) -> None:
     put_labels(shapes, workspace)
-    fold_stage(shapes, workspace, n=3, seed=0)
+    fold_stage(shapes, workspace, FoldOptions(n=3, seed=0))
     with pytest.raises(UserError, match="holds other folds"):
-        fold_stage(shapes, workspace, n=3, seed=0, how="random")
+        fold_stage(shapes, workspace, FoldOptions(n=3, seed=0, how="random"))
 
 
 def test_classes_that_a_fold_lacks_are_named_in_one_line(shapes: Competition) -> None:

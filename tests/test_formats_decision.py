@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kaggle_place import Place
+from kaggle_place import FILE, Place
 
 import kit
 from kit.core.disk import read_json, write_json
@@ -103,15 +103,14 @@ def test_a_decision_without_a_part_is_damaged(tmp_path: Path, key: str) -> None:
     with pytest.raises(Unreadable) as raised:
         Decision.load(path)
     message = str(raised.value)
-    assert message.startswith(f"{path} is damaged at ")
-    assert message.endswith("Make it again: kit blend, or kit tune.")
+    assert message.startswith(f"{path} is not as the kit writes it: {key}: Field required. ")
+    assert message.endswith(" Blend or tune again.")
     assert "\n" not in message
 
 
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        (lambda content: content.update(finish=1), "finish"),
         (lambda content: content["thresholds"].update(star="high"), "thresholds"),
         (lambda content: content["thresholds"].update(star=float("nan")), "thresholds"),
         (lambda content: content["thresholds"].update(moon=0.5), "thresholds"),
@@ -123,7 +122,7 @@ def test_a_damaged_decision_names_the_place(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], place: str
 ) -> None:
     path = spoil(tmp_path, change)
-    with pytest.raises(Unreadable, match=rf"decision\.json is damaged at {place}: ") as raised:
+    with pytest.raises(Unreadable, match=rf"not as the kit writes it: {place}: ") as raised:
         Decision.load(path)
     assert "\n" not in str(raised.value)
 
@@ -131,12 +130,14 @@ def test_a_damaged_decision_names_the_place(
 @pytest.mark.parametrize("text", ["[]", "3", "null"])
 def test_another_json_file_is_no_decision(tmp_path: Path, text: str) -> None:
     (tmp_path / "d.json").write_text(text)
-    with pytest.raises(Unreadable, match=r"d\.json is not a decision\. Make it again: kit blend"):
+    with pytest.raises(Unreadable, match=r"d\.json is not a decision\. Blend or tune again\."):
         Decision.load(tmp_path / "d.json")
 
 
 def test_thresholds_of_the_first_release_are_no_longer_read() -> None:
-    message = r"is a decision of format 0, written by hpa-kit 0\.1, which .* no longer reads\. Make"
+    message = (
+        r"is a decision of format 0, written by hpa-kit 0\.1, which .* no longer reads\. Blend"
+    )
     with pytest.raises(Unreadable, match=message):
         Decision.load(OLD_BLEND / "thresholds.json")
 
@@ -174,7 +175,7 @@ def test_a_blend_of_the_first_release_is_to_be_made_again(
         2,
         "",
         "kit: best was written by hpa-kit 0.1, whose blends this version does not read. Make it "
-        "again: kit blend --name best\n",
+        f"again: kit blend --name best -c {FILE}\n",
     )
 
 
@@ -234,7 +235,7 @@ def test_a_damaged_blend_is_one_line_until_it_is_made_again(place: Place, spoile
     for words in (*READERS, ("status",), ("compare", "best", "other")):
         status, _, err = place.kit(*words)
         assert (status, err.count("\n")) == (2, 1), words
-        assert "Make it again: kit blend" in err
+        assert "Blend or tune again." in err
     assert place.kit("blend", "--name", "best")[0] == 0
     for path, content in before.items():
         assert path.read_bytes() == content, path
@@ -326,13 +327,13 @@ def test_models_trained_on_all_rows_promised_nothing_in_the_first_release(tmp_pa
     assert promise_of(files, content["csv_digest"]) == (RUNS, None)
 
 
-@pytest.mark.parametrize("key", ["competition", "csv_digest", "runs", "blend", "thresholds", "oof"])
+@pytest.mark.parametrize("key", ["competition", "csv_digest", "runs", "thresholds", "oof"])
 def test_a_damaged_ancestry_of_the_first_release_is_one_line(tmp_path: Path, key: str) -> None:
     files = Workspace(tmp_path, tmp_path, tmp_path, tmp_path, tmp_path).submission("cells-best")
     content = read_json(submission("0.1").provenance)
     del content[key]
     write_json(files.provenance, content)
-    with pytest.raises(UserError, match=rf"is damaged at {key}: Field required\. Make it again"):
+    with pytest.raises(UserError, match=rf"kit writes it: {key}: Field required\. Blend again\."):
         read_ancestry(files)
 
 

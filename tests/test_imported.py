@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
+from kit.core import formats
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data import imported
@@ -20,6 +21,7 @@ from kit.data.predictions import Predictions, read_predictions
 from kit.data.runs import Run, open_run
 from kit.ensemble import Decision
 from kit.stages.blend import blend
+from kit.stages.imported import import_stage
 
 MakeRun = Callable[..., Run]
 Import = Callable[..., Run]
@@ -56,7 +58,7 @@ def bring(shapes: Competition, workspace: Workspace, tmp_path: Path) -> Import:
             given if isinstance(given, Path) else save(given, tmp_path / f"{number}.parquet")
             for number, given in enumerate((oof, *tests))
         ]
-        return import_predictions(shapes, workspace, name, files[0], files[1:])
+        return import_stage(shapes, workspace, name, files[0], files[1:])
 
     return run
 
@@ -115,7 +117,8 @@ def test_names_that_are_keys_of_other_classes_are_read_as_keys(
     shapes: Competition, workspace: Workspace, oof: pd.DataFrame, tmp_path: Path
 ) -> None:
     crossed = replace(shapes, class_names=("square", "circle", "star"))
-    run = import_predictions(crossed, workspace, "other", save(oof, tmp_path / "p.csv"))
+    path = save(oof, tmp_path / "p.csv")
+    run = import_predictions(crossed, workspace, "other", path).run
     assert same(run.read_oof(crossed), oof)
 
 
@@ -125,7 +128,7 @@ def test_names_that_do_not_differ_tell_no_columns_apart(
     alike = replace(shapes, class_names=("Round", "Round", "Star"))
     called = {"circle": "Round", "star": "Star"}
     path = save(oof.rename(columns=called), tmp_path / "p.csv")
-    with pytest.raises(UserError, match=r"lacks columns of classes: circle, star\."):
+    with pytest.raises(UserError, match=r"lacks class columns: circle, star\."):
         import_predictions(alike, workspace, "other", path)
 
 
@@ -175,10 +178,10 @@ def test_another_number_of_test_files_is_refused(
 def test_the_same_predictions_for_two_folds_are_refused(
     oof: pd.DataFrame, test: pd.DataFrame, bring: Import
 ) -> None:
-    with pytest.raises(UserError, match=r"1\.parquet and .*2\.parquet hold the same predictions"):
+    with pytest.raises(UserError, match=r"1\.parquet and .*2\.parquet hold identical predictions"):
         bring(oof, test, test)
     twice = Path(bring(oof, test).recipe["imported"]["tests"][0])
-    with pytest.raises(UserError, match=r"1\.parquet and .*1\.parquet hold the same predictions"):
+    with pytest.raises(UserError, match=r"1\.parquet and .*1\.parquet hold identical predictions"):
         bring(oof, twice, twice)
 
 
@@ -319,8 +322,8 @@ def test_an_import_that_was_killed_is_finished_by_running_it_again(
 
     other = frame(tuple(test["Id"]), 3)
     with monkeypatch.context() as killing:
-        for name in ("write_json", "write_predictions"):
-            killing.setattr(imported, name, until_killed(getattr(imported, name)))
+        for module, name in ((formats, "write_json"), (imported, "write_predictions")):
+            killing.setattr(module, name, until_killed(getattr(module, name)))
         with pytest.raises(KeyboardInterrupt):
             bring(oof, test, other)
     for name in workspace.run_names():
@@ -373,7 +376,7 @@ def test_other_folds_are_refused(oof: pd.DataFrame, folds: Folds, bring: Import)
     ours = int(folds.fold[3])
     oof.loc[oof["Id"] == wrong, "fold"] = 1 - ours
     message = (
-        rf"in 1 of 40 rows the fold .* first is {wrong}, {1 - ours} instead of {ours}\. .*seen"
+        rf"1 of 40 rows have another fold .* is {wrong}, {1 - ours} instead of {ours}\. .*seen"
     )
     with pytest.raises(UserError, match=message) as raised:
         bring(oof)
@@ -382,7 +385,9 @@ def test_other_folds_are_refused(oof: pd.DataFrame, folds: Folds, bring: Import)
 
 def test_folds_counted_from_one_are_told_from_other_folds(oof: pd.DataFrame, bring: Import) -> None:
     oof["fold"] += 1
-    with pytest.raises(UserError, match=r"same folds under other numbers: write 0 for 1, 1 for 2"):
+    with pytest.raises(
+        UserError, match=r"folds are the same but numbered differently: write 0 for 1, 1 for 2"
+    ):
         bring(oof)
 
 
@@ -405,22 +410,22 @@ def set_to(value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
 
 
 WRONG = [
-    (without(0), r"lacks ids of .*\.csv, 1 in all: \w+\. Wanted is one row"),
+    (without(0), r"lacks ids of .*\.csv, 1 in all: \w+\. Expected one row"),
     (
         lambda made: made.replace(made["Id"].iloc[0], "nobody"),
         r"lacks ids of .*; it has ids that .* lacks, 1 in all: nobody\.",
     ),
     (lambda made: pd.concat([made, made[:1]]), r"Ids predicted more than once: \w+\."),
-    (set_to(-3.5), r"-3\.5 for id \w+, class star, .*; 1 values .* look like logits: apply a sig"),
-    (set_to(float("inf")), r"inf for id \w+, class star, is no probability"),
+    (set_to(-3.5), r"-3\.5 for id \w+, class star, .*; 1 of .* look like logits: apply a sig"),
+    (set_to(float("inf")), r"inf for id \w+, class star, is not a probability"),
     (set_to(float("nan")), r"A probability is nan, for id \w+, class star|'star' has empty cells"),
     (set_to(None), r"the column 'star' has empty cells"),
-    (set_to("yes"), r"the column 'star' does not read as double"),
-    (renamed({"star": "sun"}), r"lacks columns of classes: star\. .*\(circle, square, star\) or"),
-    (renamed({"circle": "Circle"}), r"lacks columns of classes: Square, Star\."),
-    (renamed({"Id": "name"}), r"lacks a column of ids, called Id or image\."),
-    (lambda made: made.assign(image=made["Id"]), r"columns that do not belong there: 'image'\."),
-    (lambda made: made.reset_index(), r"do not belong there: 'index'\. .*index=False"),
+    (set_to("yes"), r"the column 'star' cannot be read as double"),
+    (renamed({"star": "sun"}), r"lacks class columns: star\. .*\(circle, square, star\) or"),
+    (renamed({"circle": "Circle"}), r"lacks class columns: Square, Star\."),
+    (renamed({"Id": "name"}), r"lacks an id column, called Id or image\."),
+    (lambda made: made.assign(image=made["Id"]), r"unexpected columns: 'image'\."),
+    (lambda made: made.reset_index(), r"unexpected columns: 'index'\. .*index=False"),
     (lambda made: made.replace(made["Id"].iloc[0], ""), r"the column 'Id' has empty cells"),
 ]
 
@@ -452,28 +457,28 @@ def test_a_wrong_file_is_refused_and_nothing_is_written(
 def test_test_predictions_have_no_folds(
     oof: pd.DataFrame, test: pd.DataFrame, bring: Import
 ) -> None:
-    with pytest.raises(UserError, match=r"1\.parquet has columns that do not belong there: 'fold'"):
+    with pytest.raises(UserError, match=r"1\.parquet has unexpected columns: 'fold'"):
         bring(oof, test.assign(fold=0))
 
 
 @pytest.mark.parametrize("value", [0.5, "first", None])
 def test_a_fold_is_a_number(oof: pd.DataFrame, bring: Import, value: object) -> None:
-    with pytest.raises(UserError, match=r"the column 'fold' (does not read as int|has empty)"):
+    with pytest.raises(UserError, match=r"the column 'fold' (cannot be read as int|has empty)"):
         bring(oof.assign(fold=value))
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"is no Parquet file, and no CSV in UTF-8 \(Empty CSV file\)"),
-        (b"PAR1 and then no more", r"is no whole Parquet file"),
+        (b"", r"is not a Parquet file or UTF-8 CSV \(Empty CSV file\)"),
+        (b"PAR1 and then no more", r"is not a complete Parquet file"),
         (
             b"\x93NUMPY\x01\x00v\x00\xff\xfe,\xff\n\xff\xff,\xff\n",
-            r"lacks a column|no CSV in UTF-8",
+            r"lacks an id column|Parquet file or UTF-8 CSV",
         ),
-        (b"Id,circle,square,star\na,0.1,0.2\n", r"no CSV in UTF-8 \(CSV parse error"),
-        (b"Id,circle,square,star,star\na,0,0,0,0\n", r"more than one column of the name: star"),
-        (b"Id;circle;square;star\na;0;0;0\n", r"lacks a column of ids"),
+        (b"Id,circle,square,star\na,0.1,0.2\n", r"Parquet file or UTF-8 CSV \(CSV parse error"),
+        (b"Id,circle,square,star,star\na,0,0,0,0\n", r"duplicate columns: star"),
+        (b"Id;circle;square;star\na;0;0;0\n", r"lacks an id column"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(
@@ -486,13 +491,13 @@ def test_a_file_that_is_no_table_is_refused(
 
 
 def test_a_missing_file_is_refused(folds: Folds, bring: Import, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"There is no file .*nowhere\.csv"):
+    with pytest.raises(UserError, match=r"nowhere\.csv does not exist"):
         bring(tmp_path / "nowhere.csv")
 
 
 @pytest.mark.parametrize("name", ["", "../up", "two words", "-dash", ".hidden"])
 def test_a_name_that_is_no_folder_is_refused(oof: pd.DataFrame, bring: Import, name: str) -> None:
-    with pytest.raises(UserError, match=r"wants letters, digits"):
+    with pytest.raises(UserError, match=r"use only letters, digits"):
         bring(oof, name=name)
 
 

@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from flowers import flowers, write_flowers
@@ -21,7 +24,7 @@ from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles, KernelOutput
 from kit.core.paths import Workspace
 from kit.data.blends import remember_blend
-from kit.data.folds_stage import fold_stage
+from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
 from kit.ensemble import Decision
@@ -30,19 +33,21 @@ from kit.kernel import folder as folder_module
 from kit.kernel import image, no_network, predict, wheel
 from kit.kernel.check import Agreement, largest_difference, require_agreement
 from kit.kernel.folder import plan_kernel
-from kit.kernel.image import check_dataset
+from kit.kernel.image import compare_versions, require_keras
 from kit.kernel.notebook import script_of
 from kit.kernel.rules import NO_OWNER
-from kit.kernel.stage import Wish, kernel_stage
+from kit.models.build import build_model
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.stages.blend import blend
+from kit.stages.folds import fold_stage
+from kit.stages.kernel import KernelOptions, kernel_stage
 from kit.submission.write import write_submission
 from kit.training.train import train
 
 ROOT = Path(__file__).parent.parent
 FILE = Path(__file__).parent / "flowers.py"
-FROM_FILE = Wish(own_file=FILE)
+FROM_FILE = KernelOptions(own_file=FILE)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,7 @@ def meadow(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         submissions=folder / "submissions",
     )
     write_flowers(place.source, n_train=40, n_test=12)
-    fold_stage(flowers, place, n=2, seed=0, groups=None, out=None, force=False)
+    fold_stage(flowers, place, FoldOptions(n=2, seed=0))
     for size in (16, 24):
         settings = [f"size={size}", "epochs=1", "batch=8"]
         train(flowers, place, with_settings(recipes.get("convnet"), settings))
@@ -141,10 +146,10 @@ def test_a_changed_weight_is_found(
     difference = largest_difference(plan, KernelOutput(tmp_path))
 
     found = Agreement(difference, rows_differing=0, isolated=True)
-    monkeypatch.setattr("kit.kernel.stage.check_kernel", lambda plan, files: found)
-    wish = replace(FROM_FILE, out=copy.folder, check=True)
+    monkeypatch.setattr("kit.stages.kernel.check_kernel", lambda plan, files: found)
+    options = replace(FROM_FILE, out=copy.folder, check=True)
     with pytest.raises(UserError, match="test predictions differ from the blend's by up to"):
-        kernel_stage(flowers, meadow, "both", wish, system_clock())
+        kernel_stage(flowers, meadow, "both", options, system_clock())
 
 
 def test_a_cell_that_fails_is_quoted_in_one_line(
@@ -157,7 +162,7 @@ def test_a_cell_that_fails_is_quoted_in_one_line(
     notebook["cells"][2]["source"] = [told]
     write_json(copy.notebook, notebook)
     with pytest.raises(
-        UserError, match=r"^The notebook failed: KeyError: 'what happened, None' \(all"
+        UserError, match=r"^The notebook failed: KeyError: 'what happened, None' \(full"
     ):
         kernel_stage(
             flowers, meadow, "both", replace(FROM_FILE, out=copy.folder, check=True), system_clock()
@@ -168,9 +173,10 @@ def test_rows_that_differ_from_the_submission_are_counted(
     meadow: Workspace, written: KernelFiles
 ) -> None:
     alike = Agreement(difference=0.0, rows_differing=0, isolated=False)
-    require_agreement(alike, written)
+    plan = plan_kernel(flowers, meadow, meadow.blend("both"), FILE, "flowers both", None)
+    require_agreement(alike, plan, written)
     with pytest.raises(UserError, match=r"agree to 0\.0e\+00, but 3 rows of .*submission\.csv"):
-        require_agreement(replace(alike, rows_differing=3), written)
+        require_agreement(replace(alike, rows_differing=3), plan, written)
 
 
 def test_python_and_its_children_are_kept_off_the_network(tmp_path: Path) -> None:
@@ -214,6 +220,27 @@ def test_test_images_packed_in_parts_give_the_same_predictions(
     expected = read_predictions(meadow.blend("both").test, flowers.class_keys).take(found.ids)
     np.testing.assert_allclose(found.probs, expected.probs, atol=1e-6)
     assert not (tmp_path / "packed").exists()
+
+
+def test_one_network_is_in_memory_at_a_time_and_predicts_as_training_did(
+    meadow: Workspace, written: KernelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[weakref.ref[keras.Model]] = []
+    alive: list[int] = []
+
+    def build(*words: Any, **settings: Any) -> keras.Model:
+        alive.append(sum(network() is not None for network in built))
+        model = build_model(*words, **settings)
+        built.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(predict, "build_model", build)
+    monkeypatch.setattr(predict, "PART_BYTES", 8 * 24 * 24 * 3)  # two parts of the larger size
+    predict.predict(written.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
+    assert alive == [0, 0, 0]
+    found = read_predictions(tmp_path / "test.parquet", flowers.class_keys)
+    expected = read_predictions(meadow.blend("both").test, flowers.class_keys).take(found.ids)
+    np.testing.assert_array_equal(found.probs, expected.probs)
 
 
 def test_writing_it_again_changes_nothing(meadow: Workspace, copy: KernelFiles) -> None:
@@ -338,7 +365,7 @@ def test_metadata_changed_by_hand_are_checked_again(meadow: Workspace, copy: Ker
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=copy.folder), system_clock())
     assert "enable_internet is True, not False" in str(caught.value)
     assert "its title gives 'other'" in str(caught.value)
-    assert "licenses are [], wanted is one of CC0-1.0" in str(caught.value)
+    assert "licenses are [], expected one of CC0-1.0" in str(caught.value)
 
 
 def test_a_folder_of_something_else_is_left_alone(
@@ -346,7 +373,7 @@ def test_a_folder_of_something_else_is_left_alone(
 ) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "mine.txt").write_text("years of work")
-    with pytest.raises(UserError, match="holds dataset, which kit kernel did not write"):
+    with pytest.raises(UserError, match="holds dataset, which the kit did not write"):
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=tmp_path), system_clock())
     assert (tmp_path / "dataset" / "mine.txt").exists()
 
@@ -357,7 +384,7 @@ def test_runs_that_were_not_trained_here_are_refused(
     names = [make_run("one", 1).name, make_run("two", 2).name]
     remember_blend(workspace, blend(shapes, workspace))
     with pytest.raises(UserError, match="No weights for the predictions of ") as caught:
-        kernel_stage(shapes, workspace, None, Wish(), system_clock())
+        kernel_stage(shapes, workspace, None, KernelOptions(), system_clock())
     assert all(name in str(caught.value) for name in names)
     assert not (workspace.runs / "kernels").exists()
 
@@ -379,10 +406,12 @@ def test_the_notebook_wants_the_dataset_that_it_was_written_for(
     written: KernelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs = read_json(written.dataset.marker)["inputs"]
-    check_dataset(written.dataset.folder, inputs)
+    rows = compare_versions(written.dataset.folder, inputs)
+    assert rows == [(name, found, found) for name, found in image.versions().items()]
+    require_keras()
     with pytest.raises(UserError, match="not the version of the dataset that this notebook"):
-        check_dataset(written.dataset.folder, "another")
+        compare_versions(written.dataset.folder, "another")
     old = {**image.versions(), "keras": "3.5.0"}
     monkeypatch.setattr(image, "versions", lambda: old)
     with pytest.raises(UserError, match=r"Keras 3\.5\.0 is too old for these weights, they need 3"):
-        check_dataset(written.dataset.folder, inputs)
+        require_keras()

@@ -20,8 +20,8 @@ from kit.data.runs import Run
 from kit.kaggle.push import MOST_LOOKS
 from kit.kernel import folder as folder_module
 from kit.kernel.rules import NO_OWNER
-from kit.kernel.stage import Wish, kernel_stage
 from kit.stages.blend import blend
+from kit.stages.kernel import KernelOptions, kernel_stage
 
 DATASET = f"{USERNAME}/shapes-both-weights"
 NOTEBOOK = f"{USERNAME}/shapes-both"
@@ -59,8 +59,8 @@ def push(
     show = replace(shapes, kaggle=OnKaggle("shape-show"))
 
     def pushed(still: StillClock | None = None, title: str | None = None) -> KernelFiles:
-        wish = Wish(title=title, push=True)
-        return kernel_stage(show, workspace, None, wish, (still or StillClock()).as_clock())
+        options = KernelOptions(title=title, push=True)
+        return kernel_stage(show, workspace, None, options, (still or StillClock()).as_clock())
 
     return pushed
 
@@ -98,7 +98,7 @@ def test_what_is_pushed_arrives_as_the_folder_has_it(server: PushServer, push: P
 def test_the_account_s_name_is_filled_in_and_kept(
     server: PushServer, push: Push, workspace: Workspace, shapes: Competition
 ) -> None:
-    files = kernel_stage(shapes, workspace, None, Wish(), StillClock().as_clock())
+    files = kernel_stage(shapes, workspace, None, KernelOptions(), StillClock().as_clock())
     assert read_json(files.metadata)["id"].startswith(NO_OWNER)
     push()
     assert read_json(files.metadata)["id"] == NOTEBOOK
@@ -215,22 +215,22 @@ def lose_the_storage(server: PushServer) -> None:
     [
         (
             refuse_the_dataset,
-            "did not make the dataset marie/shapes-both-weights: The requested",
+            "did not create the dataset marie/shapes-both-weights: The requested",
             0,
             0,
         ),
         (fail_to_unpack, "could not unpack the dataset .* its status is 'failed'", 1, 0),
-        (never_be_ready, r"is sent, but not ready \('blobs_received'\). Push again later", 1, 0),
+        (never_be_ready, r"is sent but not ready \('blobs_received'\). Push again later", 1, 0),
         (refuse_the_notebook, "refused the notebook marie/shapes-both: Maximum batch GPU", 1, 0),
         (lose_the_dataset, "saved the notebook .* without marie/shapes-both-weights", 1, 1),
         (lose_the_competition, r"accept its rules at \S+/competitions/shape-show/rules", 1, 1),
         (
             forbid_notebooks,
-            r"does not let this account do that \(403, .* Is 'marie' its name",
+            r"does not allow this account to do that \(403, .* Is 'marie' its name",
             1,
             0,
         ),
-        (forget_the_token, "refuses the credentials of KAGGLE_API_TOKEN", 0, 0),
+        (forget_the_token, "rejected the credentials in KAGGLE_API_TOKEN", 0, 0),
         (lose_the_storage, "Kaggle's storage", 0, 0),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -269,5 +269,5 @@ def test_a_competition_that_is_not_on_kaggle_is_not_pushed(
     push: Push, shapes: Competition, workspace: Workspace
 ) -> None:
     with pytest.raises(UserError, match="Shapes is not on Kaggle"):
-        kernel_stage(shapes, workspace, None, Wish(push=True), StillClock().as_clock())
+        kernel_stage(shapes, workspace, None, KernelOptions(push=True), StillClock().as_clock())
     assert not (workspace.runs / "kernels").exists()

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from kaggle_place import Place
+from kaggle_place import FILE, Place
 
 from kit.core.disk import read_json
-from kit.submission.entries import Entry
+from kit.submission.entries import LedgerEntry
 from kit.submission.final import choose_final, match_of_estimates
 from kit.submission.record import Promise
 
@@ -53,7 +53,8 @@ def test_an_empty_folder_says_what_to_do(place: Place) -> None:
     status, out, _ = place.kit("ledger")
     assert (status, out) == (
         0,
-        "No submission in submissions. Make one: kit blend, then kit submit\n",
+        f"No submission in submissions. Make one: kit blend -c {FILE}; "
+        f"then: kit submit -c {FILE}\n",
     )
 
 
@@ -75,7 +76,7 @@ def test_sync_fetches_scores_and_what_was_made_elsewhere(place: Place) -> None:
     assert "Kaggle lists 2 submissions, 1 of them made elsewhere." in out
     assert rows(out)["by_hand.csv (77)"][:3] == ["2018-11-20 08:15", "scored", "0.5000 #2"]
     assert "by_hand.csv (77): of unknown ancestry" in out
-    (upload,) = read_json(BEST.with_suffix(".uploads.json"))
+    (upload,) = read_json(BEST.with_suffix(".uploads.json"))["uploads"]
     assert upload["step"] == "complete"
     assert read_json(BEST.with_suffix(".grades.json"))["public"] == upload["public"]
     # What was fetched is there without the network.
@@ -88,7 +89,7 @@ def test_a_score_that_is_none_is_left_out(place: Place, score: str) -> None:
     place.kit("submit", "--wait", "0")
     place.server.submissions[0]["privateScore"] = score
     assert place.kit("ledger", "--sync")[0] == 0
-    (upload,) = read_json(BEST.with_suffix(".uploads.json"))
+    (upload,) = read_json(BEST.with_suffix(".uploads.json"))["uploads"]
     assert upload["public"] > 0
     assert upload["private"] is None
 
@@ -122,18 +123,20 @@ def test_a_record_that_is_not_one_is_named(place: Place) -> None:
     record.write_text(record.read_text().replace('"step"', '"stop"'))
     status, _, err = place.kit("ledger")
     assert status == 2
-    assert "cells-best.uploads.json is not as the kit writes it: 0.step: Field required" in err
+    assert (
+        "cells-best.uploads.json is not as the kit writes it: uploads.0.step: Field required" in err
+    )
 
 
 # Without an account: what the scores say
 
 
-def entry(name: str, told: float | None, public: float | None) -> Entry:
+def entry(name: str, told: float | None, public: float | None) -> LedgerEntry:
     """A scored submission; its interval is 0.05 to both sides of what was told."""
     estimate = None
     if told is not None:
         estimate = Promise(expected=told, interval=(told - 0.05, told + 0.05))
-    return Entry(
+    return LedgerEntry(
         name, datetime(2018, 11, 1, tzinfo=UTC), "scored", name, (), estimate, public, None
     )
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.training.mixing import MIXES, Mix, find_mix
+from kit.data.mixing import MIXES, Mix, parse_mix
 
 WAYS = [name for name in MIXES if name != "none"]
 ROWS, SIZE = 8, 32
@@ -21,7 +21,7 @@ def batch(channels: int = 4) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
 
 
 def mixed(text: str, channels: int = 4, step: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    return find_mix(text).apply(*batch(channels), seed=1, epoch=2, step=step)
+    return parse_mix(text).apply(*batch(channels), seed=1, epoch=2, step=step)
 
 
 @pytest.mark.parametrize("text", WAYS)
@@ -65,7 +65,7 @@ def test_cutmix_shows_of_each_image_the_share_of_its_labels() -> None:
 @pytest.mark.parametrize(("text", "alpha"), [("mixup(0.2)", 0.2), ("mixup(2)", 2), ("cutmix", 1)])
 def test_shares_follow_the_beta_distribution_of_alpha(text: str, alpha: float) -> None:
     images, labels = np.zeros((200, 8, 8, 1), np.uint8), np.eye(200, dtype=np.float32)
-    mix = find_mix(text)
+    mix = parse_mix(text)
     own = [np.diag(mix.apply(images, labels, 1, 2, step)[1]) for step in range(5)]
     # An image that is mixed with itself keeps its label.
     shares = np.concatenate(own)[np.concatenate(own) < 1]
@@ -77,7 +77,7 @@ def test_shares_follow_the_beta_distribution_of_alpha(text: str, alpha: float) -
 
 @pytest.mark.parametrize("text", WAYS)
 def test_a_batch_is_mixed_by_seed_epoch_and_step_alone(text: str) -> None:
-    mix, (pixels, labels) = find_mix(text), batch()
+    mix, (pixels, labels) = parse_mix(text), batch()
 
     def seen(seed: int, epoch: int, step: int) -> tuple[bytes, bytes]:
         images, truth = mix.apply(pixels, labels, seed, epoch, step)
@@ -93,17 +93,17 @@ def test_a_batch_is_mixed_by_seed_epoch_and_step_alone(text: str) -> None:
 
 def test_none_changes_the_type_alone() -> None:
     pixels, labels = batch()
-    assert not find_mix("none").mixes
-    shown, truth = find_mix("none").apply(pixels, labels, 0, 0, 0)
+    assert not parse_mix("none").mixes
+    shown, truth = parse_mix("none").apply(pixels, labels, 0, 0, 0)
     assert shown.dtype == np.float32
     np.testing.assert_array_equal(shown, pixels)
     np.testing.assert_array_equal(truth, labels)
 
 
 def test_a_text_names_one_way_and_its_alpha() -> None:
-    assert find_mix("mixup") == Mix("mixup", 0.2)
-    assert find_mix("mixup(alpha=0.4)") == Mix("mixup", 0.4)
-    assert find_mix("cutmix") == Mix("cutmix", 1.0)
+    assert parse_mix("mixup") == Mix("mixup", 0.2, "mixup")
+    assert parse_mix("mixup(alpha=0.4)") == Mix("mixup", 0.4, "mixup(alpha=0.4)")
+    assert parse_mix("cutmix") == Mix("cutmix", 1.0, "cutmix")
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_a_text_names_one_way_and_its_alpha() -> None:
         ("2*mixup", "mix '2*mixup': name one of none, mixup, cutmix, without a weight."),
         ("mixup(0)", "mix 'mixup(0)': alpha=0 is not from 0.05 to 10."),
         ("cutmix(2)", "mix 'cutmix(2)': alpha=2 is not from 0.05 to 1."),
-        ("none(1)", "mix 'none(1)' is given too many numbers; it takes none."),
+        ("none(1)", "mix 'none(1)' has too many parameters; it takes none."),
     ],
 )
 def test_what_does_not_go_is_told_in_one_line(text: str, message: str) -> None:
     with pytest.raises(UserError) as raised:
-        find_mix(text)
+        parse_mix(text)
     assert str(raised.value) == message

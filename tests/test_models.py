@@ -185,7 +185,7 @@ def test_misspelt_weights_are_answered_with_the_known_ones() -> None:
 def test_a_file_of_weights_must_exist(tmp_path: Path) -> None:
     file = tmp_path / "mine.weights.h5"
     recipe = small("convnet", f"weights={file}")
-    with pytest.raises(UserError, match=r"There is no file .*mine\.weights\.h5 with weights"):
+    with pytest.raises(UserError, match=r"Weights file .*mine\.weights\.h5 not found"):
         check_architecture(recipe, RGBY)
     file.touch()
     check_architecture(recipe, RGBY)
@@ -235,8 +235,8 @@ def test_weights_that_cannot_be_downloaded_are_named_with_their_place(tmp_path: 
         )
     lines = [line for line in finished.stdout.splitlines() if line.startswith("The ImageNet")]
     for name, message in zip(FAMILIES, lines, strict=True):
-        assert message.startswith(f"The ImageNet weights of {name} could not be had (")
-        assert re.search(r"\. Put https://\S+_no_?top\S*\.h5 into ", message)
+        assert message.startswith(f"The ImageNet weights of {name} could not be downloaded (")
+        assert re.search(r"\. Put https://\S+_no_?top\S*\.h5 in ", message)
         assert message.endswith(
             f" into {tmp_path / 'models'}, or train from scratch: --set weights=none."
         )

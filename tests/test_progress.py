@@ -1,8 +1,10 @@
 """Bars off a terminal: a line now and then when asked for, nothing otherwise."""
 
 import os
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from kit.core import machine, progress, terminal
 
@@ -50,6 +52,31 @@ def test_a_bar_without_lines_says_nothing(
 ) -> None:
     advance(clock, lines=False)
     assert capsys.readouterr().out.strip() == ""
+
+
+def test_notes_come_every_15_seconds_where_no_bar_is_drawn(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with terminal.bar("training", total=40) as bar:
+        for epoch in range(5):
+            clock[0] += 8
+            bar.note(f"epoch {epoch}")
+    assert capsys.readouterr().out.splitlines() == ["epoch 1", "epoch 3"]
+
+
+def test_a_terminal_draws_the_bar_and_no_notes(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Console(file=StringIO(), force_terminal=True, width=100)
+    monkeypatch.setattr(terminal, "console", screen)
+    with terminal.bar("training", total=40, lines=True) as bar:
+        clock[0] += 16
+        bar.advance(10)
+        bar.note("epoch 0")
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "10/40" in shown
+    assert "epoch 0" not in shown
+    assert "10 of 40" not in shown
 
 
 @pytest.mark.parametrize(

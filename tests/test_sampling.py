@@ -8,7 +8,20 @@ import pytest
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.data.sampling import Sampling, by_chance, find_sampling, repeat_factors
+from kit.data.sampling import (
+    SAMPLINGS,
+    Sampler,
+    Sampling,
+    SamplingOptions,
+    build_sampling,
+    by_chance,
+    parse_repeats,
+    parse_sampling,
+    repeat_factors,
+)
+from kit.recipes import recipes
+from kit.recipes.base import with_settings
+from kit.training.plan import recipe_sampling
 
 HOWS = ("repeat", "table", "inverse", "balanced", "none")
 AS_MANY_AS_ROWS = ("inverse", "balanced", "none")
@@ -24,7 +37,8 @@ def sampling(
     cap: float = 8,
     repeats: str = REPEATS,
 ) -> Sampling:
-    return find_sampling(how, labels, keys, threshold, cap, repeats)
+    options = SamplingOptions(keys, threshold, cap, parse_repeats(repeats))
+    return build_sampling(parse_sampling(how), labels, options)
 
 
 def labels_of(*rows: str, keys: str = "ab") -> NDArray[np.uint8]:
@@ -240,6 +254,30 @@ def test_repeats_that_make_no_sense_are_refused_in_one_line(repeats: str, messag
 def test_another_name_is_refused_with_those_there_are() -> None:
     with pytest.raises(UserError, match=r"No sampling 'balance'\. .* Did you mean 'balanced'\?"):
         sampling("balance", rare_labels())
+
+
+def test_texts_print_as_they_were_given() -> None:
+    assert str(parse_repeats(" c:4 ,b:2.5")) == " c:4 ,b:2.5"
+    assert str(parse_repeats("")) == ""
+    assert str(parse_sampling("balanced")) == "balanced"
+
+
+def _every_other(labels: NDArray[np.uint8], options: SamplingOptions, step: float) -> Sampling:
+    return by_chance((np.arange(len(labels)) % step == 0).astype(np.float64))
+
+
+def test_a_sampling_is_a_function_and_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its own number in brackets, and none of the recipe's settings."""
+    sampler = Sampler(_every_other, "every other row", numbers={"step": 2})
+    monkeypatch.setitem(SAMPLINGS, "other", sampler)
+    assert sorted(sampling("other", rare_labels(6)).draw(0, 0).tolist()) == [0, 2, 4]
+    assert sorted(sampling("other(3)", rare_labels(6)).draw(0, 0).tolist()) == [0, 3]
+    recipe = with_settings(recipes.get("convnet"), ["sampling=other(step=3)", "seed=1"])
+    assert recipe.model_dump()["sampling"] == "other(step=3)"
+    drawn = recipe_sampling(recipe, rare_labels(6), KEYS).draw(0, 0)
+    assert sorted(drawn.tolist()) == [0, 3]
+    with pytest.raises(UserError, match="repeat_cap=2 changes nothing with sampling=other"):
+        with_settings(recipes.get("convnet"), ["sampling=other", "repeat_cap=2"])
 
 
 # The repeat factors, and the rows that they make

@@ -62,7 +62,7 @@ def test_a_stem_that_does_not_fit_says_what_it_needs() -> None:
         mixing_matrix("mix_half_yellow", ("red", "green", "blue"))
     assert str(raised.value) == (
         "Stem 'mix_half_yellow' needs the channels red, yellow, green, blue; this competition "
-        "has red, green, blue. Take them as they are: --set stem=as_is."
+        "has red, green, blue. Use them unchanged: --set stem=as_is."
     )
 
 

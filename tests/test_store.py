@@ -14,11 +14,13 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from recording import Recording
 
 from kit.competitions.base import Competition
 from kit.competitions.images import FilePerChannel, OneFile
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
+from kit.core.suggest import Typed
 from kit.data import store as store_module
 from kit.data.store import open_store, pack
 
@@ -147,7 +149,7 @@ def test_rows_are_found_by_id(cells: Competition, workspace: Workspace) -> None:
     put_cells(workspace)
     store = pack(cells, workspace, "train", 16, IDS)
     assert store.rows(["c", "a", "c"]).tolist() == [2, 0, 2]
-    with pytest.raises(UserError, match=r"not in the store: d\. Pack again"):
+    with pytest.raises(UserError, match=r"not in the store \(delete it, pack again\): d"):
         store.rows(["a", "d"])
 
 
@@ -246,17 +248,15 @@ def test_a_finished_store_outlives_its_files(
 
 
 def test_the_space_it_takes_is_said_before_any_work(
-    cells: Competition,
-    workspace: Workspace,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    cells: Competition, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_cells(workspace)
     monkeypatch.setattr(os, "posix_fallocate", disk_is_full, raising=False)
-    refusal(cells, workspace)
+    reporter = Recording()
+    with pytest.raises(UserError, match="Disk full"):
+        pack(cells, workspace, "train", 16, IDS, reporter)
     files = workspace.store(16, "train")
-    expected = f"Packing train at 16: 3 images, 3.1 kB, into {files.images}"
-    assert capsys.readouterr().out.strip() == expected
+    assert reporter.lines == [f"Packing train at 16: 3 images, 3.1 kB, into {files.images}"]
 
 
 def test_every_size_and_split_is_a_store_of_its_own(
@@ -277,8 +277,8 @@ def test_a_store_without_its_array_or_marker_is_made_again(
     pack(cells, workspace, "train", 32, IDS)
     files = workspace.store(32, "train")
     getattr(files, lost).unlink()
-    with pytest.raises(UserError, match=r"has not been packed\. Pack it: kit pack --size 32"):
-        open_store(files)
+    with pytest.raises(UserError, match=r"not been packed\. Pack it: kit pack --size 32 -c s\.py$"):
+        open_store(files, Typed("s.py"))
     np.testing.assert_array_equal(pack(cells, workspace, "train", 32, IDS).images, images)
 
 
@@ -296,7 +296,7 @@ def test_an_array_with_other_rows_than_ids_is_refused(
     pack(cells, workspace, "train", 16, IDS)
     files = workspace.store(16, "train")
     np.save(files.images, noise(2, 16, 16, 4))
-    with pytest.raises(UserError, match=r"has 2 rows for 3 ids\. Pack again"):
+    with pytest.raises(UserError, match=r"has 2 rows for 3 ids\. Delete it"):
         open_store(files)
 
 
@@ -371,7 +371,7 @@ def test_a_png_with_a_changed_byte_is_named(cells: Competition, workspace: Works
     data = bytearray(changed.read_bytes())
     data[len(data) // 2] ^= 1
     changed.write_bytes(data)
-    assert refusal(cells, workspace) == f"{changed} is cut short or damaged. Get the file again."
+    assert refusal(cells, workspace) == f"{changed} is truncated or damaged. Download it again."
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -402,7 +402,7 @@ def test_a_jpeg_cut_short_is_named_although_its_thumbnail_is_whole(
     pack(shapes, elsewhere, "train", 16, ("a",))
     shutil.rmtree(workspace.stores)
     path.write_bytes(whole[:-300])
-    assert refusal(shapes, workspace, ("a",)).startswith(f"{path} is cut short")
+    assert refusal(shapes, workspace, ("a",)).startswith(f"{path} is truncated")
 
 
 @pytest.mark.parametrize("lost", [5, 8, 12, 13])
@@ -412,14 +412,14 @@ def test_a_png_that_lacks_only_its_end_is_named(
     put_cells(workspace)
     cut = workspace.source / "train" / "b_blue.png"
     cut.write_bytes(cut.read_bytes()[:-lost])
-    assert refusal(cells, workspace) == f"{cut} is cut short or damaged. Get the file again."
+    assert refusal(cells, workspace) == f"{cut} is truncated or damaged. Download it again."
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not an image that can be read."),
-        (b"<html>Please sign in</html>", "is not an image that can be read."),
+        (b"", "is not a readable image."),
+        (b"<html>Please sign in</html>", "is not a readable image."),
     ],
 )
 def test_what_is_no_image_is_named(
@@ -455,7 +455,7 @@ def test_pixels_that_are_no_whole_numbers_are_refused(
     _, data = cv2.imencode(".tiff", np.ones((8, 8, 3), np.float32))
     path.write_bytes(data.tobytes())
     message = refusal(replace(shapes, images=OneFile("{id}.tiff")), workspace, ("a",))
-    assert message == f"{path}: float32 pixels; 8 or 16 bits are read."
+    assert message == f"{path} has float32 pixels, expected 8 or 16 bits."
 
 
 def test_a_zip_cut_short_is_named(cells: Competition, workspace: Workspace) -> None:
@@ -463,7 +463,7 @@ def test_a_zip_cut_short_is_named(cells: Competition, workspace: Workspace) -> N
     archive = zip_up(workspace)
     archive.write_bytes(archive.read_bytes()[:-100])
     message = refusal(cells, workspace)
-    assert message.startswith(f"{archive} is not a whole zip archive")
+    assert message.startswith(f"{archive} is not a complete zip archive")
     assert message.endswith("Download it again.")
 
 
@@ -489,7 +489,7 @@ def test_a_disk_that_is_full_is_said_before_any_work(
     put_cells(workspace)
     monkeypatch.setattr(os, "posix_fallocate", disk_is_full, raising=False)
     monkeypatch.setattr(store_module, "decode_image", None)
-    assert refusal(cells, workspace).startswith("The disk is full: ")
+    assert refusal(cells, workspace).startswith("Disk full: ")
 
 
 def test_a_failed_repack_leaves_no_store_that_looks_whole(
@@ -499,7 +499,7 @@ def test_a_failed_repack_leaves_no_store_that_looks_whole(
     pack(cells, workspace, "train", 16, IDS)
     workspace.store(16, "train").images.unlink()
     (workspace.source / "train" / "a_red.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"a_red\.png is not an image"):
+    with pytest.raises(UserError, match=r"a_red\.png is not a readable image"):
         pack(cells, workspace, "train", 16, IDS)
     with pytest.raises(UserError, match="has not been packed"):
         open_store(workspace.store(16, "train"))

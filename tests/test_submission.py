@@ -17,10 +17,10 @@ from kit.data.predictions import read_predictions
 from kit.data.runs import Run
 from kit.ensemble import Decision, Options
 from kit.stages.blend import blend
+from kit.stages.submit import submit_stage
 from kit.submission.check import check_submission, find_problems
 from kit.submission.grade import grade
-from kit.submission.stage import submit_stage
-from kit.submission.submit import Wish
+from kit.submission.submit import SubmitOptions
 from kit.submission.write import write_submission
 
 
@@ -117,14 +117,14 @@ def test_a_good_submission_is_read_back(shapes: Competition, tmp_path: Path) -> 
     [
         (GOOD.replace("a,0,0,0\n", ""), r"lacks ids of sample\.csv: a\."),
         (GOOD + "c,0,0,0\n", r"has ids that sample\.csv lacks: c\."),
-        (GOOD + "a,0,0,0\n", "line 4: id 'a' stands there twice, first on line 3"),
+        (GOOD + "a,0,0,0\n", "line 4: duplicate id 'a', first on line 3"),
         (
             "image,circle,square,star\na,0,0,0\nb,0,1,0\n",
             r"has the ids of sample\.csv in another order",
         ),
         (GOOD.replace("1", "0.9"), "line 2: '0.9' is neither 0 nor 1"),
-        (GOOD.replace("image", "Id"), "the header is 'Id,circle,square,star', expected 'image,"),
-        (GOOD.replace(",0\n", "\n"), "line 2: wants 4 cells"),
+        (GOOD.replace("image", "Id"), "header is 'Id,circle,square,star', expected 'image,"),
+        (GOOD.replace(",0\n", "\n"), "line 2: expected 4 cells"),
         (None, "does not exist"),
     ],
 )
@@ -153,7 +153,9 @@ def test_the_first_competition_takes_empty_rows_and_refuses_a_28th_class(tmp_pat
     (tmp_path / "s.csv").write_text("Id,Predicted\na,\nb,27 0\n")
     assert check_submission(hpa, tmp_path / "s.csv", ("a", "b")).labels.sum() == 2
     (tmp_path / "s.csv").write_text("Id,Predicted\na,\nb,28\n")
-    with pytest.raises(UserError, match=r"line 3: '28' is no label\. Allowed: the numbers 0 to 27"):
+    with pytest.raises(
+        UserError, match=r"line 3: '28' is not a label\. Allowed: the numbers 0 to 27"
+    ):
         check_submission(hpa, tmp_path / "s.csv", ("a", "b"))
 
 
@@ -252,6 +254,6 @@ def test_a_dry_run_checks_and_sends_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     files = write_submission(shapes, workspace, blended).files
-    submit_stage(shapes, workspace, "best", Wish(dry_run=True))
-    assert "Not submitted: --dry-run." in capsys.readouterr().out
+    submit_stage(shapes, workspace, "best", SubmitOptions(dry_run=True))
+    assert "Dry run, nothing sent." in capsys.readouterr().out
     assert not files.grades.exists()

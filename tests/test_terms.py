@@ -30,18 +30,21 @@ def test_what_a_text_says(text: str, expected: list[Term]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "loss '' does not read as name, name(number) or number*name."),
-        ("bce+", "loss '' does not read as name, name(number) or number*name."),
-        ("focal(1", "loss 'focal(1' does not read as name, name(number) or number*name."),
+        ("", "loss '' is not of the form name, name(number) or number*name."),
+        ("bce+", "loss '' is not of the form name, name(number) or number*name."),
+        ("focal(1", "loss 'focal(1' is not of the form name, name(number) or number*name."),
         ("focall", "No loss 'focall'. Known: bce, crop, focal. Did you mean 'focal'?"),
         ("x*bce", "loss 'x*bce': 'x' is not a number."),
         ("nan*bce", "loss 'nan*bce': 'nan' is not a number."),
         (
             "focal(2,3,4)",
-            "loss 'focal(2,3,4)' is given too many numbers; it takes gamma=2, alpha=0.5.",
+            "loss 'focal(2,3,4)' has too many parameters; it takes gamma=2, alpha=0.5.",
         ),
-        ("bce(1)", "loss 'bce(1)' is given too many numbers; it takes none."),
-        ("focal(beta=1)", "loss 'focal(beta=1)': no number 'beta'; it takes gamma=2, alpha=0.5."),
+        ("bce(1)", "loss 'bce(1)' has too many parameters; it takes none."),
+        (
+            "focal(beta=1)",
+            "loss 'focal(beta=1)': no parameter 'beta'; it takes gamma=2, alpha=0.5.",
+        ),
         ("bce+bce", "loss 'bce+bce' names bce twice."),
     ],
 )

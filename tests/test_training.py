@@ -14,8 +14,9 @@ from kit.competitions.cells import cells, generate_cells
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.paths import RunFiles, Workspace
-from kit.data.folds_stage import fold_stage
+from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions
+from kit.stages.folds import fold_stage
 
 ROOT = Path(__file__).parent.parent
 TINY = ("--competition", "cells", "--size", "32", "--set", "batch=8", "--set", "steps=3")
@@ -72,7 +73,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
         folds=folder / "folds" / "cells.csv",
         submissions=folder / "submissions",
     )
-    fold_stage(cells, here, n=2, seed=0)
+    fold_stage(cells, here, FoldOptions(n=2, seed=0))
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     return Place(folder, {**os.environ, "PYTHONPATH": path})
 
@@ -90,7 +91,7 @@ def test_a_training_killed_three_times_ends_like_one_that_was_not(place: Place) 
 
     # Between an epoch's weights and the marker that makes them count, in the middle of its log,
     # and when all is trained and predicted but the fold is not marked as done.
-    assert place.kit(*words, runs="killed", kill=("write_json", 2)) == -9
+    assert place.kit(*words, runs="killed", kill=("write_progress", 2)) == -9
     files = only_run(place, "killed").fold(0)
     assert len(read_json(files.progress)["log"]) == 1
     assert not files.done.exists()
@@ -148,12 +149,12 @@ def test_a_loss_that_is_no_number_stops_with_one_line(place: Place) -> None:
 
 
 def test_an_epoch_is_full_batches_of_training_rows_whatever_their_number() -> None:
-    from kit.data.sampling import find_sampling
+    from kit.data.sampling import by_chance
     from kit.recipes import recipes
     from kit.training.plan import plan_epoch
 
     rows = np.array([3, 5, 8])
-    each_once = find_sampling("none", np.ones((3, 1), np.uint8), ("a",), 1.0, 1.0, "")
+    each_once = by_chance(np.ones(3))
     recipe = recipes.get("convnet").model_copy(update={"batch": 4, "steps": 5})
     plan = plan_epoch(recipe, rows, each_once, seed=0, epoch=2)
     assert len(plan.rows) == 20

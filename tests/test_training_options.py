@@ -13,17 +13,19 @@ from kit.competitions.cells import cells, generate_cells
 from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.core.paths import RunFiles, Workspace
-from kit.data.folds_stage import fold_stage
+from kit.core.terminal import TERMINAL
+from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions, to_logits
+from kit.data.run_files import EpochLog
 from kit.data.runs import Run
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
-from kit.report.status import print_status
+from kit.stages.folds import fold_stage
+from kit.stages.status import status_stage
 from kit.submission.ancestry import promise_of
-from kit.training.again import predict_again
 from kit.training.batches import EpochBatches
-from kit.training.checkpoint import EpochLog
 from kit.training.events import append_events
+from kit.training.predict_run import predict_run
 from kit.training.train import train
 
 TINY = ("size=16", "batch=8", "steps=3", "epochs=2", "keep=last", "sampling=none")
@@ -34,7 +36,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with sixty cells in two folds."""
     folder = tmp_path_factory.mktemp("options")
     generate_cells(folder / "cells", seed=1, n_train=60, n_test=12, size=32)
-    fold_stage(cells, place_in(folder, folder / "none"), n=2, seed=0)
+    fold_stage(cells, place_in(folder, folder / "none"), FoldOptions(n=2, seed=0))
     return folder
 
 
@@ -57,7 +59,7 @@ def here(prepared: Path, tmp_path: Path) -> Workspace:
 def trained(here: Workspace, *settings: str, model: str = "convnet", fold: int | None = 0) -> Run:
     """A tiny training of one fold."""
     recipe = with_settings(recipes.get(model), [*TINY, *settings])
-    return train(cells, here, recipe, [fold])
+    return train(cells, here, recipe, [fold], reporter=TERMINAL)
 
 
 def same_predictions(one: RunFiles, other: RunFiles) -> bool:
@@ -284,7 +286,7 @@ def test_a_run_on_other_folds_gives_no_weights(here: Workspace, tmp_path: Path) 
     folder = tmp_path / "other"
     shutil.copytree(here.source, folder / "cells")
     other = place_in(folder, here.runs)
-    fold_stage(cells, other, n=2, seed=9)
+    fold_stage(cells, other, FoldOptions(n=2, seed=9))
     with pytest.raises(UserError, match="it was trained on other folds"):
         trained(other, f"weights={first.name}")
 
@@ -317,7 +319,7 @@ def test_training_on_all_rows_predicts_the_test_set_and_claims_no_score(
         "val_macro_f1_at_half",
         "val_macro_f1_best_cut",
     ]
-    assert "no score is claimed" in capsys.readouterr().out
+    assert "there is no score" in capsys.readouterr().out
     assert run.missing_folds() == (0, 1)
 
 
@@ -337,7 +339,7 @@ def test_a_blend_takes_the_models_of_all_rows_when_asked(
     made, written = blend_stage(cells, here, [run.name], None, options, all_rows=True)
     assert "No row was held out from them" in capsys.readouterr().out
     assert promise_of(written.files, digest_file(written.files.csv)) == ((run.name,), None)
-    print_status(cells, here)
+    status_stage(cells, here)
     assert "trained on all rows" in capsys.readouterr().out
     usual, _ = blend_stage(cells, here, [run.name], None, options)
     assert made.name != usual.name
@@ -350,11 +352,11 @@ def test_predicting_again_is_the_run_that_training_with_so_many_views_makes(
     here: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = trained(here)
-    views = predict_again(cells, here, first.name, 8)
+    views = predict_run(cells, here, first.name, 8)
     assert views.name != first.name
     assert views.recipe["tta"] == 8
     assert not same_predictions(views.files, first.files)
-    assert predict_again(cells, here, "convnet", 8).name == views.name
+    assert predict_run(cells, here, "convnet", 8).name == views.name
     files = views.files.fold(0)
     assert files.log.read_bytes() == first.files.fold(0).log.read_bytes()
     capsys.readouterr()
@@ -367,7 +369,7 @@ def test_predicting_again_is_the_run_that_training_with_so_many_views_makes(
 
 def test_predicting_again_wants_a_run_that_was_trained_here(here: Workspace) -> None:
     with pytest.raises(UserError, match="No run 'nothing'"):
-        predict_again(cells, here, "nothing", 8)
+        predict_run(cells, here, "nothing", 8)
 
 
 def test_predicting_again_refuses_other_images(here: Workspace, tmp_path: Path) -> None:
@@ -381,7 +383,7 @@ def test_predicting_again_refuses_other_images(here: Workspace, tmp_path: Path) 
     )
     shutil.copy(red, blue)
     with pytest.raises(UserError, match="The test images have changed since convnet-16-"):
-        predict_again(cells, place_in(folder, here.runs), first.name, 8)
+        predict_run(cells, place_in(folder, here.runs), first.name, 8)
 
 
 def test_more_rows_learn_and_the_run_knows_them(
@@ -395,7 +397,8 @@ def test_more_rows_learn_and_the_run_knows_them(
     for image in (more / "train").iterdir():
         image.rename(image.with_name(f"more-{image.name}"))
     recipe = with_settings(recipes.get("convnet"), [*TINY, "epochs=1", "steps=none"])
-    run = train(cells, here, recipe, [0], extra=f"{more / 'more.csv'}:{more / 'train'}")
+    extra = f"{more / 'more.csv'}:{more / 'train'}"
+    run = train(cells, here, recipe, [0], extra, TERMINAL)
     assert "of 12 images of more" in capsys.readouterr().out
     assert run.name != train(cells, here, recipe, [0]).name
     assert len(read_predictions(run.files.fold(0).oof, cells.class_keys).ids) == 30

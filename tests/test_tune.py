@@ -347,7 +347,7 @@ def test_rows_without_a_prediction_or_a_label_are_named(tune: Tune, inputs: Tune
     other = (*IDS, "stranger")
     probs = np.vstack([SAMPLE.probs, SAMPLE.probs[:1]])
     write_probs(inputs.oof, other, probs, np.append(SAMPLE.fold, 0))
-    with pytest.raises(UserError, match=r"not asked for: stranger\."):
+    with pytest.raises(UserError, match=r"unexpected ids: stranger\."):
         tune(inputs)
 
 
@@ -359,7 +359,7 @@ def test_what_is_no_probability_is_refused_with_its_place(
     probs[3, 2] = value
     columns: dict[str, Any] = dict(zip(FLOWERS, probs.T, strict=True))
     pq.write_table(pa.table({"Id": IDS, "fold": SAMPLE.fold, **columns}), inputs.oof)
-    with pytest.raises(UserError, match="for id row03, class clover: wanted are numbers") as raised:
+    with pytest.raises(UserError, match="for id row03, class clover; expected a number") as raised:
         tune(inputs)
     assert str(raised.value).startswith(str(inputs.oof))
     assert not (tmp_path / "out").exists()

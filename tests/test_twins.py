@@ -1,6 +1,9 @@
 """Twins: copies of a picture are found however they were altered, other pictures are not."""
 
+import operator
+import tracemalloc
 from collections.abc import Callable
+from typing import SupportsIndex
 
 import cv2
 import numpy as np
@@ -9,19 +12,28 @@ from numpy.typing import NDArray
 
 from kit.competitions.synthetic.draw import draw_field
 from kit.competitions.synthetic.plan import plan_fields
+from kit.core.disk import csv_text, write_json, write_text
 from kit.core.errors import UserError
+from kit.core.paths import StoreFiles, Workspace
+from kit.data import twins
 from kit.data.augment import SYMMETRIES, apply_symmetry
-from kit.data.twins import (
-    BLOCK,
-    LEAST,
-    SIDE,
-    find_all_twins,
-    find_twins,
-    find_twins_within,
-    fingerprints,
-)
+from kit.data.runs import Run
+from kit.data.twins import BLOCK, LEAST, SIDE, fingerprints
+from kit.stages.blend import find_copies
 
 Images = NDArray[np.uint8]
+
+
+def find_twins(known: Images, asked: Images, least: float = LEAST) -> NDArray[np.int64]:
+    return twins.find_twins(fingerprints(known), fingerprints(asked), least)
+
+
+def find_twins_within(images: Images) -> NDArray[np.int64]:
+    return twins.find_twins_within(fingerprints(images))
+
+
+def find_all_twins(known: Images, asked: Images) -> NDArray[np.int64]:
+    return twins.find_all_twins(fingerprints(known), fingerprints(asked))
 
 
 def blobs(rows: int, size: int = 64, channels: int = 4, seed: int = 0) -> Images:
@@ -226,3 +238,65 @@ def test_other_channels_are_refused() -> None:
 def test_no_images_have_no_twins() -> None:
     assert find_twins(blobs(2)[:0], blobs(2)).tolist() == [-1, -1]
     assert find_twins(blobs(2), blobs(2)[:0]).tolist() == []
+
+
+# Memory
+
+
+class OneAtATime:
+    """Images that give one row at a time, as a memory map that is larger than memory must."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self.shape = images.shape
+        self.read: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, row: SupportsIndex) -> Images:
+        self.read.append(operator.index(row))
+        return self._images[row]
+
+
+def test_images_are_read_one_at_a_time_in_the_order_asked_for() -> None:
+    images = blobs(5)
+    mapped = OneAtATime(images)
+    rows = np.array([3, 0, 4])
+    np.testing.assert_array_equal(fingerprints(mapped, rows), fingerprints(images[rows]))
+    assert mapped.read == [3, 0, 4]
+    np.testing.assert_array_equal(fingerprints(mapped), fingerprints(images))
+
+
+def test_copies_in_stores_are_found_without_reading_the_stores_into_memory(
+    workspace: Workspace, make_run: Callable[..., Run]
+) -> None:
+    images = blobs(160, size=16)
+    images = images.repeat(8, axis=1).repeat(8, axis=2)  # 128 pixels a side, 10 MB
+    images[7] = images[3]
+    put(workspace.store(16, "train"), "train", images[:80])
+    put(workspace.store(16, "test"), "test", images[::-1][:80])
+    run = make_run("one", 1)
+    ids = [f"train{row:03d}" for row in range(80)][::-1]
+    test_ids = [f"test{row:03d}" for row in range(80)]
+    tracemalloc.start()
+    try:
+        copies = find_copies(workspace, [run], ids, test_ids)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert {row: twin for row, twin in enumerate(copies.train.tolist()) if twin >= 0} == {
+        72: 76,
+        76: 72,
+    }
+    assert set(copies.test.tolist()) == {-1}
+    assert peak < images.nbytes / 4
+
+
+def put(files: StoreFiles, prefix: str, images: Images) -> None:
+    """Write a packed store whose ids are numbered."""
+    files.images.parent.mkdir(parents=True, exist_ok=True)
+    np.save(files.images, images)
+    rows = [(f"{prefix}{row:03d}",) for row in range(len(images))]
+    write_text(files.ids, csv_text([("Id",), *rows]))
+    write_json(files.meta, {"digest": prefix})

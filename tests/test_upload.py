@@ -22,7 +22,7 @@ RECORD = BEST.with_suffix(".uploads.json")
 
 def only(path: Path) -> dict[str, object]:
     """The one upload in a record."""
-    (upload,) = read_json(path)
+    (upload,) = read_json(path)["uploads"]
     assert isinstance(upload, dict)
     return upload
 
@@ -54,11 +54,11 @@ def test_what_is_worth_knowing_is_said_before_anything_is_sent(place: Place) -> 
     status, out, _ = place.kit("submit", "--dry-run")
     assert status == 0
     scores = read_json(Path("runs/cells/blends/best/decision.json"))["worth"]["score"]
-    assert f"expected score {scores['expected']:.3f}, 95 % from" in out
+    assert f"expected score {scores['expected']:.3f}, 95% CI " in out
     assert re.search(r"80 rows, \d\.\d\d labels a row \(out of fold \d", out)
     assert "differs from cells-other (2018-11-21, public 0." in out
-    assert "submissions left today: 4; the count starts anew at midnight UTC, in 3.5 h" in out
-    assert out.endswith("Not submitted: --dry-run.\n")
+    assert "submissions left today: 4; the limit resets at midnight UTC, in 3.5 h" in out
+    assert out.endswith("Dry run, nothing sent.\n")
     assert len(place.server.submissions) == 1
 
 
@@ -81,7 +81,7 @@ def test_the_same_file_goes_twice_only_when_it_is_asked_for(place: Place) -> Non
     assert place.kit("submit", "--again")[0] == 0
     first, second = (sent["description"].split("]")[0] for sent in place.server.submissions)
     assert second == f"{first}/2"
-    assert [upload["ref"] for upload in read_json(RECORD)] == [1000, 1001]
+    assert [upload["ref"] for upload in read_json(RECORD)["uploads"]] == [1000, 1001]
 
 
 def test_the_same_file_sent_from_another_folder_is_found_in_the_list(place: Place) -> None:
@@ -108,7 +108,7 @@ def test_another_file_under_the_same_name_is_a_second_upload(place: Place) -> No
     run = sorted(Path("runs/cells").glob("run1*"))[0].name
     assert place.kit("blend", run, "--name", "best")[0] == 0
     assert place.kit("submit")[0] == 0
-    assert [upload["step"] for upload in read_json(RECORD)] == ["complete", "complete"]
+    assert [upload["step"] for upload in read_json(RECORD)["uploads"]] == ["complete", "complete"]
     assert len(place.server.submissions) == 2
 
 
@@ -137,14 +137,14 @@ def test_everything_wrong_with_a_file_is_said_together(place: Place) -> None:
         "kit: submissions/cells-best.csv begins with a byte order"
     )
     said = (
-        "line 2: '99' is no label",
+        "line 2: '99' is not a label",
         "lacks ids of sample_submission.csv: test079.",
         "has ids that sample_submission.csv lacks: stranger.",
-        "No submission is left today",
+        "No submissions left today",
     )
     assert [words for words in said if words not in err] == []
     assert err.count("\n") == 5
-    assert "its bytes are not those that kit blend wrote" in out
+    assert "its bytes are not those that the kit wrote" in out
     assert place.server.calls["StartSubmissionUpload"] == 0
 
 
@@ -174,7 +174,10 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_submitted(place: Place)
 def test_a_submission_that_is_half_there_is_to_be_written(place: Place, name: str) -> None:
     (BEST.parent / name).unlink()
     status, _, err = place.kit("submit")
-    assert (status, err) == (2, f"kit: submissions/{name} does not exist. Write it: kit blend\n")
+    assert (status, err) == (
+        2,
+        f"kit: submissions/{name} does not exist. Write it: kit blend -c {FILE}\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,10 +190,11 @@ def test_a_damaged_ancestry_is_to_be_written_anew(place: Place, place_of_it: str
     del reduce(getitem, above, content)[last]
     write_json(provenance, content)
     status, _, err = place.kit("submit", "--dry-run")
-    where = place_of_it.removeprefix("decision.")
     assert (status, err.count("\n")) == (2, 1)
-    assert f"submissions/cells-best.json is damaged at {where}: Field required. Make it" in err
-    assert "kit blend" in err
+    assert (
+        f"cells-best.json is not as the kit writes it: {place_of_it}: Field required. Blend again."
+        in err
+    )
 
 
 def test_classes_at_another_rate_than_out_of_fold_are_named(place: Place) -> None:
@@ -213,7 +217,7 @@ def test_only_one_submits_from_a_folder_at_a_time(place: Place) -> None:
     with one_at_a_time(Path("submissions")):
         status, _, err = place.kit("submit")
     assert status == 2
-    assert "Another kit submit is at work" in err
+    assert "Another submission is under way" in err
     assert place.server.submissions == []
 
 
@@ -225,7 +229,7 @@ def test_a_score_is_written_down_when_no_one_else_writes(place: Place) -> None:
     take_result = upload.take_result
 
     def take(*words: object) -> object:
-        with pytest.raises(UserError, match="Another kit submit"):
+        with pytest.raises(UserError, match="Another submission"):
             upload.one_at_a_time(Path("submissions")).__enter__()
         was_alone.append(True)
         return take_result(*words)  # type: ignore[arg-type]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kaggle_place import Place
+from kaggle_place import FILE, Place
 from kaggle_server import KEY, TOKEN, Answer, Cut, Garbage
 
 from kit.core.disk import read_json
 
 RECORD = Path("submissions/cells-best.uploads.json")
-AGAIN = "Run the command again: it goes on where it stopped."
+AGAIN = "Rerun the command to resume."
 ALWAYS = 99
 
 DOWN = Answer(503, "Service Unavailable")
@@ -139,7 +139,7 @@ CASES = (
         "no credentials",
         Place.take_all,
         2,
-        "No Kaggle credentials. Make a token at https://www.kaggle.com/settings/api",
+        "No Kaggle credentials. Create a token at https://www.kaggle.com/settings/api",
         0,
         mend=give_the_token_back,
     ),
@@ -147,7 +147,7 @@ CASES = (
         "kaggle.json readable by others",
         give_open_file,
         2,
-        "others on this machine can read it. Type: chmod 600",
+        "others on this machine can read it. Run: chmod 600",
         0,
         mend=give_the_token_back,
     ),
@@ -155,7 +155,7 @@ CASES = (
         "access_token readable by others",
         give_open_token,
         2,
-        "access_token holds a secret, and others on this machine can read it. Type: chmod 600",
+        "access_token holds a secret and others on this machine can read it. Run: chmod 600",
         0,
         mend=give_the_token_back,
     ),
@@ -163,7 +163,7 @@ CASES = (
         "kaggle.json cut short",
         give_no_json,
         2,
-        "kaggle.json is not what Kaggle gives out: JSON with username and key is expected",
+        "kaggle.json is not a Kaggle key file: expected JSON with username and key",
         0,
         mend=give_the_token_back,
     ),
@@ -171,7 +171,7 @@ CASES = (
         "a key without a name",
         give_half_a_key,
         2,
-        "KAGGLE_KEY is set and KAGGLE_USERNAME is not",
+        "KAGGLE_KEY is set but KAGGLE_USERNAME is not",
         0,
         mend=give_the_token_back,
     ),
@@ -179,7 +179,7 @@ CASES = (
         "token refused",
         give_wrong_token,
         2,
-        "Kaggle refuses the credentials of KAGGLE_API_TOKEN. Make a new token",
+        "Kaggle rejected the credentials in KAGGLE_API_TOKEN. Create a new token",
         0,
         mend=give_the_token_back,
     ),
@@ -187,7 +187,7 @@ CASES = (
         "key refused",
         give_wrong_key,
         2,
-        "Kaggle refuses the credentials of KAGGLE_USERNAME and KAGGLE_KEY",
+        "Kaggle rejected the credentials in KAGGLE_USERNAME and KAGGLE_KEY",
         0,
         mend=give_the_token_back,
     ),
@@ -195,7 +195,7 @@ CASES = (
         "credentials refused in the middle",
         fail("CreateSubmission", Answer(401, "Unauthenticated")),
         2,
-        "Kaggle refuses the credentials",
+        "Kaggle rejected the credentials",
         0,
     ),
     Case(
@@ -219,14 +219,14 @@ CASES = (
         "no such competition",
         fail("GetSubmissionLimits", Answer(404, "Not found")),
         2,
-        "Is 'synthetic-cells' the last part of the address of the competition's page?",
+        "Is 'synthetic-cells' the last part of the competition page's URL?",
         0,
     ),
     Case(
         "daily limit reached",
         set_to("used_before", 5),
         2,
-        "No submission is left today; the count starts anew at midnight UTC, in 3.5 h.",
+        "No submissions left today; the limit resets at midnight UTC, in 3.5 h.",
         0,
         mend=set_to("used_before", 0),
     ),
@@ -234,7 +234,7 @@ CASES = (
         "daily limit reached meanwhile by the team",
         use_up_the_day,
         2,
-        "No submission is left today; the count starts anew at midnight UTC",
+        "No submissions left today; the limit resets at midnight UTC",
         0,
         mend=begin_a_day,
     ),
@@ -242,7 +242,7 @@ CASES = (
         "daily limit told before the file is sent",
         use_up_the_day_at_the_door,
         2,
-        "No submission is left today; the count starts anew at midnight UTC",
+        "No submissions left today; the limit resets at midnight UTC",
         0,
         mend=begin_a_day,
     ),
@@ -250,7 +250,7 @@ CASES = (
         "refused in the body of a 200",
         fail("StartSubmissionUpload", Garbage('{"code": 403, "message": "Not yours"}')),
         2,
-        "Kaggle does not let you into 'synthetic-cells' (Not yours)",
+        "Kaggle denied access to 'synthetic-cells' (Not yours)",
         0,
     ),
     Case(
@@ -289,9 +289,15 @@ CASES = (
         "Kaggle asks to wait 60 min before the next request.",
         0,
     ),
-    Case("slow down, always", fail("CreateSubmission", SLOW, 6), 2, "slow down (429, submit", 0),
+    Case(
+        "slow down, always",
+        fail("CreateSubmission", SLOW, 6),
+        2,
+        "rate-limited the request (429, submit",
+        0,
+    ),
     Case("server down once", fail("ListSubmissions", DOWN), 0, "public 0.", 1, 2, "--again"),
-    Case("server down", fail("StartSubmissionUpload", DOWN, 6), 2, "at the moment (503, send", 0),
+    Case("server down", fail("StartSubmissionUpload", DOWN, 6), 2, "unavailable (503, send", 0),
     Case(
         "sign-in down",
         fail("IntrospectToken", DOWN, ALWAYS),
@@ -304,7 +310,7 @@ CASES = (
         "no network",
         no_network,
         2,
-        "The connection to Kaggle broke, or there is none (authenticating: ProxyError).",
+        "No connection to Kaggle, or it broke (authenticating: ProxyError).",
         0,
         mend=network_again,
     ),
@@ -340,7 +346,7 @@ CASES = (
         "submission's answer cut short",
         fail("CreateSubmission", Garbage()),
         0,
-        "Kaggle's answer cannot be read (submitting)",
+        "Kaggle's answer is unreadable (submitting)",
         1,
         2,
         "--again",
@@ -349,7 +355,7 @@ CASES = (
         "submission's answer without a number",
         fail("CreateSubmission", Garbage('{"message": "Could not submit to competition"}')),
         0,
-        "gave no number to the submission; it said: 'Could not submit to competition'",
+        "returned no submission number; it said: 'Could not submit to competition'",
         1,
         2,
         "--again",
@@ -359,7 +365,7 @@ CASES = (
         "submission never taken",
         fail("CreateSubmission", DOWN, 3),
         2,
-        "did not take submissions/cells-best.csv in 3 tries, and does not list it. Try again",
+        "did not take submissions/cells-best.csv in 3 tries, and does not list it. Submit it again",
         0,
     ),
     Case(
@@ -369,7 +375,7 @@ CASES = (
             lambda place: place.server.fail_after("ListSubmissions", 1, DOWN, 6),
         ),
         2,
-        "(503, asking for the list of submissions)",
+        "(503, listing submissions)",
         1,
     ),
     Case(
@@ -379,14 +385,15 @@ CASES = (
             lambda place: place.server.fail_after("ListSubmissions", 1, DOWN, 6),
         ),
         2,
-        "(503, asking for the list of submissions)",
+        "(503, listing submissions)",
         0,
     ),
     Case(
         "score never comes",
         set_to("polls_until_scored", None),
         0,
-        "No score after 15 min: kit submit goes on waiting, kit ledger --sync looks for the score.",
+        f"No score after 15 min: wait on with: kit submit best -c {FILE}; or look for the score "
+        f"with: kit ledger --sync -c {FILE}",
         1,
         mend=all_scored,
     ),
@@ -421,14 +428,14 @@ CASES = (
         "limits unreadable",
         fail("GetSubmissionLimits", Garbage("[1"), 6),
         2,
-        "cannot be read (asking for the sub",
+        "is unreadable (checking the sub",
         0,
     ),
     Case(
         "limits of another shape",
         fail("GetSubmissionLimits", Garbage('"code"'), 6),
         2,
-        "cannot be read (asking",
+        "is unreadable (checking",
         0,
     ),
 )
@@ -449,7 +456,7 @@ def test_a_fault_is_explained_and_nothing_is_submitted_twice(place: Place, case:
     assert status == case.then, out + err
     assert case.then_says in out + err
     assert len(place.server.submissions) == 1
-    assert read_json(RECORD)[-1]["ref"] == 1000
+    assert read_json(RECORD)["uploads"][-1]["ref"] == 1000
 
 
 def test_there_are_enough_of_them() -> None:
@@ -488,7 +495,7 @@ def test_a_submission_that_arrives_after_it_was_given_up_is_found_by_the_next_ru
     place.server.submissions += late
     status, out, _ = place.kit("submit")
     assert (status, place.server.calls["CreateSubmission"]) == (0, 3), out
-    assert read_json(RECORD)[0]["public"] is not None
+    assert read_json(RECORD)["uploads"][0]["public"] is not None
 
 
 def test_a_description_that_kaggle_cuts_short_still_holds_its_mark(place: Place) -> None:
@@ -509,13 +516,13 @@ def test_an_error_that_nothing_expects_ends_with_status_1_and_without_its_secret
     place.patch.setattr(CompetitionApiClient, "list_submissions", break_down)
     status, _, err = place.kit("submit")
     assert status == 1
-    assert "RuntimeError, asking for the list of submissions: Authorization: Bearer ***" in err
+    assert "RuntimeError, listing submissions: Authorization: Bearer ***" in err
 
 
 def test_what_stopped_before_it_submitted_leaves_no_trace_in_the_ledger(place: Place) -> None:
     place.server.fail("PUT", Cut(), 6)
     place.kit("submit")
-    assert read_json(RECORD)[0]["step"] == "bytes"
+    assert read_json(RECORD)["uploads"][0]["step"] == "bytes"
     _, out, _ = place.kit("ledger")
     assert "not sent" in out
     assert "bytes" not in out

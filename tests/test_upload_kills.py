@@ -41,7 +41,7 @@ def test_killed_at_a_step_and_run_again_it_has_submitted_once(
     kill_at(place, request_name, hold)
     assert RECORD.exists() == (step is not None)
     if step is not None:
-        assert read_json(RECORD)[-1]["step"] == step
+        assert read_json(RECORD)["uploads"][-1]["step"] == step
     hold.let_go.set()
     place.server.wait_for_idle()
     assert len(place.server.submissions) == arrived
@@ -50,7 +50,7 @@ def test_killed_at_a_step_and_run_again_it_has_submitted_once(
     assert (status, err) == (0, ""), out + err
     assert "public 0." in out
     assert len(place.server.submissions) == 1
-    assert [upload["step"] for upload in read_json(RECORD)] == ["complete"]
+    assert [upload["step"] for upload in read_json(RECORD)["uploads"]] == ["complete"]
 
 
 def test_killed_while_it_waits_for_the_score_it_goes_on_waiting(place: Place) -> None:
@@ -62,7 +62,7 @@ def test_killed_while_it_waits_for_the_score_it_goes_on_waiting(place: Place) ->
     process.kill()
     process.communicate()
     hold.let_go.set()
-    assert read_json(RECORD)[0]["step"] == "waiting"
+    assert read_json(RECORD)["uploads"][0]["step"] == "waiting"
 
     place.server.polls_until_scored = 0
     status, out, _ = place.kit("submit")
@@ -100,7 +100,7 @@ def test_what_was_killed_while_sending_is_settled_before_another_file_is_sent(
     run = sorted(Path("runs/cells").glob("run1*"))[0].name
     assert place.kit("blend", run, "--name", "best")[0] == 0
     assert place.kit("submit")[0] == 0
-    assert [upload["ref"] for upload in read_json(RECORD)] == [1000, 1001]
+    assert [upload["ref"] for upload in read_json(RECORD)["uploads"]] == [1000, 1001]
     assert len(place.server.submissions) == 2
 
 
@@ -129,7 +129,7 @@ def test_an_interrupt_while_waiting_says_how_to_go_on_and_loses_nothing(place: P
     place.clock.then = interrupt
     status, out, _ = place.kit("submit")
     assert status != 0
-    assert "Kaggle has the submission: kit submit goes on waiting" in out
+    assert "Kaggle has the submission: wait on with: kit submit best -c " in out
     place.clock.then = lambda: None
     place.server.polls_until_scored = 0
     assert place.kit("submit")[0] == 0

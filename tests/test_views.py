@@ -10,7 +10,7 @@ from kit.data.augment import apply_symmetry
 from kit.data.views import VIEWS, read_view
 from kit.recipes.base import Recipe
 from kit.training.memory import is_out_of_memory, more_parts
-from kit.training.predict import Predictor
+from kit.training.predictor import Predictor
 
 
 def some_images(count: int, size: int, channels: int = 4) -> NDArray[np.uint8]:

@@ -76,7 +76,7 @@ def test_a_head_for_other_classes_begins_anew(tmp_path: Path) -> None:
     np.testing.assert_allclose(started.share, 1 - 2565 / 392_709)
     assert started.told == (
         f"Weights from {path}: 20 of 22 arrays, 99.3% of all parameters. "
-        "Begin anew: layers/dense/vars/0, layers/dense/vars/1."
+        "Not loaded: layers/dense/vars/0, layers/dense/vars/1."
     )
 
 
@@ -146,8 +146,7 @@ def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError) as raised:
         start_from(network(), path)
     assert str(raised.value) == (
-        f"There is no file {path} with weights. Name another, or train from scratch: "
-        "--set weights=none."
+        f"Weights file {path} not found. Name another, or train from scratch: --set weights=none."
     )
 
 
@@ -163,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_named(name: str, tmp_path: Path) -> None:
             archive.writestr("config.json", "{}")
     else:
         path.write_text("not a network")
-    with pytest.raises(UserError, match=f"{path} cannot be read as weights that Keras") as raised:
+    with pytest.raises(UserError, match=f"{path} is not a readable Keras weights file") as raised:
         start_from(network(), path)
     assert "\n" not in str(raised.value)
 
@@ -183,5 +182,5 @@ def test_files_are_known_by_their_endings() -> None:
     assert is_weights_file("a/b.weights.h5")
     for other in ("imagenet", "none", "convnet-64-148587de", "model.h5", "weights.pkl"):
         assert not is_weights_file(other)
-    with pytest.raises(UserError, match=r"end in .keras or .weights.h5, not from 'weights.pkl'"):
+    with pytest.raises(UserError, match=r"end in .keras or .weights.h5, got 'weights.pkl'"):
         find_weights_file("weights.pkl")

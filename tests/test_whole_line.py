@@ -97,7 +97,7 @@ def test_the_report_is_one_file_with_its_pictures_inside(meadow: Path) -> None:
 
 
 def test_a_dry_run_checks_and_sends_nothing(meadow: Path) -> None:
-    assert "Not submitted" in kit(meadow, "submit", "--dry-run")
+    assert "nothing sent" in kit(meadow, "submit", "--dry-run")
 
 
 def test_status_lists_what_there_is(meadow: Path) -> None:

@@ -1,5 +1,6 @@
 """The application that commands belong to, and the options that several of them take."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,8 @@ def place(name: str, data: Path | None) -> "tuple[Competition, Workspace]":
     from kit.core.paths import Workspace
 
     competition = find_competition(name)
+    if name.endswith(".py"):
+        competition = replace(competition, file=Path(name))
     if data is not None and not data.is_dir():
         raise UserError(f"--data {data} is not a folder. {competition.how_to_get(data)}")
-    return competition, Workspace.of(competition.name, data)
+    return competition, Workspace.of(competition.name, data, typed=name)

@@ -25,10 +25,10 @@ def import_predictions(
     data: DataFolder = None,
 ) -> None:
     """Bring in another framework's predictions, as a run that can be blended and compared."""
-    from kit.data.imported import import_predictions as bring_in
+    from kit.stages.imported import import_stage
 
     facts, workspace = place(competition, data)
-    bring_in(facts, workspace, name, oof, test or [])
+    import_stage(facts, workspace, name, oof, test or [])
 
 
 @app.command()
@@ -48,7 +48,7 @@ def blend(
     ] = None,
     all_rows: Annotated[
         bool,
-        typer.Option("--all-rows", help="Test predictions by the models of kit train --folds all."),
+        typer.Option("--all-rows", help="Test predictions by the models trained with --folds all."),
     ] = False,
 ) -> None:
     """Blend runs, fit thresholds, print what they are worth, write the submission CSV."""

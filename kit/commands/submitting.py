@@ -1,4 +1,4 @@
-"""Commands from a blend to the leaderboard, and what tells of both."""
+"""Commands from a blend to the leaderboard, and those that report on both."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,12 +22,12 @@ def submit(
 ) -> None:
     """Check the submission, upload it and wait for its score; or ask its own local grader."""
     from kit.kaggle.clock import system_clock
-    from kit.submission.stage import submit_stage
-    from kit.submission.submit import Wish
+    from kit.stages.submit import submit_stage
+    from kit.submission.submit import SubmitOptions
 
     facts, workspace = place(competition, data)
-    wish = Wish(message, dry_run, again, wait)
-    submit_stage(facts, workspace, name, wish, system_clock())
+    options = SubmitOptions(message, dry_run, again, wait)
+    submit_stage(facts, workspace, name, options, system_clock())
 
 
 @app.command()
@@ -38,7 +38,7 @@ def ledger(
 ) -> None:
     """Every submission, how well the estimates matched, and which two to select as final."""
     from kit.kaggle.clock import system_clock
-    from kit.submission.ledger import ledger_stage
+    from kit.stages.ledger import ledger_stage
 
     facts, workspace = place(competition, data)
     ledger_stage(facts, workspace, sync, system_clock())
@@ -56,21 +56,20 @@ def kernel(
 ) -> None:
     """Write an offline notebook that repeats a blend, for competitions that take nothing else."""
     from kit.kaggle.clock import system_clock
-    from kit.kernel.stage import Wish, kernel_stage
+    from kit.stages.kernel import KernelOptions, kernel_stage
 
     facts, workspace = place(competition, data)
-    own_file = Path(competition) if competition.endswith(".py") else None
-    wish = Wish(own_file, title, out, check, push)
-    kernel_stage(facts, workspace, name, wish, system_clock())
+    options = KernelOptions(facts.file, title, out, check, push)
+    kernel_stage(facts, workspace, name, options, system_clock())
 
 
 @app.command()
 def status(competition: CompetitionName = "hpa", data: DataFolder = None) -> None:
     """What exists, what it scored, and what to type next."""
-    from kit.report.status import print_status
+    from kit.stages.status import status_stage
 
     facts, workspace = place(competition, data)
-    print_status(facts, workspace)
+    status_stage(facts, workspace)
 
 
 @app.command()
@@ -80,8 +79,7 @@ def report(
     data: DataFolder = None,
 ) -> None:
     """One HTML file: scores, classes, learning curves, and pictures with predictions."""
-    from kit.core.terminal import say
-    from kit.report.html import write_report
+    from kit.stages.report import report_stage
 
     facts, workspace = place(competition, data)
-    say(f"Report: {write_report(facts, workspace, name)}")
+    report_stage(facts, workspace, name)

@@ -1,7 +1,7 @@
-"""What a competition is: the fixed facts that every other file asks for and none repeats.
+"""What a competition is: the fixed facts, stated once and used everywhere.
 
-The metric is macro-F1 in every one of them (`metrics.py`): thresholds and blends are solved for it,
-and a field for another metric would be a promise that nothing keeps.
+The metric is always macro-F1 (`metrics.py`): thresholds and blends are optimized for it, so a field
+for another metric would have no effect.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from kit.competitions.images import ImageNames
 from kit.competitions.tables import LabelTable, TableFormat, read_ids
 from kit.core.errors import UserError
+from kit.core.progress import Reporter
+from kit.core.suggest import Typed
 
-# How much a channel adds to red, to green and to blue.
+# How much each channel adds to red, green and blue.
 Mixture = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
 class Grades:
-    """What a grader answers to a submission: the metric on each side of the hidden split."""
+    """A grader's result for a submission: the metric on each part of the hidden split."""
 
     public: float
     private: float
@@ -29,9 +31,9 @@ class Grades:
 
 @dataclass(frozen=True)
 class OnKaggle:
-    """A competition's place on Kaggle: the last part of its address, and the files it needs.
+    """A competition on Kaggle: the last part of its URL, and the data files to download.
 
-    `files` are the names of the data files to download; archives of images stay packed.
+    Image archives among `files` stay packed.
     """
 
     slug: str
@@ -47,10 +49,12 @@ class Competition:
     `train_images` and `test_images` are the folders of the data folder that the images lie in, or
     their zip archives without `.zip`; both may be the same.
     `display` mixes the channels for the eye: how much each adds to red, green and blue.
-    `how_to_get_data` may have the place `{folder}` for the data folder.
+    `how_to_get_data` may have the places `{folder}` for the data folder and `{command}` for the
+    command that downloads or makes the data.
     `private_share` is the share of the test rows that decides the final score, when it is known.
     `kaggle` is where it is downloaded from and submitted to. `prepare` makes the data where no
-    one can download them; `grade` is a local grader, which is asked instead of Kaggle.
+    one can download them, in the folder it is given; `grade` is a local grader, which is asked
+    instead of Kaggle. `file` is the Python file that the user named instead of it.
     Raises ValueError when the facts contradict each other.
     """
 
@@ -72,44 +76,46 @@ class Competition:
     group_table: str | None = None
     private_share: float | None = None
     kaggle: OnKaggle | None = None
-    prepare: Callable[[Path], None] | None = None
+    prepare: Callable[[Path, Reporter], None] | None = None
     grade: Callable[[Path, Path], Grades] | None = None
+    file: Path | None = None
 
     def __post_init__(self) -> None:
         if len(self.class_keys) != len(self.class_names):
-            raise ValueError(f"{self.name}: as many class names as class keys are wanted")
+            raise ValueError(f"{self.name}: needs as many class names as class keys")
         if len(set(self.class_keys)) != len(self.class_keys):
-            raise ValueError(f"{self.name}: class keys must differ")
-        # Keys are the columns of a predictions table, beside these two.
+            raise ValueError(f"{self.name}: class keys must be unique")
+        # Keys are the columns of a predictions table, next to these two.
         if taken := {"Id", "fold"} & set(self.class_keys):
-            raise ValueError(f"{self.name}: no class key may be called {sorted(taken)}")
+            raise ValueError(f"{self.name}: {sorted(taken)} cannot be class keys")
         named = getattr(self.images, "channels", self.channels)
         if tuple(named) != tuple(self.channels):
-            raise ValueError(f"{self.name}: files for {named}, but channels {self.channels}")
+            raise ValueError(f"{self.name}: files for {named} but channels {self.channels}")
         if self.display is not None and len(self.display) != len(self.channels):
-            raise ValueError(f"{self.name}: one row of display for each channel is wanted")
+            raise ValueError(f"{self.name}: display needs one row per channel")
 
     def read_labels(self, source: Path) -> LabelTable:
-        """The training labels from the data folder; UserError that says how to get the data."""
+        """Read the training labels; UserError says how to get the data if they are missing."""
         self.require(source / self.label_table)
         return self.label_format.read(source / self.label_table, self.class_keys)
 
     def read_test_ids(self, source: Path) -> tuple[str, ...]:
-        """The ids that a submission answers, in its order."""
+        """The ids of a submission, in its order."""
         self.require(source / self.sample_table)
         return read_ids(source / self.sample_table, self.id_column)
 
     def require(self, path: Path) -> None:
-        """Raise UserError with the way to get the data when a file of them is not there."""
+        """Raise UserError that says how to get the data if a file is missing."""
         if not path.exists():
             raise UserError(f"{path} does not exist. {self.how_to_get(path.parent)}")
 
     def how_to_get(self, folder: Path) -> str:
         """The way to get the data into this data folder."""
-        return self.how_to_get_data.replace("{folder}", str(folder))
+        command = Typed(self.name if self.file is None else str(self.file)).command("data")
+        return self.how_to_get_data.replace("{folder}", str(folder)).replace("{command}", command)
 
     def mixture(self) -> Mixture:
-        """How much each channel adds to red, green and blue, the same grey each if unknown."""
+        """How much each channel adds to red, green and blue; equal greys if unknown."""
         if self.display is not None:
             return self.display
         if len(self.channels) == 3:
@@ -118,5 +124,5 @@ class Competition:
         return ((share, share, share),) * len(self.channels)
 
     def answer(self, ids: Sequence[str], decisions: NDArray[np.uint8]) -> str:
-        """The submission CSV for these ids and decisions, (rows, classes) of 0 or 1."""
+        """The submission CSV for these ids and labels, (rows, classes) of 0 or 1."""
         return self.answer_format.text(LabelTable(tuple(ids), decisions), self.class_keys)

@@ -1,4 +1,4 @@
-"""Synthetic cells: the same kind of competition, made here from a seed, with its own grader."""
+"""Synthetic cells: a competition of the same kind, generated from a seed, with its own grader."""
 
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -19,7 +19,7 @@ from kit.competitions.tables import SpaceSeparated
 from kit.core.disk import csv_text, read_csv, read_json, write_json, write_text
 from kit.core.errors import UserError, some
 from kit.core.machine import cores
-from kit.core.terminal import bar
+from kit.core.progress import SILENT, Reporter
 
 CLASS_KEYS = tuple(str(number) for number in range(len(CLASS_NAMES)))
 IMAGES = FilePerChannel("{id}_{channel}.png", CHANNELS)
@@ -31,16 +31,23 @@ SOLUTION = "solution.csv"
 USAGE = "usage.csv"
 
 
-def generate_cells(folder: Path, seed: int, n_train: int, n_test: int, size: int) -> None:
+def generate_cells(
+    folder: Path,
+    seed: int,
+    n_train: int,
+    n_test: int,
+    size: int,
+    reporter: Reporter = SILENT,
+) -> None:
     """Write a whole synthetic competition to `folder`: PNGs, tables, and the hidden solution.
 
-    Images are `size` pixels square, 8-bit grey, four a field, under `train/` and `test/`. The
-    pixels follow from the seed alone. A folder that is already complete is left as it is; one
-    that was made with other numbers is refused with UserError.
+    Images are `size` pixels square, 8-bit grey, four per field, under `train/` and `test/`. The
+    pixels depend on the seed alone. A complete folder is left unchanged; one made with other
+    settings is refused with UserError.
 
-    Draws in processes that are started afresh and import the main script again, as
-    `multiprocessing` does with the method "spawn": a script that calls this wants the guard
-    `if __name__ == "__main__":`, and one that is piped into `python -` fails.
+    Draws in processes started with multiprocessing's "spawn" method, which import the main script
+    again: a script that calls this needs the guard `if __name__ == "__main__":`, and a script
+    piped into `python -` fails.
     """
     made = {"seed": seed, "n_train": n_train, "n_test": n_test, "size": size}
     if (folder / MARKER).exists():
@@ -50,14 +57,14 @@ def generate_cells(folder: Path, seed: int, n_train: int, n_test: int, size: int
     fields = plan_fields(seed, n_train, n_test)
     for split in ("train", "test"):
         (folder / split).mkdir(parents=True, exist_ok=True)
-    # Sorted by id, so that neighbours in the tables say nothing about antibodies.
+    # Sorted by id, so that the order of the tables reveals nothing about antibodies.
     fields = tuple(sorted(fields, key=lambda field: field.id))
     jobs = [(folder, field, size) for field in fields]
-    # Afresh, not forked: TensorFlow or the bar may have threads here, and a fork copies the locks
-    # they hold but not the threads that would open them.
+    # Spawned, not forked: TensorFlow or the bar may run threads here, and a fork copies the locks
+    # they hold but not the threads that would release them.
     with (
         ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool,
-        bar("drawing cells", total=len(jobs), lines=True) as progress,
+        reporter.bar("drawing cells", total=len(jobs), lines=True) as progress,
     ):
         for _ in pool.map(_write_images, jobs, chunksize=8):
             progress.advance()
@@ -70,7 +77,7 @@ def _write_images(job: tuple[Path, FieldPlan, int]) -> None:
     image = draw_field(field, size)
     for channel, name in enumerate(IMAGES.files(field.id)):
         target = folder / field.split / name
-        # Level 1: noise hardly packs, and a third of the time goes into packing otherwise.
+        # Level 1: noise hardly compresses, and higher levels spend a third of the time on it.
         _, png = cv2.imencode(".png", image[:, :, channel], [cv2.IMWRITE_PNG_COMPRESSION, 1])
         target.write_bytes(png.tobytes())
 
@@ -93,12 +100,12 @@ def _write_tables(folder: Path, fields: Iterable[FieldPlan]) -> None:
 def grade_cells(source: Path, submission: Path) -> Grades:
     """Grade a submission CSV against the hidden solution, as the server would.
 
-    Raises UserError when an id is missing or unknown, as the server would refuse the file.
+    Raises UserError when an id is missing or unknown, where the server would refuse the file.
     """
     answer = ANSWER.read(submission, CLASS_KEYS)
     truth = LABELS.read(source / SOLUTION, CLASS_KEYS)
     if wrong := set(answer.ids) ^ set(truth.ids):
-        raise UserError(f"{submission}: ids missing or unknown to the grader: {some(wrong)}.")
+        raise UserError(f"{submission} has missing or unknown ids: {some(wrong)}.")
     usage = {row[0]: row[1] for _, row in read_csv(source / USAGE)[1:]}
     decisions = answer.of(truth.ids)
     private = np.array([usage[image_id] == "Private" for image_id in truth.ids])
@@ -108,8 +115,8 @@ def grade_cells(source: Path, submission: Path) -> Grades:
     )
 
 
-def _prepare(folder: Path) -> None:
-    generate_cells(folder, seed=0, n_train=1400, n_test=700, size=128)
+def _prepare(folder: Path, reporter: Reporter) -> None:
+    generate_cells(folder, seed=0, n_train=1400, n_test=700, size=128, reporter=reporter)
 
 
 cells = competitions.register("cells")(
@@ -128,7 +135,7 @@ cells = competitions.register("cells")(
         display=DISPLAY,
         group_table="groups.csv",
         private_share=0.7,
-        how_to_get_data="Make it: kit data --competition cells",
+        how_to_get_data="Generate it: {command}",
         prepare=_prepare,
         grade=grade_cells,
     )

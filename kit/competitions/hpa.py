@@ -39,7 +39,7 @@ CLASS_NAMES = (
     "Rods & rings",
 )
 
-# red: microtubules, green: the protein asked about, blue: nucleus, yellow: endoplasmic reticulum
+# red: microtubules, green: the protein of interest, blue: nucleus, yellow: endoplasmic reticulum
 CHANNELS = ("red", "green", "blue", "yellow")
 DISPLAY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.5, 0.0))
 
@@ -58,8 +58,8 @@ hpa = competitions.register("hpa")(
         answer_format=SpaceSeparated("Id", "Predicted"),
         display=DISPLAY,
         how_to_get_data=(
-            f"Once you have accepted the rules at {URL}/rules, type: kit data --competition hpa "
-            "(18 GB); or name the folder that has the files: --data DIR."
+            f"Accept the rules at {URL}/rules, then run {{command}} (18 GB), or name a folder that "
+            "has the files: --data DIR."
         ),
         kaggle=OnKaggle(SLUG, ("train.csv", "sample_submission.csv", "train.zip", "test.zip")),
     )

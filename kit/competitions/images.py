@@ -1,4 +1,4 @@
-"""How a competition names its image files: one file a channel, or one file for all."""
+"""How a competition names its image files: one file per channel, or one file for all."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,16 +7,17 @@ from typing import Protocol
 class ImageNames(Protocol):
     """Which files hold the image of an id.
 
-    Names that go by channel also have `channels`, which a competition checks against its own.
+    If there is one file per channel, `channels` lists them; a competition checks it against its
+    own.
     """
 
     def files(self, image_id: str) -> tuple[str, ...]:
-        """The names of the image's files, below the split's folder, in the channels' order."""
+        """The image's file names in the split's folder, in channel order."""
 
 
 @dataclass(frozen=True)
 class FilePerChannel:
-    """One grey file a channel: `pattern` has the places `{id}` and `{channel}`."""
+    """One grey file per channel: `pattern` has the placeholders `{id}` and `{channel}`."""
 
     pattern: str
     channels: tuple[str, ...]
@@ -27,7 +28,7 @@ class FilePerChannel:
 
 @dataclass(frozen=True)
 class OneFile:
-    """One file with every channel in it: `pattern` has the place `{id}`."""
+    """One file with every channel: `pattern` has the placeholder `{id}`."""
 
     pattern: str
 

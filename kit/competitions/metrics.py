@@ -1,14 +1,14 @@
-"""The competition's metric. Trainer, thresholds, blend, report and grader all call this one."""
+"""The competition's metric, used by trainer, thresholds, blend, report and grader."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
 def f1_per_class(labels: ArrayLike, decisions: ArrayLike) -> NDArray[np.float64]:
-    """F1 of each class: `2 tp / (2 tp + fp + fn)`, and 0 where nothing is true or predicted.
+    """F1 per class: `2 tp / (2 tp + fp + fn)`, and 0 without true or predicted positives.
 
-    `labels` and `decisions` are (rows, classes), 0 or 1. Returns (classes,). The zero is
-    scikit-learn's `zero_division=0`. Raises ValueError when the shapes differ.
+    `labels` and `decisions` are (rows, classes), 0 or 1. Returns (classes,). As scikit-learn with
+    `zero_division=0`. Raises ValueError when the shapes differ.
     """
     true = np.asarray(labels, dtype=bool)
     predicted = np.asarray(decisions, dtype=bool)
@@ -20,32 +20,32 @@ def f1_per_class(labels: ArrayLike, decisions: ArrayLike) -> NDArray[np.float64]
 def f1_from_counts(
     true_positives: ArrayLike, predicted: ArrayLike, positives: ArrayLike
 ) -> NDArray[np.float64]:
-    """F1 from counts of any one shape: `2 tp / (predicted + positives)`, 0 where that is 0 / 0."""
+    """F1 from counts of equal shape: `2 tp / (predicted + positives)`, with 0 / 0 as 0."""
     tp = np.asarray(true_positives, dtype=np.float64)
     size = np.asarray(predicted, dtype=np.float64) + np.asarray(positives, dtype=np.float64)
     return np.divide(2 * tp, size, out=np.zeros_like(size), where=size > 0)
 
 
 def macro_f1(labels: ArrayLike, decisions: ArrayLike) -> float:
-    """Mean of F1 over all classes, those without a single positive included.
+    """Mean F1 over all classes, including those without positives.
 
-    Shapes as in `f1_per_class`. A class with something true and nothing predicted scores 0, and
-    so does a class with neither, as the competition's grader has it.
+    Shapes as in `f1_per_class`. A class without predictions scores 0, whether it has positives or
+    not, as in the competition's grader.
     """
     return float(f1_per_class(labels, decisions).mean())
 
 
 def batch_f1(labels: ArrayLike, decisions: ArrayLike, batch: int) -> float:
-    """Micro-F1 of each `batch` consecutive rows, the mean over these batches.
+    """Micro-F1 of every `batch` consecutive rows, averaged over batches.
 
-    Precision and recall are taken over all entries of a batch, whatever their class; F1 is 0
-    where they are undefined. The last batch may be smaller, and counts as much as the others.
+    Precision and recall are computed over all entries of a batch, whatever their class; F1 is 0
+    where they are undefined. The last batch may be smaller but counts as much as the others.
     `labels` and `decisions` are (rows, classes), 0 or 1. Raises ValueError when their shapes
-    differ, without rows, and for batches of less than one row.
+    differ, without rows, and for a batch size below one.
 
-    This is what two published systems of students report (InceptionResNetV2 0.638 in training
-    and 0.686 in validation, VGG16 0.504), and it is not the competition's macro-F1: frequent
-    classes make nearly all of it, and it depends on the size of the batches.
+    Two published student systems report this score (InceptionResNetV2 0.638 in training and 0.686
+    in validation, VGG16 0.504). It is not the competition's macro-F1: frequent classes dominate
+    it, and it depends on the batch size.
     """
     true = np.asarray(labels, dtype=bool)
     predicted = np.asarray(decisions, dtype=bool)

@@ -16,29 +16,28 @@ competitions: Registry[Competition] = Registry("competition", "kit.competitions"
 def find_competition(name: str) -> Competition:
     """The competition called `name`, or the one that the file `name.py` defines.
 
-    Such a file holds exactly one value of type Competition at its top level, beside any that it
-    imports from the kit. It is run once in a process. Raises UserError for an unknown name, a
-    missing file, a file with none or several, or one whose facts contradict each other or
-    register a name that is taken.
+    Such a file defines exactly one top-level value of type Competition, besides any that it imports
+    from the kit. It is run once per process. Raises UserError for an unknown name, a missing file,
+    a file with none or several, contradictory facts, or a name that is taken.
     """
     if not name.endswith(".py"):
         return competitions.get(name)
     path = Path(name)
     if not path.exists():
-        raise UserError(f"No competition file {path}. Known by name: {_names()}.")
+        raise UserError(f"Competition file {path} not found. Known by name: {_names()}.")
     return _defined_in(path.resolve())
 
 
 @cache
 def _defined_in(path: Path) -> Competition:
-    # A name of its own, so that `cells.py` hides no other module of that name.
+    # A unique module name, so that `cells.py` shadows no other module.
     spec = importlib.util.spec_from_file_location(f"competition_{digest(str(path))[:12]}", path)
     if spec is None or spec.loader is None:
         raise UserError(f"{path} cannot be imported as Python.")
     module = importlib.util.module_from_spec(spec)
-    # Before the file runs, because it may register its own.
+    # Before the file runs, because it may register its own competition.
     known = [competitions.get(name) for name in competitions.names()]
-    # Dataclasses look their module up there.
+    # Dataclasses look up their module there.
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
@@ -47,7 +46,7 @@ def _defined_in(path: Path) -> Competition:
     values = [value for value in vars(module).values() if isinstance(value, Competition)]
     found = [value for value in values if not any(value is one for one in known)]
     if len(found) != 1:
-        raise UserError(f"{path} must define one Competition, it defines {len(found)}.")
+        raise UserError(f"{path} must define one Competition, but defines {len(found)}.")
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""How label tables are written: two formats cover most competitions, for labels and answers."""
+"""Label table formats: two cover most competitions, both for labels and for submissions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from kit.core.disk import csv_text, read_csv
 from kit.core.errors import UserError, some
+from kit.core.ids import positions
 
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Ids and their labels, together.
+    """Ids and their labels.
 
-    `labels` is uint8 (rows, classes), 0 or 1. Ids are unique; they keep the file's order.
+    `labels` is uint8 (rows, classes), 0 or 1. Ids are unique and in file order.
     """
 
     ids: tuple[str, ...]
@@ -24,25 +25,22 @@ class LabelTable:
 
     def of(self, ids: Sequence[str]) -> NDArray[np.uint8]:
         """The labels of these ids, in their order; UserError when an id has none."""
-        row = {image_id: number for number, image_id in enumerate(self.ids)}
-        if missing := [image_id for image_id in ids if image_id not in row]:
-            raise UserError(f"Ids without labels: {some(missing)}.")
-        return self.labels[[row[image_id] for image_id in ids]]
+        return self.labels[positions(self.ids, ids, "Ids without labels")]
 
 
 class TableFormat(Protocol):
-    """How one CSV file holds the labels of one image a row."""
+    """The format of a CSV file with one image per row."""
 
     def read(self, path: Path, class_keys: Sequence[str]) -> LabelTable:
-        """Read a table; UserError that names file, line and cell for anything not allowed."""
+        """Read a table; UserError names file, line and cell of anything invalid."""
 
     def text(self, table: LabelTable, class_keys: Sequence[str]) -> str:
-        """The CSV for a table, in its order, lines ended by a line feed."""
+        """The table as CSV, in its order, with LF line endings."""
 
 
 @dataclass(frozen=True)
 class SpaceSeparated:
-    """One column of class keys with spaces between: `id,16 0`. An empty cell is no label."""
+    """One column of space-separated class keys: `id,16 0`. An empty cell means no labels."""
 
     id_column: str
     label_column: str
@@ -58,7 +56,7 @@ class SpaceSeparated:
                 if key not in position:
                     raise _bad_label(path, line, key, class_keys)
                 if row[position[key]]:
-                    raise UserError(f"{path}, line {line}: label '{key}' stands there twice.")
+                    raise UserError(f"{path}, line {line}: label '{key}' appears twice.")
                 row[position[key]] = 1
             ids.append(name)
             labels.append(row)
@@ -74,7 +72,7 @@ class SpaceSeparated:
 
 @dataclass(frozen=True)
 class OneHot:
-    """One column a class, 1 where the label holds and 0 where not: `id,0,1,0`."""
+    """One column per class, 1 if the label is set and 0 if not: `id,0,1,0`."""
 
     id_column: str
 
@@ -98,7 +96,7 @@ class OneHot:
 
 
 def read_ids(path: Path, id_column: str) -> tuple[str, ...]:
-    """The first column of a CSV whose header begins with `id_column`, each id once."""
+    """The first column of a CSV, headed `id_column`; ids must be unique."""
     rows = read_csv(path)
     if not rows or rows[0][1][0] != id_column:
         raise _bad_header(path, rows[0][1] if rows else [], (id_column, "…"))
@@ -112,31 +110,31 @@ def _rows(path: Path, header: tuple[str, ...]) -> list[tuple[int, list[str]]]:
         raise _bad_header(path, rows[0][1] if rows else [], header)
     for line, row in rows[1:]:
         if len(row) != len(header):
-            raise UserError(f"{path}, line {line}: wants {len(header)} cells, got {row}.")
+            raise UserError(f"{path}, line {line}: expected {len(header)} cells, got {row}.")
     _check_ids(path, rows[1:])
     return rows[1:]
 
 
 def _check_ids(path: Path, rows: Sequence[tuple[int, list[str]]]) -> None:
     if not rows:
-        raise UserError(f"{path} has a header and no rows.")
+        raise UserError(f"{path} has a header but no rows.")
     first: dict[str, int] = {}
     for line, (name, *_) in rows:
         if not name:
             raise UserError(f"{path}, line {line}: the id is empty.")
         if name in first:
             raise UserError(
-                f"{path}, line {line}: id {name!r} stands there twice, first on line {first[name]}."
+                f"{path}, line {line}: duplicate id {name!r}, first on line {first[name]}."
             )
         first[name] = line
 
 
 def _bad_header(path: Path, got: Sequence[str], wanted: Sequence[str]) -> UserError:
-    return UserError(f"{path}: the header is {','.join(got)!r}, expected '{','.join(wanted)}'.")
+    return UserError(f"{path}: header is {','.join(got)!r}, expected '{','.join(wanted)}'.")
 
 
 def _bad_label(path: Path, line: int, got: str, class_keys: Sequence[str]) -> UserError:
     allowed = some(class_keys, 40)
     if list(class_keys) == [str(number) for number in range(len(class_keys))]:
         allowed = f"the numbers 0 to {len(class_keys) - 1}"
-    return UserError(f"{path}, line {line}: '{got}' is no label. Allowed: {allowed}.")
+    return UserError(f"{path}, line {line}: '{got}' is not a label. Allowed: {allowed}.")

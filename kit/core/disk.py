@@ -1,4 +1,4 @@
-"""Whole or absent: every file is written beside its target, flushed, then renamed into place."""
+"""Atomic writes: every file is written beside its target, flushed, then renamed into place."""
 
 import csv
 import errno
@@ -17,11 +17,11 @@ from kit.core.errors import UserError
 
 @contextmanager
 def atomic(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target` that becomes `target` when the block ends well.
+    """Yield a temporary path beside `target`; rename it to `target` when the block succeeds.
 
-    A block that raises, or a process that is killed, leaves the former target as it was. The
-    temporary name ends like the target's, because some writers choose the format by it. What a
-    killed process left of the same target is removed. Raises UserError when the disk is full.
+    If the block raises or the process is killed, the old target stays unchanged. The temporary
+    name keeps the target's suffix, because some writers infer the format from it. Leftovers of a
+    killed process for the same target are removed. Raises UserError when the disk is full.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
@@ -40,7 +40,7 @@ def atomic(target: Path) -> Iterator[Path]:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Delete temporary files of `target` whose process, on this machine, is gone."""
+    """Delete temporary files of `target` whose process on this machine no longer exists."""
     start = f".partial-{socket.gethostname()}-"
     for path in target.parent.glob(f"{start}*-{target.name}"):
         process = path.name.removeprefix(start).removesuffix(f"-{target.name}")
@@ -59,24 +59,24 @@ def _is_alive(process: int) -> bool:
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Whether an error means a full disk or quota; HDF5 and Arrow say so in words only."""
+    """Whether an error means a full disk or quota; HDF5 and Arrow only say so in the message."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     return "No space left on device" in str(error)
 
 
 def disk_full(target: Path) -> UserError:
-    """Say that the disk filled up while `target` was written."""
+    """The error for a disk that filled up while writing `target`."""
     return UserError(
-        f"The disk is full: {target} was not written. Free some space and run the command again; "
-        "what was finished before is kept."
+        f"Disk full: {target} was not written. Free some space and rerun the command; finished "
+        "work is kept."
     )
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` as UTF-8 with the newlines as they are, whole or not at all.
+    """Write `text` atomically as UTF-8, newlines unchanged.
 
-    A file that holds the text already is left untouched, its time of change included.
+    A file that already holds this text is not touched, so its modification time stays.
     """
     if target.exists() and target.read_bytes() == text.encode():
         return
@@ -85,7 +85,7 @@ def write_text(target: Path, text: str) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write `value` as indented JSON, keys in the order given; NaN is refused."""
+    """Write `value` atomically as indented JSON, keys in the given order; NaN is refused."""
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -100,9 +100,9 @@ def read_json(path: Path) -> Any:
 
 
 def read_csv(path: Path) -> list[tuple[int, list[str]]]:
-    """Every row of a CSV file with its line number, a byte order mark and blank lines left out.
+    """Every row of a CSV file with its line number, without byte order mark and blank lines.
 
-    UserError when the file is missing or is no CSV in UTF-8.
+    Raises UserError when the file is missing or is not UTF-8 CSV.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -111,23 +111,23 @@ def read_csv(path: Path) -> list[tuple[int, list[str]]]:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a CSV in UTF-8 ({error}).") from error
+        raise UserError(f"{path} is not UTF-8 CSV ({error}).") from error
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV, lines ended by a line feed; what a comma or a quote would break is quoted."""
+    """Rows as CSV with LF line endings; cells are quoted only where needed."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def digest(value: Any) -> str:
-    """SHA-256, in hex, of a JSON-able value; the order of the keys does not matter."""
+    """SHA-256 in hex of a JSON-serializable value, independent of key order."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256, in hex, of a file's bytes."""
+    """SHA-256 in hex of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 import kit
 from kit.core.disk import read_json, write_json
@@ -30,6 +30,9 @@ Floats = Annotated[
 
 # A file without a version is of the kit's first release, which wrote none.
 UNVERSIONED = 0
+_HEADER = ("format", "kit")
+
+Kind = TypeVar("Kind")
 
 
 class Unreadable(UserError):
@@ -41,18 +44,15 @@ class Format:
     """One kind of JSON file: what it is called in messages, its version, and how to make it again.
 
     `oldest` is the oldest version that is still read; the caller brings it up to date. `remake`
-    ends the message for one that is older still: a sentence with the command to type.
+    ends the message for one that is older still: a sentence that says what to do. Where files
+    without a version were a bare list, `items` is the key that it is read under.
     """
 
     name: str
     version: int
     remake: str
     oldest: int = 1
-
-    @property
-    def own(self) -> tuple[str, ...]:
-        """The keys that the format itself adds."""
-        return ("format", "kit")
+    items: str | None = None
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write `content` under the format's version and the kit's own, whole or not at all."""
@@ -64,6 +64,8 @@ class Format:
         A file of a newer format names the kit that wrote it; so does one too old to be read.
         """
         content = read_json(path)
+        if self.items is not None and isinstance(content, list):
+            content = {self.items: content}
         if not isinstance(content, dict):
             raise Unreadable(f"{path} is not {self.name}. {self.remake}")
         version = content.get("format", UNVERSIONED)
@@ -79,3 +81,28 @@ class Format:
                 f"{kit.__version__} no longer reads. {self.remake}"
             )
         return content
+
+    def read_body(self, path: Path) -> dict[str, Any]:
+        """As `read`, without the version and the kit's."""
+        return {key: value for key, value in self.read(path).items() if key not in _HEADER}
+
+    def read_as(self, path: Path, kind: type[Kind]) -> Kind:
+        """The file as a value of this dataclass or Pydantic model, without the header.
+
+        What a dataclass does not have is left out, and what the file does not have takes the
+        dataclass's default, so that a field may be added without a new version. Raises UserError
+        in one line as `read` does, and where a value is missing or of another type.
+        """
+        return self.as_kind(self.read_body(path), kind, path)
+
+    def as_kind(self, content: Any, kind: type[Kind], path: Path) -> Kind:
+        """Plain values from `path` as a value of this dataclass or model; UserError as above."""
+        try:
+            return TypeAdapter(kind).validate_python(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            reason = first["msg"].removeprefix("Value error, ")
+            raise Unreadable(
+                f"{path} is not as the kit writes it: {place}: {reason}. {self.remake}"
+            ) from None

@@ -1,4 +1,4 @@
-"""Where an offline notebook and its dataset lie: file names, spelled here as in `paths.py`."""
+"""File names of an offline notebook and its dataset, spelled here as those in `paths.py`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class KernelDatasetFiles:
-    """What an offline notebook reads: runs and a blend as in `Workspace.runs`, and the kit.
+    """What an offline notebook reads: the kit, and runs and a blend as in `Workspace.runs`.
 
     `marker` is written last.
     """
@@ -26,11 +26,11 @@ class KernelDatasetFiles:
         return self.folder / "competition.py"
 
     def parts(self) -> tuple[Path, ...]:
-        """The files and folders that are sent, sorted: the client reads the metadata itself."""
+        """The files and folders to send, sorted; the client reads the metadata itself."""
         return tuple(path for path in sorted(self.folder.iterdir()) if path != self.metadata)
 
     def all_files(self) -> tuple[Path, ...]:
-        """Every file below, whatever is done with it."""
+        """Every file below this folder, sent or not."""
         return tuple(path for path in sorted(self.folder.rglob("*")) if path.is_file())
 
 
@@ -73,7 +73,7 @@ class KernelCheckFiles:
 
     @property
     def guard(self) -> Path:
-        # Python imports a module of this name, from the path, before anything else.
+        # Python imports a module of this name from its path before anything else.
         return self.folder / "guard" / "sitecustomize.py"
 
     @property
@@ -83,7 +83,7 @@ class KernelCheckFiles:
 
 @dataclass(frozen=True)
 class KernelFiles:
-    """An offline notebook: the folders `dataset` and `kernel` go to Kaggle, the rest stays."""
+    """An offline notebook: `dataset` and `kernel` are sent to Kaggle, the rest stays here."""
 
     folder: Path
 

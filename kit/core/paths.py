@@ -1,10 +1,11 @@
-"""Where everything lies: each file and folder name of the kit is spelled here and nowhere else."""
+"""Every file and folder name of the kit, spelled here and nowhere else."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.core.kernel_paths import KernelFiles
+from kit.core.suggest import Typed
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FoldRunFiles:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run: a frozen recipe, what it was made from, and a folder a fold."""
+    """The files of one run: a frozen recipe, what it was made from, and one folder per fold."""
 
     folder: Path
 
@@ -75,12 +76,17 @@ class RunFiles:
         return self.folder / "inputs.json"
 
     @property
+    def command(self) -> Path:
+        """The words that were typed to train it, for messages that suggest them again."""
+        return self.folder / "command.json"
+
+    @property
     def averaged_test(self) -> Path:
-        """Test predictions from elsewhere that are a mean over folds; none when trained here."""
+        """Imported test predictions, averaged over folds; absent for runs trained here."""
         return self.folder / "test.parquet"
 
     def fold(self, fold: int | None) -> FoldRunFiles:
-        """The files of a fold; those of the training on all rows for None."""
+        """The files of a fold; None means the training on all rows."""
         return FoldRunFiles(self.folder / ("all" if fold is None else f"fold{fold}"))
 
 
@@ -129,7 +135,7 @@ class BlendFiles:
 
 @dataclass(frozen=True)
 class SubmissionFiles:
-    """A submission's CSV, its ancestry, the grades that came back, and how it was uploaded."""
+    """A submission's CSV, its provenance, its grades, and how it was uploaded."""
 
     csv: Path
     provenance: Path
@@ -139,19 +145,23 @@ class SubmissionFiles:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders in which one competition's files lie."""
+    """The folders in which one competition's files lie, and how the user names it."""
 
     source: Path
     stores: Path
     runs: Path
     folds: Path
     submissions: Path
+    typed: Typed = field(default_factory=Typed)
 
     @classmethod
-    def of(cls, competition: str, source: Path | None = None) -> "Workspace":
+    def of(
+        cls, competition: str, source: Path | None = None, typed: str | None = None
+    ) -> "Workspace":
         """The usual places, below the current folder, moved by `KIT_DATA` and `KIT_RUNS`.
 
-        `source` is the folder with the competition's own files when that is somewhere else.
+        `source` is the folder with the competition's own files when that is somewhere else;
+        `typed` is what the user called the competition, when that is not its name.
         """
         data = Path(os.environ.get("KIT_DATA", "data")) / competition
         return cls(
@@ -160,6 +170,7 @@ class Workspace:
             runs=Path(os.environ.get("KIT_RUNS", "runs")) / competition,
             folds=Path("folds") / f"{competition}.csv",
             submissions=Path("submissions"),
+            typed=Typed(typed or competition, source),
         )
 
     @property
@@ -180,17 +191,17 @@ class Workspace:
         return RunFiles(self.runs / name)
 
     def run_names(self) -> tuple[str, ...]:
-        """Every run that was begun, in alphabetical order."""
+        """Every run that was started, in alphabetical order."""
         found = (RunFiles(folder) for folder in sorted(self.runs.glob("*")))
         return tuple(run.name for run in found if run.inputs.exists())
 
     def run_names_of(self, beginning: str) -> tuple[str, ...]:
-        """Those of them whose names begin with these parts between dashes, and go on."""
+        """The runs whose names continue these dash-separated parts with more parts."""
         return tuple(name for name in self.run_names() if name.startswith(f"{beginning}-"))
 
     @property
     def latest_blend(self) -> Path:
-        """Names the blend that was made, or asked for, last; unlike times it survives a copy."""
+        """Names the blend last made or requested; unlike timestamps it survives a copy."""
         return self.blends / "latest.json"
 
     def blend(self, name: str) -> BlendFiles:
@@ -202,7 +213,7 @@ class Workspace:
         return tuple(blend.name for blend in found if blend.decision.exists())
 
     def look(self, model: str, size: int) -> Path:
-        """A picture of how a recipe varies its training images."""
+        """A picture of a recipe's augmented training images."""
         return self.runs / f"look-{model}-{size}.png"
 
     def kernel(self, blend: str) -> KernelFiles:
@@ -217,7 +228,7 @@ class Workspace:
         )
 
     def submission_names(self) -> tuple[str, ...]:
-        """Every submission that was written or uploaded, of all competitions, sorted."""
+        """Every submission written or uploaded, for all competitions, sorted."""
         written = {path.stem for path in self.submissions.glob("*.csv")}
         uploaded = {
             path.name.removesuffix(".uploads.json")
@@ -226,25 +237,25 @@ class Workspace:
         return tuple(sorted(written | uploaded))
 
     def made_elsewhere(self, competition: str) -> Path:
-        """What Kaggle lists as submitted that did not come from this folder."""
+        """Submissions that Kaggle lists and that did not come from this folder."""
         return self.submissions / f"{competition}.elsewhere.json"
 
 
 def partial_of(target: Path) -> Path:
-    """Where a download lies until it is whole; unlike other leftovers it is gone on with."""
+    """Where a download is kept until it is complete; unlike other leftovers it is resumed."""
     return target.with_name(f"{target.name}.partial")
 
 
 def partial_source(target: Path) -> Path:
-    """Which object of the server's the partial download is a part of."""
+    """Records which object on the server the partial download belongs to."""
     return target.with_name(f"{target.name}.partial.json")
 
 
 def extra_split(table: Path, ids_digest: str) -> str:
-    """What the store of extra images is called whose labels are in this table."""
+    """The name of the store of extra images whose labels are in this table."""
     return f"extra-{table.stem}-{ids_digest[:8]}"
 
 
 def provenance_of(table: Path) -> Path:
-    """The JSON that lies beside a fold table and says how it was made."""
+    """The JSON beside a fold table that records how it was made."""
     return table.with_suffix(".json")

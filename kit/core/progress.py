@@ -1,4 +1,4 @@
-"""What work tells while it runs: lines and bars, to whoever listens; silence by default.
+"""What work reports while it runs: lines and progress bars, to a `Reporter`; silent by default.
 
 The work below `kit/stages/` prints nothing. It takes a `Reporter`: the command line hands in
 `kit.core.terminal.TERMINAL`, a notebook or a cluster worker `SILENT` or one of its own.
@@ -20,9 +20,15 @@ class Bar(Protocol):
     def describe(self, text: str) -> None:
         """Change the words before the bar."""
 
+    def note(self, line: str) -> None:
+        """Take a line that says more than the bar; a terminal without bars prints one now and then.
+
+        `Reporter.say` is for lines that must not be lost.
+        """
+
 
 class Reporter(Protocol):
-    """Takes what work has to tell while it runs."""
+    """Receives what work reports while it runs."""
 
     def say(self, line: str) -> None:
         """Take one line of plain text."""
@@ -30,9 +36,9 @@ class Reporter(Protocol):
     def bar(
         self, description: str, total: int, done: int = 0, lines: bool = False
     ) -> AbstractContextManager[Bar]:
-        """Begin a bar of `total` units, `done` of them from earlier.
+        """Start a bar of `total` units, `done` of them from earlier.
 
-        With `lines` it is worth a line now and then where no bar can be drawn.
+        With `lines` a terminal without bars prints a line now and then.
         """
 
 
@@ -44,6 +50,9 @@ class _Unseen:
         pass
 
     def describe(self, text: str) -> None:
+        pass
+
+    def note(self, line: str) -> None:
         pass
 
 

@@ -1,4 +1,4 @@
-"""Keep a library's announcements off the screen without losing its errors."""
+"""Suppress a library's start-up messages without losing its errors."""
 
 import os
 import re
@@ -7,17 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# TensorFlow 2.21 prints these while it is imported, before its log level can be set.
+# TensorFlow 2.21 prints these on import, before its log level can be set.
 ANNOUNCEMENT = re.compile(rb"^(WARNING: All log messages before absl|I\d{4} )")
 
 
 @contextmanager
 def without_announcements() -> Iterator[None]:
-    """Hold back what is written to standard error, then print it without announcements.
+    """Buffer standard error, then print it without start-up messages.
 
-    Works on the file descriptor, because the lines come from C++. Everything else that was
-    written, warnings and errors included, is printed when the block ends, also by an exception; a
-    process that is killed inside the block takes it along.
+    Works on the file descriptor, because the lines come from C++. Everything else, warnings and
+    errors included, is printed when the block ends, even by an exception; if the process is
+    killed inside the block, the buffer is lost.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:

@@ -1,4 +1,4 @@
-"""Names to things: an explicit decorator puts one in, a miss lists what is known."""
+"""Registries: a decorator adds an entry by name, a failed lookup lists the known names."""
 
 import importlib
 import pkgutil
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """One kind of thing by name, filled by the modules of one package.
+    """Entries of one kind by name, registered by the modules of one package.
 
-    The modules are imported at the first look-up, so a new file in the package is enough to add
-    an entry, and nothing is imported before it is needed.
+    The modules are imported at the first lookup: a new file in the package is enough to add an
+    entry, and nothing is imported before it is needed.
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -23,7 +23,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that files what it decorates under `name`; ValueError if it is taken."""
+        """Decorator that registers an entry as `name`; ValueError if the name is taken."""
 
         def add(entry: T) -> T:
             if name in self._entries:
@@ -34,7 +34,7 @@ class Registry(Generic[T]):
         return add
 
     def get(self, name: str) -> T:
-        """The entry called `name`; UserError naming the known ones and the nearest."""
+        """The entry called `name`; UserError listing the known names and the nearest."""
         self._import_all()
         if name not in self._entries:
             raise unknown(self._kind, name, self._entries)

@@ -52,7 +52,7 @@ class TerminalBar:
         self._progress = progress
         self._task = task
         self._at = done
-        self._lines = lines
+        self._lines = lines and progress.disable
         self._begun = self._last_line = monotonic()
         self._steps = 0
 
@@ -78,6 +78,13 @@ class TerminalBar:
         """Change the words before the bar."""
         self._progress.update(self._task, description=text)
 
+    def note(self, line: str) -> None:
+        """Print the line where no bar is drawn, unless it comes too soon after the last one."""
+        now = monotonic()
+        if self._progress.disable and now - self._last_line >= SECONDS_BETWEEN_LINES:
+            say(line)
+            self._last_line = now
+
 
 @contextmanager
 def bar(description: str, total: int, done: int = 0, lines: bool = False) -> Iterator[TerminalBar]:
@@ -95,7 +102,7 @@ def bar(description: str, total: int, done: int = 0, lines: bool = False) -> Ite
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=total, completed=done)
-        yield TerminalBar(progress, task, done, lines and not console.is_terminal)
+        yield TerminalBar(progress, task, done, lines)
 
 
 class _Terminal:

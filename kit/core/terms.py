@@ -1,12 +1,12 @@
-"""The grammar in which recipes name several things at once: `0.5*focal(gamma=2)+0.5*lovasz`."""
+"""The grammar of weighted sums in recipes: `0.5*focal(gamma=2)+0.5*lovasz`."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from kit.core.errors import UserError, unknown
 
-# For each name that may stand in a text, its numbers in order, with their usual values.
+# For each known name, its parameters in order, with their defaults.
 Known = Mapping[str, Mapping[str, float]]
 
 _TERM = re.compile(r"(?:(?P<weight>[^*()]+)\*)?(?P<name>\w+)(?:\((?P<inside>[^()]*)\))?")
@@ -14,19 +14,26 @@ _TERM = re.compile(r"(?:(?P<weight>[^*()]+)\*)?(?P<name>\w+)(?:\((?P<inside>[^()
 
 @dataclass(frozen=True)
 class Term:
-    """One name of such a text with its weight and all its numbers, the usual ones included."""
+    """One name of such a text with its weight and all its numbers, the usual ones included.
+
+    It prints as it was written.
+    """
 
     name: str
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, float] = field(hash=False)
     weight: float = 1.0
+    text: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def parse_terms(kind: str, text: str, known: Known) -> tuple[Term, ...]:
-    """The terms of a text such as `symmetries+crop(0.6)` or `0.5*focal(gamma=2)+0.5*lovasz`.
+    """Parse a text such as `symmetries+crop(0.6)` or `0.5*focal(gamma=2)+0.5*lovasz`.
 
-    Numbers in brackets are given in order or by name; those left out have their usual values.
-    `kind` is what the names are, for messages. Raises UserError in one line for a text that does
-    not read so, for a name or number that is not known, and for a name that comes twice.
+    Parameters in brackets are positional or named; omitted ones take their defaults. `kind` says
+    what the names are, for messages. Raises a one-line UserError for a syntax error, an unknown
+    name or parameter, and a name that appears twice.
     """
     terms = tuple(_parse(kind, part, known) for part in _split(text))
     names = [term.name for term in terms]
@@ -35,33 +42,41 @@ def parse_terms(kind: str, text: str, known: Known) -> tuple[Term, ...]:
     return terms
 
 
+def parse_term(kind: str, text: str, known: Known) -> Term:
+    """The only term of a text such as `mixup(0.2)`; UserError for several, or one with a weight."""
+    terms = parse_terms(kind, text, known)
+    if len(terms) > 1 or terms[0].weight != 1:
+        raise UserError(f"{kind} '{text}': name one of {', '.join(known)}, without a weight.")
+    return replace(terms[0], text=text)
+
+
 def _split(text: str) -> list[str]:
-    """The parts between plus signs that are not in brackets and not those of an exponent."""
+    """The parts between plus signs, except plus signs in brackets or in an exponent."""
     return re.split(r"(?<![\d.][eE])\+(?![^(]*\))", text.replace(" ", ""))
 
 
 def _parse(kind: str, text: str, known: Known) -> Term:
     match = _TERM.fullmatch(text)
     if match is None:
-        raise UserError(f"{kind} '{text}' does not read as name, name(number) or number*name.")
+        raise UserError(f"{kind} '{text}' is not of the form name, name(number) or number*name.")
     name = match["name"]
     if name not in known:
         raise unknown(kind, name, known)
     weight = 1.0 if match["weight"] is None else _number(kind, text, match["weight"])
-    return Term(name, _numbers(kind, text, match["inside"] or "", known[name]), weight)
+    return Term(name, _numbers(kind, text, match["inside"] or "", known[name]), weight, text)
 
 
 def _numbers(kind: str, text: str, inside: str, usual: Mapping[str, float]) -> dict[str, float]:
     found = dict(usual)
     given = inside.split(",") if inside else []
     if len(given) > len(usual):
-        raise UserError(f"{kind} '{text}' is given too many numbers; {_takes(usual)}.")
+        raise UserError(f"{kind} '{text}' has too many parameters; {_takes(usual)}.")
     for position, part in enumerate(given):
         key, equals, value = part.rpartition("=")
         if not equals:
             key = list(usual)[position]
         if key not in usual:
-            raise UserError(f"{kind} '{text}': no number '{key}'; {_takes(usual)}.")
+            raise UserError(f"{kind} '{text}': no parameter '{key}'; {_takes(usual)}.")
         found[key] = _number(kind, text, value)
     return found
 

@@ -56,12 +56,17 @@ class Augmentation:
     """A recipe's way to vary images: which symmetries, how far to move, how far to change light.
 
     Whatever their order in the recipe, they come in this one: the symmetry; crop, scale, rotate
-    and shift, in one interpolation; blur, gain and gamma, noise, channel_dropout, cutout.
+    and shift, in one interpolation; blur, gain and gamma, noise, channel_dropout, cutout. It
+    prints as the `text` it was parsed from.
     """
 
     turns: str = "none"
     moves: Moves = _STILL
     light: Light = _AS_LIT
+    text: str = "none"
+
+    def __str__(self) -> str:
+        return self.text
 
     @property
     def varies(self) -> bool:
@@ -87,7 +92,7 @@ class Augmentation:
         return change_light(image, self.light, rng)
 
 
-def find_augmentation(text: str) -> Augmentation:
+def parse_augmentation(text: str) -> Augmentation:
     """The augmentation of a text such as `symmetries+rotate(15)`; its names are AUGMENTATIONS.
 
     Raises UserError for a name that is not known, a number out of bounds, and names that do not
@@ -116,6 +121,7 @@ def find_augmentation(text: str) -> Augmentation:
         turns=turns.pop() if turns else "none",
         moves=Moves(**{k: v for k, v in numbers.items() if k in Moves.__dataclass_fields__}),
         light=Light(**{k: v for k, v in numbers.items() if k in Light.__dataclass_fields__}),
+        text=text,
     )
 
 

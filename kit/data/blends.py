@@ -18,10 +18,12 @@ def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
     if name is not None and name not in known and workspace.blend(name).is_of_first_release():
         raise UserError(
             f"{name} was written by hpa-kit 0.1, whose blends this version does not read. Make it "
-            f"again: kit blend --name {name}"
+            f"again: {workspace.typed.command('blend', '--name', name)}"
         )
     if not known:
-        raise UserError(f"No blend in {workspace.blends}. Make one: kit blend")
+        raise UserError(
+            f"No blend in {workspace.blends}. Make one: {workspace.typed.command('blend')}"
+        )
     if name not in known:
         raise UserError(f"No blend '{name or ''}'. There are: {', '.join(known)}.")
     return workspace.blend(name)

@@ -11,9 +11,10 @@ from kit.competitions.base import Competition
 from kit.core.disk import digest, read_json, write_json
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace, extra_split
+from kit.core.progress import SILENT, Reporter
 from kit.data.images import Archive, Source, find_source
-from kit.data.store import Store, pack_images
-from kit.data.twins import LEAST, find_all_twins
+from kit.data.store import Packing, Store, pack_images
+from kit.data.twins import LEAST, find_all_twins, fingerprints
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,14 @@ def read_extra(
     competition: Competition,
     workspace: Workspace,
     text: str,
-    size: int,
     train: Store,
     test_ids: Sequence[str],
+    reporter: Reporter = SILENT,
 ) -> Extra:
     """Read the labels that `CSV:IMAGES` names, pack the images, and find their near-duplicates.
 
-    The table is written as the competition writes its own. `train` is the packed training images
-    at the same size, in pixels a side. What was packed and found before is taken from the disk.
+    The table is written as the competition writes its own. `train` is the packed training images,
+    whose size the extra ones get. What was packed and found before is taken from the disk.
     Raises UserError, before anything is packed, when the text or the table does not read so and
     when an id is one of the competition's own; then as `pack_images` does.
     """
@@ -99,21 +100,25 @@ def read_extra(
                 "give them and their images other names."
             )
     ids = tuple(sorted(table.ids))
-    split = extra_split(csv, digest(list(ids)))
-    files = workspace.store(size, split)
-    store = pack_images(competition, _find_images(images), _absent(images), files, split, size, ids)
-    twins = _read_or_find_twins(workspace.extra_twins(size, split), train, store)
+    split, size = extra_split(csv, digest(list(ids))), train.images.shape[1]
+    packing = Packing(split, size, ids, _find_images(images), _absent(images))
+    store = pack_images(competition, workspace.store(size, split), packing, reporter)
+    twins = _read_or_find_twins(workspace.extra_twins(size, split), train, store, reporter)
     return Extra(csv.name, store, table.of(ids), twins)
 
 
-def _read_or_find_twins(path: Path, train: Store, extra: Store) -> NDArray[np.int64]:
+def _read_or_find_twins(
+    path: Path, train: Store, extra: Store, reporter: Reporter
+) -> NDArray[np.int64]:
     """The pairs as they were found before in these very stores; else found, and written down."""
     stores = {"train": train.digest, "extra": extra.digest, "least": LEAST}
     if path.exists():
         found = read_json(path)
         if {key: found.get(key) for key in stores} == stores:
             return np.array(found["pairs"], dtype=np.int64).reshape(-1, 2)
-    pairs = find_all_twins(train.images, extra.images)
+    known = fingerprints(train.images, reporter=reporter)
+    asked = fingerprints(extra.images, reporter=reporter)
+    pairs = find_all_twins(known, asked, reporter=reporter)
     write_json(path, {**stores, "pairs": pairs.tolist()})
     return pairs
 

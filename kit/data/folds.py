@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.tables import LabelTable
-from kit.core.disk import csv_text, digest, read_csv, read_json, write_json, write_text
+from kit.core.disk import csv_text, digest, read_csv, write_text
 from kit.core.errors import UserError, some, unknown
+from kit.core.formats import Format
+from kit.core.ids import positions
 from kit.core.paths import provenance_of
+from kit.core.suggest import Typed
 from kit.data.group_folds import assign_groups
 
 HEADER = ["Id", "fold", "group"]
 RANDOM = "random"
 SPLITS = ("stratified", RANDOM)
+_PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.", oldest=0)
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,7 @@ class Folds:
 
     def of(self, ids: tuple[str, ...]) -> NDArray[np.int64]:
         """The fold of each of these ids; UserError when an id has none."""
-        fold = dict(zip(self.ids, self.fold.tolist(), strict=True))
-        if strange := [image_id for image_id in ids if image_id not in fold]:
-            raise UserError(f"Ids that are in no fold: {some(strange)}.")
-        return np.array([fold[image_id] for image_id in ids], dtype=np.int64)
+        return self.fold[positions(self.ids, ids, "Ids that are in no fold")]
 
 
 def digest_labels(table: LabelTable) -> str:
@@ -143,32 +144,44 @@ def table_rows(folds: Folds) -> list[tuple[int, list[str]]]:
 def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
     """Write the table, and beside it a JSON with how it was made and the table's digest."""
     write_text(path, csv_text(row for _, row in table_rows(folds)))
-    write_json(provenance_of(path), {**provenance, "folds_digest": folds.digest})
+    _PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
 
 
-def read_folds(path: Path, table: LabelTable | None = None) -> Folds:
-    """Read a fold table; with the labels, check that it was made for these very labels.
+def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None = None) -> Folds:
+    """Read a fold table, sorted by id; with the labels, check that it was made for these labels.
 
     Raises UserError when there is none, when it was edited by hand, or when the labels have
-    changed since.
+    changed since; it suggests the command that makes the folds where `typed` says how the user
+    names the competition.
     """
     if not path.exists():
-        raise UserError(f"{path} does not exist. Make it: kit folds --competition {path.stem}")
+        how = f" Make it: {typed.command('folds')}" if typed else ""
+        raise UserError(f"{path} does not exist.{how}")
     rows = read_csv(path)
     if len(rows) < 3 or rows[0][1] != HEADER:
         raise UserError(f"{path}: wants rows under the header '{','.join(HEADER)}'.")
     for line, row in rows[1:]:
         if len(row) != 3 or not row[1].isdecimal() or int(row[1]) >= len(rows):
             raise UserError(f"{path}, line {line}: wants an id, a fold and a group, got {row}.")
-    ids, fold, group = zip(*(row for _, row in rows[1:]), strict=True)
+    ids, fold, group = zip(*sorted(row for _, row in rows[1:]), strict=True)
     folds = Folds(ids, np.array([int(number) for number in fold], dtype=np.int64), group)
-    _check_folds(path, folds)
+    again = _how_to_remake(path, typed)
+    _check_folds(path, folds, again)
     if table is not None:
-        _check_labels(path, folds, table)
+        _check_labels(path, folds, table, again)
     return folds
 
 
-def _check_folds(path: Path, folds: Folds) -> None:
+def _how_to_remake(path: Path, typed: Typed | None) -> str:
+    """The end of a message: to make the folds again, with the command that made them if known."""
+    if typed is None:
+        return "make the folds again."
+    sidecar = provenance_of(path)
+    words = _PROVENANCE.read(sidecar).get("command") if sidecar.exists() else None
+    return f"make the folds again: {typed.command(*(words or ['folds']), '--force')}"
+
+
+def _check_folds(path: Path, folds: Folds, again: str) -> None:
     if len(set(folds.ids)) != len(folds.ids):
         raise UserError(f"{path}: an id stands there twice.")
     if folds.n < 2 or set(folds.fold.tolist()) != set(range(folds.n)):
@@ -178,19 +191,19 @@ def _check_folds(path: Path, folds: Folds) -> None:
         if fold_of.setdefault(name, fold) != fold:
             raise UserError(f"{path}: group {name!r} lies in folds {fold_of[name]} and {fold}.")
     sidecar = provenance_of(path)
-    if sidecar.exists() and read_json(sidecar).get("folds_digest") != folds.digest:
+    if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
         raise UserError(
-            f"{path} is not the table that {sidecar} describes. Make the folds again (kit folds), "
-            f"or delete {sidecar} to keep the table as it is."
+            f"{path} is not the table that {sidecar} describes. Delete {sidecar} to keep the table "
+            f"as it is, or {again}"
         )
 
 
-def _check_labels(path: Path, folds: Folds, table: LabelTable) -> None:
-    again = "Make the folds again (kit folds --force), or put back the labels of then."
+def _check_labels(path: Path, folds: Folds, table: LabelTable, again: str) -> None:
+    again = f"Put back the labels of then, or {again}"
     if missing := set(table.ids) - set(folds.ids):
         raise UserError(f"{path} lacks ids of the label table: {some(sorted(missing))}. {again}")
     if extra := set(folds.ids) - set(table.ids):
         raise UserError(f"{path} has ids without labels: {some(sorted(extra))}. {again}")
     sidecar = provenance_of(path)
-    if sidecar.exists() and read_json(sidecar).get("labels_digest") != digest_labels(table):
+    if sidecar.exists() and _PROVENANCE.read(sidecar).get("labels_digest") != digest_labels(table):
         raise UserError(f"The labels have changed since {path} was made. {again}")

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +78,8 @@ def place(image: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
     What lies beyond the border is the image reflected, never black. Interpolation is linear and
     does not average where the image shrinks, which at these strengths is by less than two.
     """
+    import cv2  # a recipe names these moves, and is listed without it
+
     size = image.shape[0]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved: NDArray[np.uint8] = cv2.warpAffine(

@@ -1,30 +1,30 @@
-"""Folds that keep groups whole and still share out every label evenly."""
+"""Folds that keep groups together and still balance every label."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-# How much one relative unit of uneven fold size weighs against one of uneven label counts.
+# The weight of relative imbalance in fold size against that in label counts.
 SIZE_WEIGHT = 5.0
 
 
 def assign_groups(
     labels: NDArray[np.uint8], group: Sequence[str], n: int, seed: int
 ) -> NDArray[np.int64]:
-    """Give each group a fold, greedily from the rarest labels, then improve by single moves.
+    """Assign groups to folds greedily, rarest labels first, then improve by single moves.
 
     `labels` is (rows, classes), `group` names each row's group. Returns the fold of each row.
     The cost is the sum over folds and classes of the squared deviation of the label count from
-    its fair share, relative to the class's total, plus the same for the number of rows, weighted.
-    Ties among groups are broken by the seed.
+    its fair share, relative to the class's total, plus the weighted same for the number of rows.
+    The seed breaks ties among groups.
 
-    iterative-stratification ignores groups, and on the union of each group's labels it leaves
-    common classes uneven; hence this pass of our own.
+    iterative-stratification ignores groups; applied to the union of each group's labels, it leaves
+    common classes unbalanced. Hence our own algorithm.
     """
     names, member = np.unique(np.asarray(group), return_inverse=True)
     totals = np.maximum(labels.sum(axis=0), 1).astype(np.float64)
-    # One column more than classes: the number of rows, as if it were a label.
+    # One extra column: the number of rows, treated as a label.
     counts = np.zeros((len(names), labels.shape[1] + 1))
     np.add.at(counts[:, :-1], member, labels)
     counts[:, -1] = np.bincount(member, minlength=len(names))
@@ -43,7 +43,7 @@ def assign_groups(
 
 
 def _added_cost(excess: NDArray[np.float64], added: NDArray[np.float64]) -> NDArray[np.float64]:
-    """By how much the cost grows in each fold when the counts `added` go there: (folds,)."""
+    """The increase in cost of adding the counts `added` to each fold: (folds,)."""
     return (added * (2 * excess + added)).sum(axis=1)
 
 
@@ -62,7 +62,7 @@ def _move_singly(
             excess[here] -= scaled[position]
             best = int(np.argmin(_added_cost(excess, scaled[position])))
             cost = _added_cost(excess, scaled[position])
-            # A gain below rounding error could go back and forth for ever.
+            # Gains below rounding error could oscillate forever.
             if cost[best] < cost[here] - 1e-12:
                 fold[position] = best
                 moved = True

@@ -1,4 +1,4 @@
-"""Image files to uint8 arrays: from a folder, or from a zip archive as it is."""
+"""Reads image files into uint8 arrays, from a folder or directly from a zip archive."""
 
 import os
 import struct
@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 
 from kit.core.errors import UserError
 
-# What zipfile raises for a member that is damaged, cut off, packed in an unknown way, or locked.
+# What zipfile raises for members that are damaged, truncated, encrypted or oddly compressed.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 class Source(Protocol):
-    """A place that holds a split's files by name."""
+    """A folder or archive that holds a split's files by name."""
 
     def sizes(self) -> Mapping[str, int]:
-        """Every file there is, with its number of bytes once unpacked."""
+        """The unpacked size in bytes of every file."""
 
     def checksums(self) -> Mapping[str, int] | None:
-        """A checksum of every file, where the place keeps them; None where it does not."""
+        """A checksum of every file; None if the source stores none."""
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file; threads may read at the same time."""
+        """The bytes of one file; safe to call from several threads."""
 
     def where(self, name: str) -> str:
-        """What to call the file in a message."""
+        """The file's name for messages."""
 
 
 class Folder:
@@ -56,11 +56,11 @@ class Folder:
 
 
 class Archive:
-    """Files in a zip archive, at its top or all in one folder called like the archive."""
+    """Files in a zip archive, at its top level or all in one folder named like the archive."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # A ZipFile locks its one file handle while it reads: each thread opens its own.
+        # A ZipFile locks its single file handle while reading, so each thread opens its own.
         self._local = threading.local()
         members = (member for member in self._open().infolist() if not member.is_dir())
         self._members = {member.filename.rpartition("/")[2]: member for member in members}
@@ -71,7 +71,7 @@ class Archive:
                 self._local.archive = zipfile.ZipFile(self._path)
             except zipfile.BadZipFile as error:
                 raise UserError(
-                    f"{self._path} is not a whole zip archive ({error}). Download it again."
+                    f"{self._path} is not a complete zip archive ({error}). Download it again."
                 ) from error
         archive: zipfile.ZipFile = self._local.archive
         return archive
@@ -95,7 +95,7 @@ class Archive:
 
 
 def find_source(folder: Path, name: str) -> Source | None:
-    """The images below a data folder in `<name>/`, or else in `<name>.zip`; None without either."""
+    """The images of a data folder in `<name>/`, else in `<name>.zip`; None if neither exists."""
     if (folder / name).is_dir():
         return Folder(folder / name)
     if (folder / f"{name}.zip").is_file():
@@ -108,10 +108,10 @@ def decode_image(
 ) -> NDArray[np.uint8]:
     """Read an image's files as one uint8 array (size, size, channels).
 
-    Several files are one grey channel each; a single file brings all channels, in the order red,
-    green, blue. 16 bits are cut to the upper 8. Images are stretched to the square: shrunk by
-    area averages, enlarged by cubic interpolation. Raises UserError that names a file which is
-    cut short, is no image, or has other channels.
+    Several files hold one grey channel each; a single file holds all channels, in the order red,
+    green, blue. 16-bit pixels keep their upper 8 bits. Images are stretched to a square: area
+    averaging to shrink, cubic interpolation to enlarge. Raises UserError naming a file that is
+    truncated, not an image, or has the wrong number of channels.
     """
     planes = [_decode(source, name, 1 if len(files) > 1 else channels) for name in files]
     resized = [_resize(plane, size) for plane in planes]
@@ -121,30 +121,30 @@ def decode_image(
 def _decode(source: Source, name: str, channels: int) -> NDArray[np.uint8]:
     data = source.read(name)
     if _is_damaged(data):
-        raise UserError(f"{source.where(name)} is cut short or damaged. Get the file again.")
+        raise UserError(f"{source.where(name)} is truncated or damaged. Download it again.")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if image is None:
-        raise UserError(f"{source.where(name)} is not an image that can be read.")
+        raise UserError(f"{source.where(name)} is not a readable image.")
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
     if image.dtype != np.uint8:
-        raise UserError(f"{source.where(name)}: {image.dtype} pixels; 8 or 16 bits are read.")
+        raise UserError(f"{source.where(name)} has {image.dtype} pixels, expected 8 or 16 bits.")
     found = 1 if image.ndim == 2 else image.shape[2]
     if found != channels:
         raise UserError(f"{source.where(name)} has {found} channels, expected {channels}.")
     if channels == 3:
-        return np.ascontiguousarray(image[:, :, ::-1])  # OpenCV reads blue first
+        return np.ascontiguousarray(image[:, :, ::-1])  # OpenCV reads BGR
     if channels == 4:
         return np.ascontiguousarray(image[:, :, [2, 1, 0, 3]])
     return image
 
 
 def _is_damaged(data: bytes) -> bool:
-    """Whether a PNG or JPEG lacks something: decoders fill the rest with grey and go on.
+    """Whether a PNG or JPEG is damaged; decoders silently fill missing parts with grey.
 
-    In a PNG damage anywhere is noticed. A JPEG has no checksums: it is whole when its pixels begin
-    and the mark of their end follows; bytes changed or lost between the two are not noticed. What
-    comes after the end is no part of the image. Other formats are left to their decoders.
+    Any damage to a PNG is detected. A JPEG has no checksums: it counts as complete if its pixels
+    start and the end marker follows; bytes changed or lost in between go undetected. Anything
+    after the end marker is not part of the image. Other formats are left to their decoders.
     """
     if data.startswith(b"\x89PNG"):
         return not _is_whole_png(data)
@@ -154,7 +154,7 @@ def _is_damaged(data: bytes) -> bool:
 
 
 def _is_whole_png(data: bytes) -> bool:
-    """Whether every chunk (length, type, content, checksum) up to the last, IEND, is intact."""
+    """Whether every chunk (length, type, content, checksum) is intact up to the last one, IEND."""
     place = 8
     while place + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, place)
@@ -171,11 +171,11 @@ def _is_whole_png(data: bytes) -> bool:
 
 
 def _has_end_of_jpeg(data: bytes) -> bool:
-    """Whether the mark of the end follows the header; a thumbnail in the header has its own."""
+    """Whether the end marker follows the header; a thumbnail in the header has its own marker."""
     place = 2
     while 0 <= (place := data.find(b"\xff", place)) <= len(data) - 4:
         mark = data[place + 1]
-        if mark == 0xDA:  # the pixels begin; among them a byte of 255 is followed by 0
+        if mark == 0xDA:  # start of the pixels; in them, a byte of 255 is followed by 0
             return data.find(b"\xff\xd9", place) > 0
         if mark == 0xFF:  # padding
             place += 1

@@ -1,7 +1,8 @@
-"""The stage `import-predictions`: what another framework predicted, as a run among the others."""
+"""Predictions that another framework made, as a run among the others."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
-from kit.core.disk import digest, write_json
+from kit.core.disk import digest
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace
-from kit.core.terminal import say
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import EPSILON, Predictions, write_predictions
+from kit.data.run_files import Done, RunInputs, write_done, write_run
 from kit.data.runs import Run, open_run
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A run of predictions from elsewhere, and what is known about them.
+
+    `folds_checked` says whether the file named the fold of each row. `tests` counts the test
+    predictions: 0, 1 where they are averaged already, or as many as there are folds.
+    """
+
+    run: Run
+    folds_checked: bool
+    tests: int
 
 
 def import_predictions(
@@ -24,51 +38,44 @@ def import_predictions(
     name: str,
     oof: Path,
     tests: Sequence[Path] = (),
-) -> Run:
-    """Bring in predictions that were made elsewhere, as a run with all folds done; returns it.
+) -> Imported:
+    """Import predictions that were made elsewhere, as a run with all folds done.
 
-    Files are Parquet or CSV (packed ones too): a column of ids, one of probabilities a class,
-    called by the class keys or the class names, and in `oof` the fold if it is known. `tests` is
-    one file of predictions that are averaged already, or one a fold in the order of the folds;
-    without, the run can be compared but not blended. The run's name ends in eight digits of the
-    digest over folds, labels and predictions: the same again changes nothing, others are another
-    run. Raises UserError for ids, folds or numbers that are not what they should be, and writes
-    nothing then.
+    Files are Parquet or CSV, compressed or not: a column of ids, a column of probabilities per
+    class, named by class key or class name, and in `oof` the fold if known. `tests` is one file
+    of averaged predictions, or one file per fold in fold order; without it, the run can be
+    compared but not blended. The run's name ends in eight digits of a digest of folds, labels and
+    predictions: importing the same files again changes nothing, other files make another run.
+    Raises UserError for invalid ids, folds or values, and then writes nothing.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
-        raise UserError(f"NAME {name!r}: wants letters, digits, '.', '-' and '_' only.")
+        raise UserError(f"NAME {name!r}: use only letters, digits, '.', '-' and '_'.")
     labels = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, labels)
+    folds = read_folds(workspace.folds, labels, workspace.typed)
     if len(tests) not in (0, 1, folds.n):
         raise UserError(
-            f"--test was given {len(tests)} times. Give it once, for predictions that are averaged "
-            f"over the folds, or {folds.n} times, one for each fold in their order."
+            f"--test was given {len(tests)} times. Give it once, for predictions averaged over "
+            f"the folds, or {folds.n} times, one per fold in fold order."
         )
     held_out, has_folds = _read_oof(oof, competition, folds, workspace.folds)
     answers = _read_tests(tests, competition, workspace)
 
     made = {"oof": str(oof), "tests": [str(test) for test in tests], "folds_checked": has_folds}
     recipe = {"name": name, "size": None, "imported": made}
-    inputs = {
-        "folds": folds.n,
-        "folds_digest": folds.digest,
-        "labels_digest": digest_labels(labels),
-        "predictions": {"oof": _digest(held_out), "tests": [_digest(test) for test in answers]},
-    }
-    files = workspace.run(f"{name}-imported-{digest([name, inputs])[:8]}")
+    predictions = {"oof": _digest(held_out), "tests": [_digest(test) for test in answers]}
+    inputs = RunInputs(folds.n, folds.digest, digest_labels(labels), predictions=predictions)
+    files = workspace.run(f"{name}-imported-{digest([name, inputs.content()])[:8]}")
     if not files.inputs.exists():
-        write_json(files.recipe, recipe)
-        write_json(files.inputs, inputs)
+        write_run(files, recipe, inputs)
     run = open_run(workspace, files.name)
     _write_missing(run, held_out, answers)
-    _say_what_next(run, oof, workspace.folds, has_folds, len(answers))
-    return run
+    return Imported(run, has_folds, len(answers))
 
 
 def _read_oof(
     path: Path, competition: Competition, folds: Folds, table: Path
 ) -> tuple[Predictions, bool]:
-    """The predictions in the order of the fold table, and whether their folds could be checked."""
+    """The predictions in fold-table order, and whether their folds could be checked."""
     read = _read(path, competition, ("fold",))
     _check_ids(path, read.ids, folds.ids, table)
     aligned = read.take(folds.ids)
@@ -94,8 +101,8 @@ def _read_tests(
         mark = _digest(test)
         if mark in first:
             raise UserError(
-                f"{first[mark]} and {path} hold the same predictions, and the models of two folds "
-                "never make the same. Give each fold's own, or --test once if they are averaged."
+                f"{first[mark]} and {path} hold identical predictions, which models of two folds "
+                "never make. Give each fold's own, or --test once if they are averaged."
             )
         first[mark] = path
     return tests
@@ -107,7 +114,7 @@ def _check_ids(path: Path, found: Sequence[str], wanted: Sequence[str], table: P
     lacks = f"lacks ids of {table}, {len(missing)} in all: {some(missing)}"
     brings = f"has ids that {table} lacks, {len(extra)} in all: {some(extra)}"
     if wrong := [text for text, ids in ((lacks, missing), (brings, extra)) if ids]:
-        raise UserError(f"{path} {'; it '.join(wrong)}. Wanted is one row for each id of {table}.")
+        raise UserError(f"{path} {'; it '.join(wrong)}. Expected one row per id of {table}.")
 
 
 def _check_folds(path: Path, found: NDArray[np.int64], folds: Folds, table: Path) -> None:
@@ -116,23 +123,23 @@ def _check_folds(path: Path, found: NDArray[np.int64], folds: Folds, table: Path
         return
     row = int(differ[0])
     wrong = (
-        f"{path}: in {len(differ)} of {len(found)} rows the fold is not that of {table}; the first "
+        f"{path}: {len(differ)} of {len(found)} rows have another fold than {table}; the first "
         f"is {folds.ids[row]}, {found[row]} instead of {folds.fold[row]}"
     )
     pairs = sorted(set(zip(found.tolist(), folds.fold.tolist(), strict=True)))
     if len(pairs) == len(set(found.tolist())) == folds.n:
         renumbered = ", ".join(f"{ours} for {theirs}" for theirs, ours in pairs)
         raise UserError(
-            f"{wrong}. They are the same folds under other numbers: write {renumbered}."
+            f"{wrong}. The folds are the same but numbered differently: write {renumbered}."
         )
     raise UserError(
-        f"{wrong}. Predictions made on other folds have seen what the others hold out. Train on "
-        f"the folds of {table}, and predict again."
+        f"{wrong}. Models trained on other folds have seen rows that the others hold out. Train "
+        f"on the folds of {table} and predict again."
     )
 
 
 def _write_missing(run: Run, held_out: Predictions, tests: Sequence[Predictions]) -> None:
-    """Write what is not there yet: the averaged test first, then fold by fold, each marker last."""
+    """Write what is missing: the averaged test first, then each fold with its marker last."""
     averaged = run.files.averaged_test
     if len(tests) == 1 and not averaged.exists():
         write_predictions(averaged, tests[0], {"run": run.name})
@@ -142,7 +149,7 @@ def _write_missing(run: Run, held_out: Predictions, tests: Sequence[Predictions]
         write_predictions(files.oof, _only(held_out, fold), provenance)
         if len(tests) > 1:
             write_predictions(files.test, tests[fold], provenance)
-        write_json(files.done, {"imported": True})
+        write_done(files, Done(imported=True))
 
 
 def _only(held_out: Predictions, fold: int) -> Predictions:
@@ -152,25 +159,12 @@ def _only(held_out: Predictions, fold: int) -> Predictions:
     return Predictions(ids, held_out.probs[rows], held_out.class_keys, held_out.fold[rows])
 
 
-def _say_what_next(run: Run, oof: Path, table: Path, has_folds: bool, tests: int) -> None:
-    if not has_folds:
-        say(
-            f"{oof} has no column 'fold', so the kit cannot check that it was predicted on the "
-            f"folds of {table}. If it was not, its scores are too good."
-        )
-    with_tests = {0: "no test predictions", 1: "averaged test predictions"}
-    say(
-        f"{run.name}: {run.folds} folds, {with_tests.get(tests, 'test predictions of each')}. "
-        + ("Next: kit blend" if tests else "It can be compared, but not blended without --test.")
-    )
-
-
 def _digest(predictions: Predictions) -> str:
     return digest([predictions.ids, predictions.probs.tolist()])
 
 
 def _read(path: Path, competition: Competition, besides: Sequence[str]) -> Predictions:
-    """Read a file of ids and classes, and of the columns `besides` those that it has."""
+    """Read ids, classes and, if present, the optional columns `besides`."""
     import pyarrow as pa
 
     table = _read_table(path, competition.id_column)
@@ -181,7 +175,7 @@ def _read(path: Path, competition: Competition, besides: Sequence[str]) -> Predi
         fold = _column(table, "fold", pa.int64()) if "fold" in found else None
         names = tuple(_column(table, ids, pa.string()).tolist())
         _refuse_logits(names, probs, competition.class_keys)
-        # What is left outside is rounding: a mean of float32 ones may end above one.
+        # Anything still outside is rounding: a mean of float32 ones may exceed one.
         inside = np.clip(probs, 0, 1).astype(np.float32)
         return Predictions(names, inside, competition.class_keys, fold)
     except UserError as error:
@@ -189,53 +183,53 @@ def _read(path: Path, competition: Competition, besides: Sequence[str]) -> Predi
 
 
 def _read_table(path: Path, id_column: str) -> Any:
-    """An Arrow table from Parquet, or from CSV with the ids as they are written."""
+    """An Arrow table from Parquet, or from CSV with the ids kept as text."""
     import pyarrow as pa
     from pyarrow import csv, parquet
 
     if not path.is_file():
-        raise UserError(f"There is no file {path}.")
+        raise UserError(f"{path} does not exist.")
     texts = {"Id": pa.string(), id_column: pa.string()}
     with path.open("rb") as file:
         is_parquet = file.read(4) == b"PAR1"
     try:
         if is_parquet:
             return parquet.read_table(path)
-        # Only the empty cell is empty: `nan` is a number, which is refused with its place.
+        # Only an empty cell is null: `nan` is a number, refused later with its row and class.
         options = csv.ConvertOptions(column_types=texts, null_values=[""])
         table = csv.read_csv(path, convert_options=options)
-        _ = table.column_names  # Arrow decodes them here, and only here notices other encodings
+        _ = table.column_names  # Arrow decodes names only here, so other encodings fail here
         return table
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
-        kind = "whole Parquet file" if is_parquet else "Parquet file, and no CSV in UTF-8"
-        raise UserError(f"{path} is no {kind} ({reason}).") from None
+        kind = "a complete Parquet file" if is_parquet else "a Parquet file or UTF-8 CSV"
+        raise UserError(f"{path} is not {kind} ({reason}).") from None
 
 
 def _find_columns(
     path: Path, competition: Competition, found: Sequence[str], besides: Sequence[str]
 ) -> tuple[str, tuple[str, ...]]:
-    """The column of the ids, and those of the classes in the order of the class keys."""
+    """The id column, and the class columns in the order of the class keys."""
     if twice := sorted({name for name in found if found.count(name) > 1}):
-        raise UserError(f"{path} has more than one column of the name: {some(twice)}.")
+        raise UserError(f"{path} has duplicate columns: {some(twice)}.")
     id_names = tuple(dict.fromkeys(("Id", competition.id_column)))
     id_column = next((name for name in id_names if name in found), None)
     if id_column is None:
-        raise UserError(f"{path} lacks a column of ids, called {' or '.join(id_names)}.")
+        raise UserError(f"{path} lacks an id column, called {' or '.join(id_names)}.")
     keys, names = competition.class_keys, competition.class_names
-    # Names are free texts: they tell the columns apart only where they differ, from these too.
+    # Class names are free text: they identify columns only if all differ, also from these.
     taken = {"Id", competition.id_column, "fold"}
     are_clear = len(taken | set(names)) == len(taken) + len(names)
     by_name = are_clear and not set(keys) <= set(found) and bool(set(names) & set(found))
     classes = names if by_name else keys
     if missing := [name for name in classes if name not in found]:
         raise UserError(
-            f"{path} lacks columns of classes: {some(missing)}. Wanted is one for each class, "
-            f"called by its key ({some(keys, 3)}) or by its name ({some(names, 3)})."
+            f"{path} lacks class columns: {some(missing)}. Expected one per class, named by its "
+            f"key ({some(keys, 3)}) or by its name ({some(names, 3)})."
         )
     if extra := [name for name in found if name not in (id_column, *classes, *besides)]:
         raise UserError(
-            f"{path} has columns that do not belong there: {some(map(repr, extra))}. Wanted are "
+            f"{path} has unexpected columns: {some(map(repr, extra))}. Expected "
             f"{', '.join([id_column, *besides])} and the classes; pandas writes no index with "
             "index=False."
         )
@@ -250,7 +244,7 @@ def _column(table: Any, name: str, kind: Any) -> NDArray[Any]:
         values: NDArray[Any] = column.cast(kind, safe=not pa.types.is_floating(kind)).to_numpy()
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"the column '{name}' does not read as {kind} ({reason}).") from None
+        raise UserError(f"the column '{name}' cannot be read as {kind} ({reason}).") from None
     if column.null_count or (pa.types.is_string(kind) and "" in values):
         raise UserError(f"the column '{name}' has empty cells.")
     return values
@@ -263,7 +257,7 @@ def _refuse_logits(
     if outside.any():
         row, column = np.argwhere(outside)[0]
         raise UserError(
-            f"{values[row, column]:g} for id {ids[row]}, class {class_keys[column]}, is no "
-            f"probability; {outside.sum()} values of {values.size} lie outside of 0 to 1. They "
-            "look like logits: apply a sigmoid, 1 / (1 + exp(-x)), first."
+            f"{values[row, column]:g} for id {ids[row]}, class {class_keys[column]}, is not a "
+            f"probability; {outside.sum()} of {values.size} values are outside 0 to 1. They look "
+            "like logits: apply a sigmoid, 1 / (1 + exp(-x)), first."
         )

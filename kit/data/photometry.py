@@ -1,15 +1,22 @@
 """Changes of what an image's pixels hold: blur, brightness, noise, black channels and squares."""
 
 from dataclasses import dataclass
+from functools import cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+# Recipes name these changes and are listed without OpenCV and SciPy, which are imported below.
 _GREYS = np.arange(256) / 255
-# Of the normal distribution, equally probable.
-_QUANTILES = ndtri((np.arange(65_536) + 0.5) / 65_536)
+
+
+@cache
+def _quantiles() -> NDArray[np.float64]:
+    """65,536 quantiles of the normal distribution, equally probable."""
+    from scipy.special import ndtri
+
+    quantiles: NDArray[np.float64] = ndtri((np.arange(65_536) + 0.5) / 65_536)
+    return quantiles
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,8 @@ def blur(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
     Below a fifth of a pixel the neighbours would weigh less than half a grey level: nothing is
     done.
     """
+    import cv2
+
     if sigma < 0.2:
         return image
     # (0, 0): as large a kernel as sigma needs.
@@ -74,6 +83,8 @@ def brighten(
 
     `gains` and `gammas` are (channels,). One table of 256 entries a channel does both.
     """
+    import cv2
+
     tables = np.rint(255 * np.minimum(gains * _GREYS[:, None] ** gammas, 1)).astype(np.uint8)
     changed: NDArray[np.uint8] = cv2.LUT(image, tables[:, None])
     return changed.reshape(image.shape)
@@ -85,7 +96,7 @@ def add_noise(
     """The image plus Gaussian noise of this sigma in grey levels, of its own in every channel."""
     # Rounded to grey levels first, which is the same, and drawn from a table of 65,536 quantiles:
     # more than twice as fast as drawing floats.
-    levels = np.rint(sigma * _QUANTILES).astype(np.int16)
+    levels = np.rint(sigma * _quantiles()).astype(np.int16)
     noise = levels[rng.integers(0, len(levels), image.shape, np.uint16)]
     noise += image
     return np.clip(noise, 0, 255, out=noise).astype(np.uint8)

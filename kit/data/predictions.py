@@ -1,7 +1,6 @@
-"""Predictions: probabilities that carry their ids; out of fold, with the fold they came from."""
+"""Predictions: probabilities with their ids and, out of fold, the fold of each row."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,17 @@ from numpy.typing import NDArray
 
 from kit.core.disk import atomic
 from kit.core.errors import UserError, some
+from kit.core.ids import positions, twice
 
 PROVENANCE_KEY = b"kit"
 
-# float32 rounds what is nearer to 1 than this up to 1, whose logit is infinite.
+# float32 rounds probabilities closer to 1 up to 1, whose logit is infinite.
 EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One probability a class for every id.
+    """One probability per class for every id.
 
     `probs` is float32 (rows, classes) in 0..1 without NaN; `fold` is int64 (rows,) for
     out-of-fold predictions and None for a test set; ids are unique. Raises UserError otherwise.
@@ -40,28 +40,24 @@ class Predictions:
             )
         if self.fold is not None and self.fold.shape != (len(self.ids),):
             raise UserError(f"Folds of shape {self.fold.shape} for {len(self.ids)} ids.")
-        if len(set(self.ids)) != len(self.ids):
-            twice = [name for name, times in Counter(self.ids).items() if times > 1]
-            raise UserError(f"Ids predicted more than once: {some(twice)}.")
+        if doubled := twice(self.ids):
+            raise UserError(f"Ids predicted more than once: {some(doubled)}.")
         bad = ~((self.probs >= 0) & (self.probs <= 1))
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise UserError(
                 f"A probability is {self.probs[row, column]}, for id {self.ids[row]}, "
-                f"class {self.class_keys[column]}: wanted are numbers from 0 to 1."
+                f"class {self.class_keys[column]}; expected a number from 0 to 1."
             )
 
     def take(self, ids: Sequence[str]) -> "Predictions":
-        """The same predictions for exactly these ids, in this order.
+        """The predictions for exactly these ids, in this order.
 
-        Raises UserError that names ids which are missing or left over.
+        Raises UserError naming missing or extra ids.
         """
-        row = {image_id: number for number, image_id in enumerate(self.ids)}
-        if missing := [image_id for image_id in ids if image_id not in row]:
-            raise UserError(f"Ids without a prediction: {some(missing)}.")
+        rows = positions(self.ids, ids, "Ids without a prediction")
         if extra := sorted(set(self.ids) - set(ids)):
-            raise UserError(f"Predictions for ids that are not asked for: {some(extra)}.")
-        rows = np.array([row[image_id] for image_id in ids], dtype=np.int64)
+            raise UserError(f"Predictions for unexpected ids: {some(extra)}.")
         fold = None if self.fold is None else self.fold[rows]
         return Predictions(tuple(ids), self.probs[rows], self.class_keys, fold)
 
@@ -73,29 +69,29 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     probs = np.concatenate([part.probs for part in parts])[order]
     folds = [part.fold for part in parts if part.fold is not None]
     if len(folds) != len(parts):
-        raise UserError("Out-of-fold predictions without a fold column cannot be joined.")
+        raise UserError("Cannot join out-of-fold predictions without a fold column.")
     fold = np.concatenate(folds)[order]
     return Predictions(tuple(ids[row] for row in order), probs, parts[0].class_keys, fold)
 
 
 def to_logits(probs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """log(p / (1 - p)) with p kept away from 0 and 1, as float64 of the same shape."""
+    """log(p / (1 - p)) with p clipped away from 0 and 1, as float64 of the same shape."""
     p = np.clip(probs.astype(np.float64), EPSILON, 1 - EPSILON)
     return np.log(p) - np.log1p(-p)
 
 
 def to_probs(logits: NDArray[np.float64]) -> NDArray[np.float32]:
     """1 / (1 + exp(-logit)) as float32 of the same shape."""
-    with np.errstate(over="ignore"):  # exp of a large number is infinite, and 1 / inf the right 0
+    with np.errstate(over="ignore"):  # exp overflows to infinity, and 1 / inf is the correct 0
         return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
 def mean_of_logits(
     members: Sequence[Predictions], weights: Sequence[float] | None = None
 ) -> Predictions:
-    """The weighted mean, in logits, of predictions for the same ids in any order.
+    """The weighted mean of logits of predictions for the same ids, in any order.
 
-    Weights default to equal and are scaled to sum to one. The result has the first member's
+    Weights are equal by default and are scaled to sum to one. The result has the first member's
     order and folds. Raises UserError when ids or folds differ.
     """
     first = members[0]
@@ -104,7 +100,7 @@ def mean_of_logits(
     for member, weight in zip(members, share / share.sum(), strict=True):
         aligned = member.take(first.ids)
         if not _same_folds(aligned.fold, first.fold):
-            raise UserError("Out-of-fold predictions on different folds cannot be blended.")
+            raise UserError("Cannot blend out-of-fold predictions on different folds.")
         logits += weight * to_logits(aligned.probs)
     return Predictions(first.ids, to_probs(logits), first.class_keys, first.fold)
 
@@ -141,7 +137,7 @@ def as_probabilities(
 
 
 def write_predictions(path: Path, predictions: Predictions, provenance: Mapping[str, Any]) -> None:
-    """Write Parquet: `Id`, `fold` if there is one, a float32 column a class, and provenance."""
+    """Write Parquet: `Id`, `fold` if any, one float32 column per class, and provenance."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -156,7 +152,7 @@ def write_predictions(path: Path, predictions: Predictions, provenance: Mapping[
 
 
 def read_predictions(path: Path, class_keys: Sequence[str]) -> Predictions:
-    """Read Parquet written here or elsewhere; UserError for wrong columns or bad numbers."""
+    """Read Parquet written here or elsewhere; UserError for wrong columns or invalid values."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -168,9 +164,9 @@ def read_predictions(path: Path, class_keys: Sequence[str]) -> Predictions:
         raise UserError(f"{path} is not a Parquet file ({error}).") from None
     wanted = ["Id", *class_keys]
     if missing := [name for name in wanted if name not in table.column_names]:
-        raise UserError(f"{path} lacks the columns: {some(missing)}.")
+        raise UserError(f"{path} lacks columns: {some(missing)}.")
     if extra := [name for name in table.column_names if name not in [*wanted, "fold"]]:
-        raise UserError(f"{path} has columns that are no class: {some(extra)}.")
+        raise UserError(f"{path} has columns that are not classes: {some(extra)}.")
     try:
         columns = [_column(table, key, pa.float32()) for key in class_keys]
         fold = _column(table, "fold", pa.int64()) if "fold" in table.column_names else None
@@ -189,4 +185,4 @@ def _column(table: Any, name: str, kind: Any) -> NDArray[Any]:
     try:
         return np.asarray(column.cast(kind, safe=not pa.types.is_floating(kind)).to_numpy())
     except pa.ArrowException as error:
-        raise UserError(f"the column '{name}' does not read as {kind} ({error}).") from None
+        raise UserError(f"the column '{name}' cannot be read as {kind} ({error}).") from None

@@ -1,41 +1,63 @@
 """Runs: a recipe, its folds and its stores frozen together under one digest."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kit.competitions.base import Competition
-from kit.core.disk import digest, digest_file, read_json, write_json
+from kit.core.disk import digest, digest_file
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, RunFiles, Workspace
+from kit.core.suggest import Typed
+from kit.data.identity import current, identity
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
+from kit.data.run_files import (
+    RunInputs,
+    is_imported,
+    load_progress,
+    read_command,
+    read_done,
+    read_inputs,
+    read_recipe,
+    write_command,
+    write_run,
+)
 
 
 @dataclass(frozen=True)
 class Run:
     """A run on disk: its files, and what it was begun from.
 
-    `recipe` are the recipe's settings as plain values, or the files that the predictions were
-    imported from; `folds` is how many folds there are, and the digests say which table they are
-    from and which labels were learned.
+    `recipe` are all of the recipe's settings as plain values, or the files that the predictions
+    were imported from; `inputs` say which folds they are on, which labels were learned, and from
+    which images. `typed` is how the user names the competition.
     """
 
     files: RunFiles
     recipe: Mapping[str, Any]
-    folds: int
-    folds_digest: str
-    labels_digest: str
+    inputs: RunInputs
+    typed: Typed
 
     @property
     def name(self) -> str:
         return self.files.name
 
+    @property
+    def folds(self) -> int:
+        """How many folds there are."""
+        return self.inputs.folds
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether its predictions were made elsewhere: it has no models and no settings."""
+        return is_imported(self.recipe)
+
     def misfit(self, folds_digest: str, labels_digest: str) -> str | None:
         """Why the run cannot stand beside others on these folds and labels; None when it can."""
-        if self.folds_digest != folds_digest:
+        if self.inputs.folds_digest != folds_digest:
             return "it was trained on other folds, and has seen what the others hold out"
-        if self.labels_digest != labels_digest:
+        if self.inputs.labels_digest != labels_digest:
             return "the labels have changed since it was trained"
         return None
 
@@ -61,10 +83,10 @@ class Run:
     def read_tests(self, competition: Competition) -> tuple[Predictions, ...]:
         """The test predictions of each fold's model; or one, where only their mean is known."""
         self._require_all_folds()
-        if "imported" in self.recipe and not self.has_tests():
+        if self.is_imported and not self.has_tests():
             raise UserError(
                 f"{self.name} has no test predictions, so it cannot be blended. Import it again "
-                f"with them: {self._import_command()} --test FILE"
+                f"with them: {self._import_command('--test', 'FILE')}"
             )
         averaged = self.files.averaged_test
         parts = [self.files.fold(fold).test for fold in range(self.folds)]
@@ -77,16 +99,14 @@ class Run:
         files = self.files.fold(None)
         if not files.done.exists():
             raise UserError(
-                f"{self.name} has no model trained on all rows. Train it: kit train "
-                f"{self.recipe['name']} --folds all with its settings of before."
+                f"{self.name} has no model trained on all rows. {self.how_to_train('all')}"
             )
         return read_predictions(files.test, competition.class_keys)
 
     def seconds(self) -> float:
         """How long its epochs took so far, all folds and all rows together, as their logs say."""
-        logs = [self.files.fold(fold).progress for fold in (*range(self.folds), None)]
-        lines = [line for log in logs if log.exists() for line in read_json(log)["log"]]
-        return float(sum(line["seconds"] for line in lines))
+        folds = [self.files.fold(fold) for fold in (*range(self.folds), None)]
+        return float(sum(line.seconds for fold in folds for line in load_progress(fold).log))
 
     def digest(self, all_rows: bool = False) -> str:
         """SHA-256 over the predictions of all folds; UserError if a fold is missing.
@@ -106,21 +126,36 @@ class Run:
     def _require_all_folds(self) -> None:
         if missing := self.missing_folds():
             listed = ",".join(str(fold) for fold in missing)
-            if "imported" in self.recipe:
+            if self.is_imported:
                 raise UserError(
                     f"{self.name}: folds whose import was broken off: {listed}. Run it again: "
                     f"{self._import_command()}"
                 )
             raise UserError(
-                f"{self.name}: folds that are not trained: {listed}. Train them: "
-                f"kit train {self.recipe['name']} --size {self.recipe['size']} --folds {listed} "
-                "with the --set options of before."
+                f"{self.name}: folds that are not trained: {listed}. {self.how_to_train(listed)}"
             )
 
-    def _import_command(self) -> str:
+    def training_words(self) -> tuple[str, ...] | None:
+        """What `remember_command` has kept of the run; None when nothing was."""
+        return read_command(self.files)
+
+    def how_to_train(self, folds: str | None = None) -> str:
+        """A sentence with the command that trains some folds, as --folds takes them: 0,1 or all.
+
+        The command has every setting of the run where it is known how it was begun.
+        """
+        some_folds = [] if folds is None else ["--folds", folds]
+        if words := self.training_words():
+            return f"Train it: {self.typed.command(*words, *some_folds)}"
+        words = ("train", self.recipe["name"], "--size", str(self.recipe["size"]))
+        command = self.typed.command(*words, *some_folds)
+        return f"Train it, with the same --set options: {command}"
+
+    def _import_command(self, *more: str) -> str:
         made = self.recipe["imported"]
-        tests = "".join(f" --test {test}" for test in made["tests"])
-        return f"kit import-predictions {self.recipe['name']} --oof {made['oof']}{tests}"
+        tests = [word for test in made["tests"] for word in ("--test", test)]
+        words = [self.recipe["name"], "--oof", made["oof"], *tests, *more]
+        return self.typed.command("import-predictions", *words)
 
 
 def begin_run(
@@ -133,22 +168,35 @@ def begin_run(
 ) -> Run:
     """Freeze what a run is made from, or find the run that was begun from just this.
 
-    `stores` maps a split to its store's digest. The run's name ends in eight digits of the
-    digest over everything, so runs from different inputs never share a folder.
+    `stores` maps a split to its store's digest. A run is found by what its files say, whatever its
+    folder is called and whichever version of the kit began it. The name of a new one ends in eight
+    digits of the digest over its identity and inputs. Raises UserError when another run has taken
+    that name, and for a run in the workspace that cannot be read.
     """
     # The Keras backend is not part of it: a recipe is the same model on each of them.
-    inputs = {
-        "folds": folds,
-        "folds_digest": folds_digest,
-        "labels_digest": labels_digest,
-        "stores": dict(stores),
-    }
-    mark = digest([dict(recipe), inputs])[:8]
+    inputs = RunInputs(folds, folds_digest, labels_digest, dict(stores))
+    made_as = identity(recipe)
+    mark = digest([made_as, inputs.content()])[:8]
     files = workspace.run(f"{recipe['name']}-{recipe['size']}-{mark}")
-    if not files.inputs.exists():
-        write_json(files.recipe, dict(recipe))
-        write_json(files.inputs, inputs)
-    return Run(files, recipe, folds, folds_digest, labels_digest)
+    names = sorted(workspace.run_names(), key=lambda name: name != files.name)
+    for run in (_open(workspace, name) for name in names):
+        if not run.is_imported and run.inputs == inputs and identity(run.recipe) == made_as:
+            return run
+    if files.inputs.exists():
+        raise UserError(
+            f"{files.folder} holds another run than its name says. Give that folder another name."
+        )
+    run = Run(files, current(recipe, files.recipe), inputs, workspace.typed)
+    write_run(files, run.recipe, inputs)
+    return run
+
+
+def remember_command(run: Run, words: Sequence[str]) -> None:
+    """Keep the words after `kit` that train the run, so that messages can suggest them whole.
+
+    They have no options for the competition and no --folds. No part of the run's identity.
+    """
+    write_command(run.files, words)
 
 
 def open_run(workspace: Workspace, name: str) -> Run:
@@ -163,17 +211,17 @@ def open_run(workspace: Workspace, name: str) -> Run:
         if len(begun) > 1:
             raise UserError(f"'{name}' may be any of several runs: {', '.join(begun)}. Name one.")
         if not begun:
-            known = ", ".join(workspace.run_names()) or "none; train one with kit train MODEL"
-            raise UserError(f"No run '{name}' in {workspace.runs}. There are: {known}.")
+            names = workspace.run_names()
+            train = workspace.typed.command("train", "MODEL")
+            known = f"There are: {', '.join(names)}." if names else f"Train one: {train}"
+            raise UserError(f"No run '{name}' in {workspace.runs}. {known}")
         files = workspace.run(begun[0])
-    inputs = read_json(files.inputs)
-    return Run(
-        files,
-        read_json(files.recipe),
-        inputs["folds"],
-        inputs["folds_digest"],
-        inputs["labels_digest"],
-    )
+    return _open(workspace, files.name)
+
+
+def _open(workspace: Workspace, name: str) -> Run:
+    files = workspace.run(name)
+    return Run(files, read_recipe(files), read_inputs(files), workspace.typed)
 
 
 def open_trained(workspace: Workspace, name: str, besides: Collection[str] = ()) -> Run:
@@ -191,7 +239,7 @@ def open_trained(workspace: Workspace, name: str, besides: Collection[str] = ())
 
 def find_weights(files: FoldRunFiles) -> Path | None:
     """The checkpoint with which a fold predicted; None where predictions came without one."""
-    best = read_json(files.done).get("best") if files.done.exists() else None
+    best = read_done(files).best if files.done.exists() else None
     if best is None or not files.weights(best).exists():
         return None
     return files.weights(best)

@@ -1,14 +1,16 @@
 """Which rows an epoch shows, and how often: rare classes come several times."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError, unknown
+from kit.core.terms import Term, parse_term
 
+Labels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
@@ -31,41 +33,99 @@ class Sampling:
         return self.rows_of(np.random.Generator(np.random.PCG64([seed, epoch])))
 
 
-def find_sampling(
-    how: str,
-    labels: NDArray[np.uint8],
-    class_keys: Sequence[str],
-    threshold: float,
-    cap: float,
-    repeats: str,
-) -> Sampling:
-    """The sampling of that name over the training rows with these labels, (rows, classes).
+@dataclass(frozen=True)
+class Repeats:
+    """How often rows of some classes come, as `27:10,15:8` says; it prints as that `text`."""
 
-    repeat: as often as `repeat_factors` says with `threshold` and `cap`. table: as often as
-    `repeats` says of the row's classes, the largest number counting; other rows once. inverse: by
-    one over the frequency of the row's rarest class, no row more than `cap` times on average.
-    balanced: every class in turn. none: each row once. An epoch has as many rows as there are with
-    inverse, balanced and none. Raises UserError for another name, and with table for `repeats`
-    that do not read as class:times with commas between.
+    times: Mapping[str, float] = field(default_factory=dict, hash=False)
+    text: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def of(self, class_keys: Sequence[str]) -> Floats:
+        """How often rows of each class come, (classes,); 1 for the classes that are not named.
+
+        Raises UserError when it names no class, or one that is not among the keys.
+        """
+        if not self.times:
+            raise UserError(
+                "sampling=table wants repeats: class:times with commas between, as 27:10."
+            )
+        for key in self.times:
+            if key not in class_keys:
+                raise unknown("class", key, class_keys)
+        return np.array([self.times.get(key, 1.0) for key in class_keys])
+
+
+def parse_repeats(text: str) -> Repeats:
+    """The repeats of a text of class:times with commas between; none for an empty one.
+
+    Raises UserError for a text that does not read so, and for a class that comes twice. Which
+    classes there are is not known here.
     """
-    if how == "repeat":
-        return by_chance(repeat_factors(labels, threshold, cap))
-    if how == "table":
-        return by_chance(_largest(labels, _parse_repeats(repeats, class_keys)))
-    if how == "inverse":
-        times = _inverse_times(labels, cap)
-        return Sampling(times, partial(_systematic_rows, times))
-    if how == "balanced":
-        return _balanced(labels)
-    if how == "none":
-        return by_chance(np.ones(len(labels)))
-    raise unknown("sampling", how, ("repeat", "table", "inverse", "balanced", "none"))
+    times: dict[str, float] = {}
+    for part in text.split(",") if text.strip() else ():
+        key, colon, number = (piece.strip() for piece in part.rpartition(":"))
+        if not colon:
+            raise UserError(f"repeats '{text}': '{part}' does not read as class:times, as 27:10.")
+        if key in times:
+            raise UserError(f"repeats '{text}' names class {key} twice. Name it once.")
+        times[key] = _times(text, number)
+    return Repeats(times, text)
+
+
+def _times(text: str, number: str) -> float:
+    try:
+        times = float(number)
+    except ValueError:
+        times = float("nan")
+    if not 1 <= times < float("inf"):
+        raise UserError(f"repeats '{text}': a row comes a number of times from 1, not '{number}'.")
+    return times
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """What samplings may use beside the labels: the competition's classes, a recipe's settings."""
+
+    class_keys: tuple[str, ...]
+    threshold: float = 0.1
+    cap: float = 8.0
+    repeats: Repeats = Repeats()
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way to sample: a function of labels (rows, classes) and options, and what it is.
+
+    `settings` are those of a recipe that it uses. `numbers` are its own with their usual values,
+    given in brackets, `power(0.5)`; the function takes them by name.
+    """
+
+    build: Callable[..., Sampling]
+    about: str
+    settings: tuple[str, ...] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+def parse_sampling(text: str) -> Term:
+    """The sampling that a text names, with its numbers; UserError for one not in SAMPLINGS."""
+    return parse_term("sampling", text, {name: one.numbers for name, one in SAMPLINGS.items()})
+
+
+def build_sampling(chosen: Term, labels: Labels, options: SamplingOptions) -> Sampling:
+    """What a sampling makes of the training rows with these labels, (rows, classes).
+
+    Raises UserError as `Repeats.of` does where the sampling uses repeats.
+    """
+    return SAMPLINGS[chosen.name].build(labels, options, **chosen.numbers)
 
 
 # As often as each row's factor says
 
 
-def repeat_factors(labels: NDArray[np.uint8], threshold: float, cap: float) -> Floats:
+def repeat_factors(labels: Labels, threshold: float, cap: float) -> Floats:
     """How often each row should come in an epoch, at least once and at most `cap` times.
 
     A class that holds in a share f of the rows has the factor max(1, sqrt(threshold / f)); a row
@@ -92,43 +152,33 @@ def _chance_rows(factors: Floats, rng: np.random.Generator) -> Rows:
     return rng.permutation(np.repeat(np.arange(len(factors)), times))
 
 
-def _largest(labels: NDArray[np.uint8], by_class: Floats) -> Floats:
+def _largest(labels: Labels, by_class: Floats) -> Floats:
     """For each row the largest number of its classes, (rows,); 1 without any."""
     largest: Floats = np.max(np.where(labels > 0, by_class, 1.0), axis=1)
     return largest
 
 
-def _parse_repeats(text: str, class_keys: Sequence[str]) -> Floats:
-    """How often rows of each class come, (classes,); 1 for the classes that are not named."""
-    if not text.strip():
-        raise UserError("sampling=table wants repeats: class:times with commas between, as 27:10.")
-    times: dict[str, float] = {}
-    for part in text.split(","):
-        key, colon, number = (piece.strip() for piece in part.rpartition(":"))
-        if not colon:
-            raise UserError(f"repeats '{text}': '{part}' does not read as class:times, as 27:10.")
-        if key not in class_keys:
-            raise unknown("class", key, class_keys)
-        if key in times:
-            raise UserError(f"repeats '{text}' names class {key} twice. Name it once.")
-        times[key] = _times(text, number)
-    return np.array([times.get(key, 1.0) for key in class_keys])
+def _repeat(labels: Labels, options: SamplingOptions) -> Sampling:
+    return by_chance(repeat_factors(labels, options.threshold, options.cap))
 
 
-def _times(text: str, number: str) -> float:
-    try:
-        times = float(number)
-    except ValueError:
-        times = float("nan")
-    if not 1 <= times < float("inf"):
-        raise UserError(f"repeats '{text}': a row comes a number of times from 1, not '{number}'.")
-    return times
+def _table(labels: Labels, options: SamplingOptions) -> Sampling:
+    return by_chance(_largest(labels, options.repeats.of(options.class_keys)))
+
+
+def _none(labels: Labels, options: SamplingOptions) -> Sampling:
+    return by_chance(np.ones(len(labels)))
 
 
 # By one over the frequency of the rarest class
 
 
-def _inverse_times(labels: NDArray[np.uint8], cap: float) -> Floats:
+def _inverse(labels: Labels, options: SamplingOptions) -> Sampling:
+    times = _inverse_times(labels, options.cap)
+    return Sampling(times, partial(_systematic_rows, times))
+
+
+def _inverse_times(labels: Labels, cap: float) -> Floats:
     """(rows,), summing to the number of rows, none above `cap`.
 
     A row without labels counts as one of the most frequent class.
@@ -165,7 +215,7 @@ def _systematic_rows(times: Floats, rng: np.random.Generator) -> Rows:
 # Every class in turn
 
 
-def _balanced(labels: NDArray[np.uint8]) -> Sampling:
+def _balanced(labels: Labels, options: SamplingOptions) -> Sampling:
     """Classes take turns, in an order drawn for each epoch; rows without labels are a class too.
 
     Each class gives the next row of its own shuffled deck, which is shuffled anew once it is
@@ -191,3 +241,17 @@ def _rows_in_turn(decks: Sequence[Rows], rows: int, rng: np.random.Generator) ->
         shuffled = [rng.permutation(deck) for _ in range(-(-turns // len(deck)))]
         drawn[turn :: len(decks)] = np.concatenate(shuffled)[:turns] if turns else deck[:0]
     return drawn
+
+
+# An epoch has as many rows as there are with none, inverse and balanced.
+SAMPLINGS: Mapping[str, Sampler] = {
+    "none": Sampler(_none, "each row once"),
+    "repeat": Sampler(
+        _repeat, "rows of rare classes several times", ("repeat_threshold", "repeat_cap")
+    ),
+    "inverse": Sampler(
+        _inverse, "drawn by one over the frequency of the rarest class", ("repeat_cap",)
+    ),
+    "balanced": Sampler(_balanced, "every class in turn"),
+    "table": Sampler(_table, "as often as `repeats` says", ("repeats",)),
+}

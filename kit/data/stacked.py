@@ -1,4 +1,4 @@
-"""Images of several stores, seen as one array."""
+"""Images of several stores as one array."""
 
 import operator
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 
 class Images(Protocol):
-    """Rows of uint8 images of one size: a memory map, an array, or several of them stacked."""
+    """Rows of uint8 images of one size: a memory map, an array, or a stack of these."""
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """(rows, size, size, channels)."""
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
 
     def __getitem__(self, row: SupportsIndex, /) -> NDArray[np.uint8]:
         """One image, (size, size, channels)."""
@@ -24,10 +24,10 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Stacked:
-    """Several image arrays as one, the rows of the first before those of the second; none copied.
+    """Several image arrays concatenated without a copy.
 
-    Each part is uint8 (n, size, size, channels). Raises ValueError when there is none, or when
-    their sizes or channels differ.
+    Each part is uint8 (n, size, size, channels). Raises ValueError when there are no parts, or
+    when their sizes or channels differ.
     """
 
     parts: tuple[Images, ...]
@@ -35,7 +35,7 @@ class Stacked:
     def __post_init__(self) -> None:
         if len({part.shape[1:] for part in self.parts}) != 1:
             shapes = [part.shape for part in self.parts]
-            raise ValueError(f"images of one size and the same channels are wanted, got {shapes}")
+            raise ValueError(f"images must have one size and the same channels, got {shapes}")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,7 +46,7 @@ class Stacked:
         return sum(len(part) for part in self.parts)
 
     def __getitem__(self, row: SupportsIndex, /) -> NDArray[np.uint8]:
-        """The image of a row from 0, (size, size, channels); IndexError when there is no such."""
+        """The image of a row from 0, (size, size, channels); IndexError if out of range."""
         left = operator.index(row)
         for part in self.parts:
             if 0 <= left < len(part):

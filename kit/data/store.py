@@ -16,19 +16,20 @@ from kit.core.disk import (
     csv_text,
     digest,
     read_csv,
-    read_json,
-    write_json,
     write_text,
 )
 from kit.core.errors import UserError, some
+from kit.core.formats import Format
+from kit.core.ids import positions
 from kit.core.machine import cores
 from kit.core.paths import StoreFiles, Workspace
-from kit.core.progress import volume
-from kit.core.terminal import bar, say
+from kit.core.progress import SILENT, Reporter, volume
+from kit.core.suggest import Typed
 from kit.data.images import Source, decode_image, find_source
 
 # No recipe takes smaller images.
 MIN_SIZE = 16
+_META = Format("the description of a store", 1, "Delete it to pack the images again.", oldest=0)
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,30 @@ class Store:
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """The row of each of these ids; UserError when one is not in the store."""
-        row = {image_id: number for number, image_id in enumerate(self.ids)}
-        if missing := [image_id for image_id in ids if image_id not in row]:
-            raise UserError(f"Ids that are not in the store: {some(missing)}. Pack again: kit pack")
-        return np.array([row[image_id] for image_id in ids], dtype=np.int64)
+        return positions(self.ids, ids, "Ids not in the store (delete it, pack again)")
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What to pack: the images of these ids, in their order, at `size` pixels a side.
+
+    `source` is where the image files lie; where it is None, `absent` is the error that says so.
+    """
+
+    split: str
+    size: int
+    ids: Sequence[str]
+    source: Source | None
+    absent: str
 
 
 def pack(
-    competition: Competition, workspace: Workspace, split: str, size: int, ids: Sequence[str]
+    competition: Competition,
+    workspace: Workspace,
+    split: str,
+    size: int,
+    ids: Sequence[str],
+    reporter: Reporter = SILENT,
 ) -> Store:
     """Decode and resize the images of these ids into the store of a split: `train` or `test`.
 
@@ -64,47 +81,41 @@ def pack(
         f"Neither {workspace.source / name}/ nor {workspace.source / name}.zip exists. "
         f"{competition.how_to_get(workspace.source)}"
     )
-    return pack_images(competition, source, absent, workspace.store(size, split), split, size, ids)
+    packing = Packing(split, size, ids, source, absent)
+    return pack_images(competition, workspace.store(size, split), packing, reporter)
 
 
 def pack_images(
-    competition: Competition,
-    source: Source | None,
-    absent: str,
-    files: StoreFiles,
-    split: str,
-    size: int,
-    ids: Sequence[str],
+    competition: Competition, files: StoreFiles, packing: Packing, reporter: Reporter = SILENT
 ) -> Store:
-    """Decode and resize the images of these ids from a source into a store, with all cores.
+    """Decode and resize images into a store, with all cores.
 
     A store that is already there is opened and left as it is when it was made for the same ids
     from the same files, which their names and sizes tell (in archives their checksums too), or
     when the files are no longer there; one that was made from others is refused, because it may
-    have taken hours. Raises UserError for that, before any work when files are missing (with the
-    text `absent` when all are, and there is no store), and at the first file that cannot be read;
-    the store is then absent, not partial.
+    have taken hours. Raises UserError for that, before any work when files are missing, and at
+    the first file that cannot be read; the store is then absent, not partial.
     """
-    if size < MIN_SIZE:
-        raise UserError(f"--size {size}: images are {MIN_SIZE} pixels or larger.")
-    wanted = _describe(competition, split, size, ids)
+    if packing.size < MIN_SIZE:
+        raise UserError(f"--size {packing.size}: images are {MIN_SIZE} pixels or larger.")
+    wanted = _describe(competition, packing)
+    inputs = _describe_files(competition, packing)
     if _is_packed(files):
-        _refuse_other_inputs(files, {**wanted, **_describe_files(competition, source, ids)})
+        _refuse_other_inputs(files, {**wanted, **inputs})
         return open_store(files)
-    if source is None:
-        raise UserError(absent)
-    _check_files(competition, source, split, ids)
+    if packing.source is None:
+        raise UserError(packing.absent)
+    _check_files(competition, packing.source, packing.split, packing.ids)
     # The marker goes first, so that a kill while the array is replaced leaves no store at all.
     files.meta.unlink(missing_ok=True)
-    inputs = _describe_files(competition, source, ids)
-    checksums = _decode_all(competition, source, files, split, size, ids)
-    write_text(files.ids, csv_text([("Id",), *((image_id,) for image_id in ids)]))
-    write_json(files.meta, {**wanted, **inputs, "digest": digest([wanted, checksums])})
+    checksums = _decode_all(competition, packing.source, files, packing, reporter)
+    write_text(files.ids, csv_text([("Id",), *((image_id,) for image_id in packing.ids)]))
+    _META.write(files.meta, {**wanted, **inputs, "digest": digest([wanted, checksums])})
     return open_store(files)
 
 
 def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
-    made = read_json(files.meta)
+    made = _META.read(files.meta)
     # What one of the two does not know, like the checksums of files in a folder, is no difference.
     differ = [
         key.replace("_", " ") for key, value in wanted.items() if made.get(key, value) != value
@@ -116,26 +127,23 @@ def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
         )
 
 
-def _describe(
-    competition: Competition, split: str, size: int, ids: Sequence[str]
-) -> dict[str, object]:
+def _describe(competition: Competition, packing: Packing) -> dict[str, object]:
     return {
         "competition": competition.name,
-        "split": split,
-        "rows": len(ids),
-        "size": size,
+        "split": packing.split,
+        "rows": len(packing.ids),
+        "size": packing.size,
         "channels": list(competition.channels),
-        "ids_digest": digest(list(ids)),
+        "ids_digest": digest(list(packing.ids)),
     }
 
 
-def _describe_files(
-    competition: Competition, source: Source | None, ids: Sequence[str]
-) -> dict[str, object]:
+def _describe_files(competition: Competition, packing: Packing) -> dict[str, object]:
     """Digests of what tells the ids' files from others at little cost: no file is opened."""
+    source = packing.source
     if source is None:
         return {}
-    names = [name for image_id in ids for name in competition.images.files(image_id)]
+    names = [name for image_id in packing.ids for name in competition.images.files(image_id)]
     sizes, checksums = source.sizes(), source.checksums()
     found: dict[str, object] = {"file_sizes": digest([[n, sizes.get(n)] for n in names])}
     if checksums is not None:
@@ -163,15 +171,15 @@ def _decode_all(
     competition: Competition,
     source: Source,
     files: StoreFiles,
-    split: str,
-    size: int,
-    ids: Sequence[str],
+    packing: Packing,
+    reporter: Reporter,
 ) -> list[int]:
     """Fill the memory map; returns a checksum of each row's pixels."""
+    split, size, ids = packing.split, packing.size, packing.ids
     channels = len(competition.channels)
     shape = (len(ids), size, size, channels)
     space = volume(math.prod(shape))
-    say(f"Packing {split} at {size}: {len(ids)} images, {space}, into {files.images}")
+    reporter.say(f"Packing {split} at {size}: {len(ids)} images, {space}, into {files.images}")
     with atomic(files.images) as temporary:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         # A memory map begins as a hole, and a disk that fills up later is a bus error that kills
@@ -188,7 +196,7 @@ def _decode_all(
 
         # Threads are enough: OpenCV and zlib release the lock while they decode.
         with (
-            bar(f"packing {split} at {size}", total=len(ids), lines=True) as progress,
+            reporter.bar(f"packing {split} at {size}", total=len(ids), lines=True) as progress,
             ThreadPoolExecutor(cores()) as pool,
         ):
             checksums = []
@@ -203,16 +211,20 @@ def _decode_all(
     return checksums
 
 
-def open_store(files: StoreFiles) -> Store:
-    """Open a packed split; UserError when it has not been packed."""
+def open_store(files: StoreFiles, typed: Typed | None = None) -> Store:
+    """Open a packed split; UserError when it has not been packed.
+
+    It suggests the command that packs it where `typed` says how the user names the competition.
+    """
     if not _is_packed(files):
         size = files.images.parent.name
-        raise UserError(f"{files.images} has not been packed. Pack it: kit pack --size {size}")
-    meta = read_json(files.meta)
+        how = f" Pack it: {typed.command('pack', '--size', size)}" if typed else ""
+        raise UserError(f"{files.images} has not been packed.{how}")
+    meta = _META.read(files.meta)
     ids = tuple(row[0] for _, row in read_csv(files.ids)[1:])
     images = np.load(files.images, mmap_mode="r")
     if len(images) != len(ids):
-        raise UserError(f"{files.images} has {len(images)} rows for {len(ids)} ids. Pack again.")
+        raise UserError(f"{files.images} has {len(images)} rows for {len(ids)} ids. Delete it.")
     return Store(ids, images, meta["digest"])
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.core.terminal import bar
+from kit.core.progress import SILENT, Reporter
+from kit.data.stacked import Images
 
 # Pictures are compared as this many cells a side: finer, and a shift by a pixel counts for more.
 SIDE = 16
@@ -22,32 +23,35 @@ FAINT = 1.0
 # Asked images compared at once: with 31,072 known ones, their correlations take 64 MB.
 BLOCK = 512
 
+Prints = NDArray[np.float32]
+
 
 def find_twins(
-    known: NDArray[np.uint8], asked: NDArray[np.uint8], least: float = LEAST
+    known: Prints, asked: Prints, least: float = LEAST, reporter: Reporter = SILENT
 ) -> NDArray[np.int64]:
     """For each asked image the row of the known one that is nearly the same picture, or -1.
 
-    Both are uint8 (rows, size, size, channels), memory-mapped or not; the sizes may differ.
-    Pictures are nearly the same when their fingerprints correlate by more than `least`, in any of
-    the eight symmetries of the square; the most alike is given. Parts of a picture, cropped by a
-    twentieth or more, are other pictures. Raises UserError when the channels differ.
+    Both are the images' `fingerprints`; the images may differ in size. Pictures are nearly the
+    same when their fingerprints correlate by more than `least`, in any of the eight symmetries of
+    the square; the most alike is given. Parts of a picture, cropped by a twentieth or more, are
+    other pictures. Raises UserError when the channels differ.
     """
     _refuse_other_channels(known, asked)
-    return _most_alike(fingerprints(known), fingerprints(asked), least, itself=True)
+    return _most_alike(known, asked, least, itself=True, reporter=reporter)
 
 
-def find_twins_within(images: NDArray[np.uint8], least: float = LEAST) -> NDArray[np.int64]:
+def find_twins_within(
+    prints: Prints, least: float = LEAST, reporter: Reporter = SILENT
+) -> NDArray[np.int64]:
     """For each image the row of another one here that is nearly the same picture, or -1.
 
     As `find_twins` of the images among themselves, where none is its own twin.
     """
-    prints = fingerprints(images)
-    return _most_alike(prints, prints, least, itself=False)
+    return _most_alike(prints, prints, least, itself=False, reporter=reporter)
 
 
 def find_all_twins(
-    known: NDArray[np.uint8], asked: NDArray[np.uint8], least: float = LEAST
+    known: Prints, asked: Prints, least: float = LEAST, reporter: Reporter = SILENT
 ) -> NDArray[np.int64]:
     """Every asked image with every known one that is nearly the same picture, as rows of pairs.
 
@@ -55,12 +59,11 @@ def find_all_twins(
     `asked` and one of `known`, in ascending order.
     """
     _refuse_other_channels(known, asked)
-    by_value = _by_value(fingerprints(known))
-    prints = fingerprints(asked)
+    by_value = _by_value(known)
     pairs: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
-    with bar("comparing pictures", total=len(prints), lines=True) as progress:
-        for start in range(0, len(prints), BLOCK):
-            block = prints[start : start + BLOCK]
+    with reporter.bar("comparing pictures", total=len(asked), lines=True) as progress:
+        for start in range(0, len(asked), BLOCK):
+            block = asked[start : start + BLOCK]
             alike = np.zeros((len(block), by_value.shape[1]), dtype=bool)
             for turned in _symmetries(block):
                 alike |= turned.reshape(len(block), len(by_value)) @ by_value > least
@@ -69,7 +72,7 @@ def find_all_twins(
     return np.concatenate(pairs)
 
 
-def _refuse_other_channels(known: NDArray[np.uint8], asked: NDArray[np.uint8]) -> None:
+def _refuse_other_channels(known: Prints, asked: Prints) -> None:
     if known.shape[-1] != asked.shape[-1]:
         raise UserError(
             f"Images of {known.shape[-1]} and of {asked.shape[-1]} channels cannot be compared: "
@@ -77,23 +80,28 @@ def _refuse_other_channels(known: NDArray[np.uint8], asked: NDArray[np.uint8]) -
         )
 
 
-def fingerprints(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def fingerprints(
+    images: Images, rows: NDArray[np.int64] | None = None, reporter: Reporter = SILENT
+) -> Prints:
     """Small copies whose products sum to correlations: float32 (rows, SIDE, SIDE, channels).
 
-    Each channel is shrunk by area averages and standardised, then the whole is scaled to length 1.
-    A channel without any contrast is 0, and an image without any is like none.
+    `images` is uint8 (images, size, size, channels); `rows` picks and orders them, None takes all.
+    Images are read one at a time, so a memory map may be larger than memory. Each channel is
+    shrunk by area averages and standardised, then the whole is scaled to length 1. A channel
+    without any contrast is 0, and an image without any is like none.
     """
-    prints = np.empty((len(images), SIDE, SIDE, images.shape[-1]), np.float32)
-    with bar("fingerprints", total=len(images), lines=True) as progress:
-        for row, image in enumerate(images):
-            prints[row] = _fingerprint(image)
+    rows = np.arange(len(images)) if rows is None else rows
+    prints = np.empty((len(rows), SIDE, SIDE, images.shape[-1]), np.float32)
+    with reporter.bar("fingerprints", total=len(rows), lines=True) as progress:
+        for position, row in enumerate(rows):
+            prints[position] = _fingerprint(images[row])
             progress.advance()
     return prints
 
 
-def _fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _fingerprint(image: NDArray[np.uint8]) -> Prints:
     # In floats: rounded to grey levels, little would be left of a dim channel.
-    small: NDArray[np.float32] = cv2.resize(
+    small: Prints = cv2.resize(
         image.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA
     ).reshape(SIDE, SIDE, -1)  # OpenCV drops the axis of a single channel
     small = small - small.mean(axis=(0, 1))
@@ -103,7 +111,7 @@ def _fingerprint(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _most_alike(
-    known: NDArray[np.float32], asked: NDArray[np.float32], least: float, itself: bool
+    known: Prints, asked: Prints, least: float, itself: bool, reporter: Reporter
 ) -> NDArray[np.int64]:
     """The row of the known print that is most like each asked one, if by more than `least`.
 
@@ -113,7 +121,7 @@ def _most_alike(
     if not len(known):
         return rows
     by_value = _by_value(known)
-    with bar("comparing pictures", total=len(asked), lines=True) as progress:
+    with reporter.bar("comparing pictures", total=len(asked), lines=True) as progress:
         for start in range(0, len(asked), BLOCK):
             block = asked[start : start + BLOCK]
             own = np.arange(len(block))
@@ -130,12 +138,12 @@ def _most_alike(
     return rows
 
 
-def _by_value(prints: NDArray[np.float32]) -> NDArray[np.float32]:
+def _by_value(prints: Prints) -> Prints:
     """Prints as columns, (values of a print, rows), to be multiplied with others from the left."""
     return prints.reshape(len(prints), SIDE * SIDE * prints.shape[-1]).T
 
 
-def _symmetries(prints: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+def _symmetries(prints: Prints) -> Iterator[Prints]:
     """The prints, (rows, SIDE, SIDE, channels), under each of the eight symmetries."""
     for mirrored in (prints, prints[:, :, ::-1]):
         for quarters in range(4):

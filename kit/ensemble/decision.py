@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError, field_serializer, field_validator
+from pydantic import ConfigDict, TypeAdapter, field_serializer, field_validator
 from pydantic.dataclasses import dataclass
 
-from kit.core.formats import Floats, Format, Unreadable
+from kit.core.formats import Floats, Format
 from kit.ensemble.combine import Average, Stack, combine_test
 from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, Trial
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
 from kit.ensemble.oof import Sample, Unseen, to_unseen
 from kit.ensemble.postprocess import NOTHING, Postprocess
 
-FORMAT = Format("a decision", version=1, remake="Make it again: kit blend, or kit tune.")
+FORMAT = Format("a decision", version=1, remake="Blend or tune again.")
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -215,24 +215,12 @@ class Decision:
     @classmethod
     def load(cls, path: Path | str) -> "Decision":
         """Read what `save` wrote; UserError in one line for anything else."""
-        content = FORMAT.read(Path(path))
-        return cls.from_json({key: content[key] for key in content if key not in FORMAT.own}, path)
+        return FORMAT.read_as(Path(path), Decision)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for JSON; thresholds by class key."""
         plain: dict[str, Any] = TypeAdapter(Decision).dump_python(self, mode="json")
         return plain
-
-    @classmethod
-    def from_json(cls, content: Any, source: Path | str) -> "Decision":
-        """The decision that `as_json` wrote; Unreadable, naming `source`, for anything else."""
-        try:
-            return TypeAdapter(Decision).validate_python(content)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            reason = first["msg"].removeprefix("Value error, ")
-            raise Unreadable(f"{source} is damaged at {place}: {reason}. {FORMAT.remake}") from None
 
     @field_serializer("thresholds", "oof_thresholds")
     def _by_class(self, thresholds: NDArray[np.float64]) -> dict[str, float]:

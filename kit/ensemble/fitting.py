@@ -109,6 +109,11 @@ def fit_decision(
     UserError for options that are unknown or that the test set does not allow.
     """
     check_options(options)
+    if unseen is not None and len(unseen.by_fold) not in (1, len(members.folds)):
+        raise UserError(
+            f"Test predictions of {len(unseen.by_fold)} models for {len(members.folds)} folds: "
+            "give one that is averaged, or one for each fold's model."
+        )
     candidates = _Candidates(members, unseen, options)
     candidates.fit(reporter)
     method = candidates.choose(frozenset())

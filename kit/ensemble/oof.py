@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError, some
+from kit.core.ids import positions, twice
 from kit.data.predictions import Predictions, as_probabilities
 
 
@@ -206,13 +207,13 @@ def as_probs(
 ) -> NDArray[np.float32]:
     """Probabilities float32 (rows, classes) from an array, or a frame aligned to ids and classes.
 
-    A frame's columns are taken by name where they are the class keys, else in their order. Raises
-    UserError for ids that are missing, left over or doubled, for another number of classes, and
-    for what is no probability.
+    A frame's columns are taken by name; in their order only where frame or classes have no names
+    but numbers from 0. Raises UserError for ids that are missing, left over or doubled, for other
+    or another number of classes, and for what is no probability.
     """
     values = align(table, ids, "probabilities")
-    if hasattr(values, "columns") and {str(one) for one in values.columns} == set(class_keys):
-        values = values.rename(columns=str)[list(class_keys)]
+    if hasattr(values, "columns"):
+        values = _by_name(values, class_keys)
     array = np.asarray(values)
     if array.ndim != 2 or array.shape[1] != len(class_keys):
         raise UserError(
@@ -225,19 +226,31 @@ def as_probs(
     return as_probabilities(rows, array, class_keys)
 
 
+def _by_name(frame: Any, class_keys: Sequence[str]) -> Any:
+    """A frame's columns in the order of the class keys."""
+    found, plain = [str(one) for one in frame.columns], [str(n) for n in range(len(class_keys))]
+    if sorted(found) == sorted(class_keys):
+        return frame.set_axis(found, axis=1)[list(class_keys)]
+    if found == plain or list(class_keys) == plain or len(found) != len(class_keys):
+        return frame
+    missing = [key for key in class_keys if key not in found]
+    raise UserError(
+        f"Columns {some(found, 3)} for the classes {some(class_keys, 3)}: no column for "
+        f"{some(missing)}."
+    )
+
+
 def align(table: Any, ids: NDArray[Any] | None, what: str) -> Any:
     """A frame or series with its rows in the order of `ids`; an array as it is."""
     if ids is None or not hasattr(table, "index") or not hasattr(table, "loc"):
         return table
-    position = {one: row for row, one in enumerate(table.index)}
-    if len(position) != len(table):
-        raise UserError(f"The {what} have an id more than once: a frame's index names its rows.")
-    if missing := [one for one in ids if one not in position]:
-        raise UserError(f"The {what} lack ids: {some(missing)}.")
+    if doubled := twice(table.index):
+        raise UserError(f"The {what} have ids more than once: {some(doubled)}.")
+    rows = positions(table.index, ids.tolist(), f"The {what} lack ids")
     if len(table) != len(ids):
         known = set(ids.tolist())
         raise UserError(
             f"The {what} have ids that the others lack: "
             f"{some(one for one in table.index if one not in known)}."
         )
-    return table.iloc[[position[one] for one in ids]]
+    return table.iloc[rows]

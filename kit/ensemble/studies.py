@@ -29,10 +29,8 @@ TRIALS = 30
 _BEYOND = 0.5
 _PARAMETER = "logit"
 
-MIX_TRIALS = 40
-_MOST = 1000.0
-
-WEIGHT_TRIALS = 100
+MIX_TRIALS, WEIGHT_TRIALS = 40, 100
+_MOST = 1000.0  # of a number of the mixed policy
 
 
 # One threshold a class
@@ -120,8 +118,7 @@ def run_study(
     """Bring a study to its full number of trials, resuming where it was stopped.
 
     The sampler of each trial is seeded by the trial's number, and looks at finished trials only,
-    so a study that was killed finds what it would have found. The trial that was running then
-    stays in the journal as running, and counts for nothing.
+    so a study that was killed finds what it would have found.
     """
     import optuna
 
@@ -251,8 +248,7 @@ class Ingredients:
 def search_mix(sample: Sample, without: Sequence[Ingredients]) -> MixNumbers:
     """The numbers with the highest cross-fitted macro-F1, by one study (TPE, Bergstra et al. 2011).
 
-    `without` are the ingredients of all folds but one, for each fold of the sample in order. The
-    same for the same sample.
+    `without` are the ingredients of all folds but one, for each fold of the sample in order.
     """
     import optuna
 

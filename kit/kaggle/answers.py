@@ -1,4 +1,4 @@
-"""What Kaggle's answers mean, in words that a person can act on."""
+"""Kaggle's errors, translated into messages that the user can act on."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from kit.kaggle.credentials import SETTINGS, Credentials
 
 
 class Refused(UserError):
-    """Kaggle said no: what was asked for was not done."""
+    """Kaggle refused the request: nothing was done."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -20,32 +20,32 @@ class Refused(UserError):
 
 
 class Unanswered(UserError):
-    """No answer, or none that can be read: what was asked for may have been done.
+    """No answer, or an unreadable one: the request may or may not have been carried out.
 
-    `reason` is the message without the advice to run the command again.
+    `reason` is the message without the advice to rerun the command.
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason} Run the command again: it goes on where it stopped.")
+        super().__init__(f"{reason} Rerun the command to resume.")
         self.reason = reason
 
 
 class KaggleFault(RuntimeError):
-    """An error that nothing here expects; its words have been cleared of secrets."""
+    """An unexpected error; secrets are removed from its message."""
 
 
 class StorageError(requests.RequestException):
-    """The storage that a file is sent to, or fetched from, answered with this status."""
+    """The file storage, on upload or download, answered with this status."""
 
 
-# What ends a connection, or keeps one from being made.
+# Connections that broke or could not be made.
 BROKEN = (requests.RequestException, ConnectionError, TimeoutError)
-# What a body that is no JSON, or JSON of another shape, ends in inside the client.
+# What the client raises for a body that is not JSON, or JSON of another shape.
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same request may well succeed in a while."""
+    """Whether the error is transient: the same request may succeed later."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         status = _status(error.response)
         return status in (408, 429) or status >= 500 or _is_of_storage(error.response)
@@ -53,11 +53,11 @@ def is_passing(error: Exception) -> bool:
 
 
 def explain(error: Exception, doing: str, slug: str, credentials: Credentials) -> Exception:
-    """An error of the client's as a UserError; a KaggleFault with the bare words if unexpected.
+    """Turn a client error into a UserError, or into a KaggleFault if it is unexpected.
 
-    `doing` is what was asked for, as in "asking for the list of submissions". The words of an
-    error are shown only where the server chose them: those of the libraries below the client
-    name addresses that are signed for one upload. Secrets are taken out of all of them.
+    `doing` describes the request, as in "listing submissions". An error's message is shown only
+    if the server wrote it: the libraries below the client quote URLs that are signed for one
+    upload. Secrets are removed from every message.
     """
     if isinstance(error, UserError):
         return error
@@ -66,44 +66,44 @@ def explain(error: Exception, doing: str, slug: str, credentials: Credentials) -
         if _is_of_storage(error.response):
             return explain(StorageError(status), doing, slug, credentials)
         if status == 429:
-            return Refused(f"Kaggle asks to slow down (429, {doing}). Try again later.", status)
+            return Refused(f"Kaggle rate-limited the request (429, {doing}). Try later.", status)
         if status < 500 and status != 408:
             said = _refusal(status, _words(error.response), doing, slug, credentials.sources)
             return Refused(credentials.redact(said), status)
-        return Unanswered(f"Kaggle does not work at the moment ({status}, {doing}).")
+        return Unanswered(f"Kaggle is unavailable ({status}, {doing}).")
     if isinstance(error, StorageError):
         return Unanswered(f"Kaggle's storage refused the file ({error}, {doing}).")
     if isinstance(error, UNREADABLE):
-        return Unanswered(f"Kaggle's answer cannot be read ({doing}).")
+        return Unanswered(f"Kaggle's answer is unreadable ({doing}).")
     if isinstance(error, BROKEN):
-        kind = type(error).__name__  # its words hold addresses
-        said = f"The connection to Kaggle broke, or there is none ({doing}: {kind})"
+        kind = type(error).__name__  # its message quotes URLs
+        said = f"No connection to Kaggle, or it broke ({doing}: {kind})"
         return Unanswered(f"{said}.")
     if isinstance(error, OSError) and credentials.redact(str(error)) == str(error):
-        return error  # a file of this machine's, or its disk
+        return error  # about a local file or disk
     return KaggleFault(credentials.redact(f"{type(error).__name__}, {doing}: {error}"))
 
 
 def refused_credentials(sources: Sequence[str]) -> Refused:
-    """Say that Kaggle does not know the credentials any more."""
+    """The error for credentials that Kaggle does not accept."""
     return Refused(
-        f"Kaggle refuses the credentials of {' and of '.join(sources)}. Make a new token at "
-        f"{SETTINGS} and put it in the place of the old.",
+        f"Kaggle rejected the credentials in {' and in '.join(sources)}. Create a new token at "
+        f"{SETTINGS} and replace the old one.",
         401,
     )
 
 
 def daily_limit(now: datetime, for_good: bool = False) -> str:
-    """Say that no submission is left, and when there will be: at midnight UTC."""
+    """The message that no submission is left, and when there will be: at midnight UTC."""
     if for_good:
-        return "No submission is left: the competition's limit for all days together is reached."
-    return f"No submission is left today; {new_day(now)}."
+        return "No submissions left: the competition's total limit is reached."
+    return f"No submissions left today; {new_day(now)}."
 
 
 def new_day(now: datetime) -> str:
-    """When the day's submissions are counted anew: at midnight UTC."""
+    """When the daily submission limit resets: at midnight UTC."""
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return f"the count starts anew at midnight UTC, in {duration((midnight - now).total_seconds())}"
+    return f"the limit resets at midnight UTC, in {duration((midnight - now).total_seconds())}"
 
 
 def _refusal(status: int, words: str, doing: str, slug: str, sources: Sequence[str]) -> str:
@@ -111,25 +111,25 @@ def _refusal(status: int, words: str, doing: str, slug: str, sources: Sequence[s
         return str(refused_credentials(sources))
     if status == 403:
         return (
-            f"Kaggle does not let you into '{slug}' ({words}). Accept the rules with your account "
-            f"at https://www.kaggle.com/competitions/{slug}/rules, or mend the name if it is "
-            "misspelt."
+            f"Kaggle denied access to '{slug}' ({words}). Accept the rules with your account at "
+            f"https://www.kaggle.com/competitions/{slug}/rules, or correct the name if it is "
+            "misspelled."
         )
     if status == 404:
         return (
-            f"Kaggle finds no such thing ({doing}, {words}). Is '{slug}' the last part of the "
-            "address of the competition's page?"
+            f"Not found on Kaggle ({doing}, {words}). Is '{slug}' the last part of the "
+            "competition page's URL?"
         )
     return f"Kaggle refused ({status}, {doing}): {words}"
 
 
 def _is_of_storage(response: requests.Response) -> bool:
-    """Whether it is not Kaggle that answered, but the place of a file that it led to."""
+    """Whether the answer came from the file storage that Kaggle redirected to."""
     return bool(response.history)
 
 
 def _words(response: requests.Response) -> str:
-    """What the server says about its refusal: its own message, without addresses."""
+    """The server's own message about its refusal, without URLs."""
     said = _fields(response).get("message")
     if isinstance(said, str) and said:
         return " ".join(said.split())
@@ -137,7 +137,7 @@ def _words(response: requests.Response) -> str:
 
 
 def _status(response: requests.Response) -> int:
-    """The status of a refusal, which Kaggle may also write into the body of a 200."""
+    """The status of a refusal; Kaggle may also put it in the body of a 200."""
     code = _fields(response).get("code")
     return code if response.ok and isinstance(code, int) else response.status_code
 

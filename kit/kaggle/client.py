@@ -1,12 +1,12 @@
 """The official client, and the only place that imports it.
 
-`kaggle` is two layers: `KaggleApi`, which is its command line as a class, and the services of
-`kagglesdk` below it, one method a request. This stands on both. `KaggleApi` authenticates, as
-three kinds of credentials and their renewal are its business. The requests go to the services:
-`KaggleApi.competition_submit` is three requests in one call, between which nothing can be written
-down, prints an error where it should raise one, and returns a message instead. The bytes are put
-by `requests`, as the client does it, but without its ten retries, which can wait for minutes and
-cannot be told of.
+`kaggle` has two layers: `KaggleApi`, its command line as a class, and below it the services of
+`kagglesdk`, one method per request. This module uses both. `KaggleApi` authenticates, because it
+handles three kinds of credentials and their renewal. Requests go to the services directly:
+`KaggleApi.competition_submit` makes three requests in one call, so nothing can be recorded
+between them, and it prints an error and returns a message where it should raise. `requests` sends
+the bytes, as in the client, but without the client's ten retries: they can wait for minutes and
+cannot report it.
 """
 
 import io
@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Literal, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
+from kit.core.progress import SILENT, Reporter
 from kit.kaggle.answers import (
     StorageError,
     Unanswered,
@@ -34,8 +35,8 @@ from kit.kaggle.retry import patiently
 
 T = TypeVar("T")
 
-# To connect, and then between two pieces of an answer. The client sets none, and then a
-# connection that died without a word is waited for without end.
+# Seconds to connect, and between two chunks of an answer. The client sets neither, so it would
+# wait forever for a connection that died silently.
 TIMEOUT = (20.0, 120.0)
 LIST_PAGE = 100
 
@@ -45,31 +46,34 @@ SendStep = Literal["address", "bytes"]
 class Kaggle:
     """An authenticated client. `api` is the official client's own `KaggleApi`.
 
+    `reporter` receives what it waits for, and what is sent and fetched through it.
     Every method asks again while an error may pass, and then raises Refused when Kaggle said no,
     Unanswered when it is not known what Kaggle did, KaggleFault for what nothing here expects.
     """
 
-    def __init__(self, api: Any, credentials: Credentials, clock: Clock) -> None:
-        self.api = api
-        self.credentials = credentials
+    def __init__(
+        self, api: Any, credentials: Credentials, clock: Clock, reporter: Reporter
+    ) -> None:
+        self.api, self.credentials = api, credentials
+        self.reporter = reporter
         self._clock = clock
 
     def limits(self, slug: str) -> Limits:
-        """What is left of the day's submissions."""
+        """How many submissions are left today."""
         from kagglesdk.competitions.types.competition_api_service import (
             ApiGetSubmissionLimitsRequest,
         )
 
         request = ApiGetSubmissionLimitsRequest()
         request.competition_name = slug
-        doing = "asking for the submissions left"
+        doing = "checking the submissions left"
         answer = self._ask(doing, slug, lambda api: api.get_submission_limits(request))
         if not answer.num_allowed_now and not answer.num_total:
             return Limits(None, False)  # all zero: no team yet, as before the first submission
         return Limits(answer.num_allowed_now, answer.limited_by_total)
 
     def submissions(self, slug: str) -> tuple[Listed, ...]:
-        """Every submission of the account's team, as listed: the newest first."""
+        """Every submission of the account's team, newest first, as Kaggle lists them."""
         from kagglesdk.competitions.types.competition_api_service import (
             ApiListSubmissionsRequest,
         )
@@ -80,7 +84,7 @@ class Kaggle:
         request.page_size = LIST_PAGE
         request.page = 1
         while True:
-            doing = "asking for the list of submissions"
+            doing = "listing submissions"
             token, page = self._ask(
                 doing, slug, lambda api: read_page(api.list_submissions(request))
             )
@@ -93,10 +97,10 @@ class Kaggle:
     def send_file(
         self, slug: str, path: Path, step: Callable[[SendStep], object], sent: Callable[[int], None]
     ) -> str:
-        """Upload a file, which submits nothing yet; returns the token to submit it by.
+        """Upload a file without submitting it; returns the token to submit it with.
 
-        `step` is told before each of the two requests; `sent` how many bytes are gone. A file that
-        broke off is begun anew, at an address of its own.
+        `step` is called before each of the two requests, `sent` with the number of bytes sent. An
+        interrupted upload restarts from the beginning at a new URL.
         """
         from kagglesdk.competitions.types.competition_api_service import (
             ApiStartSubmissionUploadRequest,
@@ -118,10 +122,10 @@ class Kaggle:
         return self._ask("sending the file", slug, once)
 
     def create_submission(self, slug: str, token: str, description: str) -> int:
-        """Submit an uploaded file, and return the submission's number.
+        """Submit an uploaded file and return the submission's number.
 
-        Asked once only, because a request without an answer may have been obeyed: then
-        Unanswered is raised. A 429 says that it was not, and is waited for.
+        Not retried: a request without an answer may have been carried out, so Unanswered is
+        raised. Only a 429 is retried, because it says that nothing was done.
         """
         from kagglesdk.competitions.types.competition_api_service import (
             ApiCreateSubmissionRequest,
@@ -136,11 +140,11 @@ class Kaggle:
         )
         if not answer.ref:
             said = self.credentials.redact(answer.message)
-            raise Unanswered(f"Kaggle gave no number to the submission; it said: '{said}'.")
+            raise Unanswered(f"Kaggle returned no submission number; it said: '{said}'.")
         return int(answer.ref)
 
     def open_file(self, slug: str, name: str) -> requests.Response:
-        """The answer to a request for a data file: its headers are read, its body is not."""
+        """The response to a request for a data file: headers read, body not yet."""
         from kagglesdk.competitions.types.competition_api_service import (
             ApiDownloadDataFileRequest,
         )
@@ -148,7 +152,7 @@ class Kaggle:
         request = ApiDownloadDataFileRequest()
         request.competition_name = slug
         request.file_name = name
-        doing = f"asking for {name}"
+        doing = f"requesting {name}"
         answer: requests.Response = self._ask(
             doing, slug, lambda api: api.download_data_file(request)
         )
@@ -157,9 +161,9 @@ class Kaggle:
     def patiently(
         self, doing: str, slug: str, call: Callable[[], T], progress: Callable[[], int]
     ) -> T:
-        """Call until it succeeds, as the requests here are; `progress` as in `retry.patiently`."""
+        """Call with the retries used here; `progress` as in `retry.patiently`."""
         with _explained(doing, slug, self.credentials):
-            return patiently(call, self._clock, is_passing, progress)
+            return patiently(call, self._clock, is_passing, progress, self.reporter)
 
     def _ask(
         self,
@@ -179,54 +183,53 @@ class Kaggle:
         call: Callable[[Any], T],
         passing: Callable[[Exception], bool] = is_passing,
     ) -> T:
-        """What `call` gets from the services of `kagglesdk`, which it is handed as one client."""
+        """Run `call` on a client of the `kagglesdk` services, with retries; returns its result."""
 
         def once() -> T:
             with self.api.build_kaggle_client() as client:
-                session = client.http_client()._session  # there is no public way to it
+                session = client.http_client()._session  # no public access
                 for scheme in ("http://", "https://"):
                     session.mount(scheme, _InTime())
-                # Else the size that is announced may be that of a body packed on the way.
+                # Otherwise the announced size may be that of a compressed body.
                 session.headers["Accept-Encoding"] = "identity"
                 return call(client)
 
         with _explained(doing, slug, self.credentials):
-            return patiently(once, self._clock, passing)
+            return patiently(once, self._clock, passing, reporter=self.reporter)
 
 
-def connect(clock: Clock) -> Kaggle:
+def connect(clock: Clock, reporter: Reporter = SILENT) -> Kaggle:
     """The client, authenticated with the credentials that this account has.
 
-    Raises NoCredentials when there are none, UserError when others can read them, Refused when
-    Kaggle does not know them.
+    Raises NoCredentials when there are none, UserError when others can read them, and Refused
+    when Kaggle rejects them.
     """
     found = find_credentials(os.environ, Path.home())
     with _silently():
-        # Importing it authenticates an instance of its own, and prints a page of help if it
-        # cannot.
+        # The import authenticates an instance of its own, and prints a page of help on failure.
         from kaggle.api.kaggle_api_extended import KaggleApi
     api = KaggleApi()
     if found.config is not None:
-        api.config = str(found.config)  # the client looks in one folder, chosen at its import
+        api.config = str(found.config)  # the client searches one folder, fixed on import
 
     def authenticate() -> None:
         with _silently():
             try:
                 api.authenticate()
-            except SystemExit:  # none that Kaggle knows
+            except SystemExit:  # Kaggle accepts none of them
                 raise refused_credentials(found.sources) from None
 
     with _explained("authenticating", "", found):
-        patiently(authenticate, clock, is_passing)
+        patiently(authenticate, clock, is_passing, reporter=reporter)
     renewed = api.config_values.get(api.CONFIG_NAME_TOKEN)
     secrets = found.secrets | ({renewed} if renewed else set())
-    return Kaggle(api, replace(found, secrets=secrets), clock)
+    return Kaggle(api, replace(found, secrets=secrets), clock, reporter)
 
 
 def put_file(url: str, path: Path, sent: Callable[[int], None]) -> None:
-    """Send a file to the address that Kaggle gave for it; `sent` is told how many bytes are gone.
+    """Send a file to the URL that Kaggle gave for it; `sent` is called with the bytes sent so far.
 
-    Raises StorageError when it is not taken.
+    Raises StorageError when the storage refuses it.
     """
     with path.open("rb") as file:
         body = _Counted(file, path.stat().st_size, sent)
@@ -237,9 +240,9 @@ def put_file(url: str, path: Path, sent: Callable[[int], None]) -> None:
 
 @contextmanager
 def _silently() -> Iterator[None]:
-    """Hold back what the client prints while it is imported and while it authenticates.
+    """Suppress what the client prints on import and while it authenticates.
 
-    With VERBOSE set it prints each request, header and body, and the token is in both.
+    With VERBOSE set it prints the header and body of each request, and both contain the token.
     """
     names = ("VERBOSE", "VERBOSE_OUTPUT")
     held = {name: os.environ.pop(name) for name in names if name in os.environ}
@@ -252,10 +255,10 @@ def _silently() -> Iterator[None]:
 
 @contextmanager
 def _explained(doing: str, slug: str, credentials: Credentials) -> Iterator[None]:
-    """Let no error of the client's out as it is: its words may hold a header or an address."""
+    """Translate every client error: the raw message may quote a header or a URL."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001 - every one of them is raised again, in clear words
+    except Exception as error:  # noqa: BLE001 - every one is raised again with a clear message
         raise explain(error, doing, slug, credentials) from None
 
 
@@ -265,7 +268,7 @@ def _is_slow_down(error: Exception) -> bool:
 
 
 class _InTime(HTTPAdapter):
-    """Gives up on a server that says nothing for too long."""
+    """Adds a timeout to requests that have none."""
 
     def send(
         self,
@@ -280,7 +283,7 @@ class _InTime(HTTPAdapter):
 
 
 class _Counted:
-    """A file of known length that tells how much of it has been read."""
+    """A file of known length that reports how much of it has been read."""
 
     def __init__(self, file: BinaryIO, size: int, read: Callable[[int], None]) -> None:
         self._file = file

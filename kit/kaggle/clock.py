@@ -1,4 +1,4 @@
-"""Time as an argument: what waits for Kaggle is told how, so that tests wait for nothing."""
+"""Time as an argument, so that code waiting for Kaggle can be tested without waiting."""
 
 import time
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True)
 class Clock:
-    """What time it is, in UTC, and a way to let some seconds pass."""
+    """The current time in UTC, and a way to sleep."""
 
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
 
 
 def system_clock() -> Clock:
-    """The clock of this machine."""
+    """This machine's clock."""
     return Clock(lambda: datetime.now(UTC), time.sleep)

@@ -1,7 +1,7 @@
 """Kaggle credentials: found before the client looks for them, and never shown.
 
-The client prints a page of help and ends the process when it finds none, and reads files that
-everybody else on the machine can read. So the places are searched here first, in its order.
+Without credentials the client prints a page of help and exits, and it accepts files that
+everybody on the machine can read. So the same places are searched here first, in its order.
 """
 
 import base64
@@ -19,15 +19,15 @@ SETTINGS = "https://www.kaggle.com/settings/api"
 
 
 class NoCredentials(UserError):
-    """Nothing in any of the places where Kaggle credentials are looked for."""
+    """No Kaggle credentials in any of the known places."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What was found: where, for messages, and which strings must never be shown.
+    """Where credentials were found, for messages, and the strings that must never be shown.
 
-    `config` is the kaggle.json among them, if there is one. The secrets are no part of the
-    `repr`, so that no log or traceback that prints this object has them.
+    `config` is the kaggle.json among them, if any. The `repr` omits the secrets, so that no log
+    or traceback can leak them.
     """
 
     sources: tuple[str, ...]
@@ -35,17 +35,17 @@ class Credentials:
     secrets: frozenset[str] = field(repr=False)
 
     def redact(self, text: str) -> str:
-        """The text with every secret in it replaced by `***`."""
+        """The text with every secret replaced by `***`."""
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
 
 
 def find_credentials(environment: Mapping[str, str], home: Path) -> Credentials:
-    """The credentials in the places that the client knows, in its order.
+    """Search for credentials where the client does, in its order.
 
-    Raises NoCredentials naming the places, and UserError for a file that others can read (with
-    the command that ends it) or that is not what Kaggle gives out.
+    Raises NoCredentials listing the places, and UserError for a file that others can read (with
+    the command that fixes it) or that Kaggle did not issue.
     """
     found: list[tuple[str, set[str]]] = []
     folder = home / ".kaggle"
@@ -66,9 +66,9 @@ def find_credentials(environment: Mapping[str, str], home: Path) -> Credentials:
         found.append((str(oauth), {token for token in tokens if token}))
     if not found:
         raise NoCredentials(
-            f"No Kaggle credentials. Make a token at {SETTINGS} and put it into KAGGLE_API_TOKEN, "
-            f"or into {folder / 'access_token'} with chmod 600; or put a key into KAGGLE_USERNAME "
-            f"and KAGGLE_KEY; or its kaggle.json into {folder} with chmod 600, so that no one "
+            f"No Kaggle credentials. Create a token at {SETTINGS} and put it in KAGGLE_API_TOKEN, "
+            f"or in {folder / 'access_token'} with chmod 600; or put a key in KAGGLE_USERNAME "
+            f"and KAGGLE_KEY; or its kaggle.json in {folder} with chmod 600, so that no one "
             "else on this machine can read it."
         )
     secrets = frozenset(secret for _, those in found for secret in those if secret)
@@ -76,13 +76,13 @@ def find_credentials(environment: Mapping[str, str], home: Path) -> Credentials:
 
 
 def _token_of(value: str) -> str:
-    """The token, which the client also takes from a file of that name."""
+    """The token; if the value is a file's path, the client reads the token from that file."""
     try:
         is_file = Path(value).is_file()
-    except OSError:  # its words would hold the token
+    except OSError:  # its message would quote the token
         raise UserError(
-            "KAGGLE_API_TOKEN is too long: the client looks whether there is a file of that name, "
-            "and fails. Put the token into ~/.kaggle/access_token, with chmod 600."
+            "KAGGLE_API_TOKEN is too long: the client checks for a file of that name and fails. "
+            "Put the token in ~/.kaggle/access_token, with chmod 600."
         ) from None
     return _private_text(Path(value)).strip() if is_file else value
 
@@ -93,12 +93,12 @@ def _key_in(environment: Mapping[str, str]) -> tuple[str, str] | None:
         return username, key
     if username or key:
         there, lacking = ("USERNAME", "KEY") if username else ("KEY", "USERNAME")
-        raise UserError(f"KAGGLE_{there} is set and KAGGLE_{lacking} is not: set both, or neither.")
+        raise UserError(f"KAGGLE_{there} is set but KAGGLE_{lacking} is not: set both or neither.")
     return None
 
 
 def _secrets_of(username: str, key: str) -> set[str]:
-    """The key, and the header that it is sent in."""
+    """The key, and the header it is sent in."""
     return {key, base64.b64encode(f"{username}:{key}".encode()).decode()}
 
 
@@ -116,11 +116,11 @@ def _fields(path: Path, *wanted: str) -> dict[str, Any]:
     try:
         saved = json.loads(_private_text(path))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        saved = None  # the parser's words may quote the file
+        saved = None  # the parser's message may quote the file
     if not isinstance(saved, dict) or not all(saved.get(name) for name in wanted):
         raise UserError(
-            f"{path} is not what Kaggle gives out: JSON with {' and '.join(wanted)} is expected. "
-            f"Make a new one at {SETTINGS}."
+            f"{path} is not a Kaggle key file: expected JSON with {' and '.join(wanted)}. "
+            f"Create a new one at {SETTINGS}."
         )
     return saved
 
@@ -128,6 +128,6 @@ def _fields(path: Path, *wanted: str) -> dict[str, Any]:
 def _private_text(path: Path) -> str:
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise UserError(
-            f"{path} holds a secret, and others on this machine can read it. Type: chmod 600 {path}"
+            f"{path} holds a secret and others on this machine can read it. Run: chmod 600 {path}"
         )
     return path.read_text(encoding="utf-8")

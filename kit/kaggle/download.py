@@ -1,8 +1,8 @@
-"""Downloading a competition's files: sized up beforehand, gone on with after a break, checked.
+"""Downloads a competition's files: disk space checked first, resumed after a break, verified.
 
-The client's own `competition_download_file` writes into the file's final name, so that a part of
-it looks like the whole, and waits and retries by itself. Here the client asks for the file, and
-what it answers with is written.
+The client's own `competition_download_file` writes to the final file name, so a partial file
+looks complete, and it waits and retries on its own. Here the client only requests the file, and
+this module writes the response.
 """
 
 import os
@@ -20,8 +20,7 @@ import requests
 from kit.core.disk import atomic, disk_full, is_disk_full, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import partial_of, partial_source
-from kit.core.progress import volume
-from kit.core.terminal import bar, say
+from kit.core.progress import Reporter, volume
 from kit.kaggle.answers import StorageError
 from kit.kaggle.client import TIMEOUT, Kaggle
 
@@ -30,9 +29,9 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file to download: where it is to lie, what arrives (`name.zip` for a packed table).
+    """One file to download: its target and what arrives (`name.zip` for a zipped table).
 
-    `size` is in bytes as it arrives; `tag` tells one version of the file from the next.
+    `size` is the transfer size in bytes; `tag` identifies the version of the file.
     """
 
     name: str
@@ -46,7 +45,7 @@ class Wanted:
 
     @property
     def is_there(self) -> bool:
-        """Whether it was downloaded before; UserError for a file of another size."""
+        """Whether it is already downloaded; UserError for a file of another size."""
         unpacked = self.target.with_name(self.name)
         if self.is_packed and unpacked.exists():
             return True
@@ -55,12 +54,12 @@ class Wanted:
         if (found := self.target.stat().st_size) != self.size:
             raise UserError(
                 f"{self.target} has {found} bytes, Kaggle's has {self.size}. "
-                "Delete it to download it anew."
+                "Delete it to download it again."
             )
         return not self.is_packed
 
     def done(self) -> int:
-        """How many of its bytes are here already, most often of a download that broke off."""
+        """How many of its bytes are already here, usually from an interrupted download."""
         if self.target.exists():
             return self.size
         part, source = partial_of(self.target), partial_source(self.target)
@@ -69,12 +68,12 @@ class Wanted:
         return min(part.stat().st_size, self.size)
 
     def begin_anew(self) -> None:
-        """Forget what is here of it; what arrives now is of this version."""
+        """Discard any partial download and record the version that arrives now."""
         partial_of(self.target).unlink(missing_ok=True)
         write_json(partial_source(self.target), self._source())
 
     def finish(self) -> None:
-        """Give the whole file its name."""
+        """Rename the complete file to its final name."""
         part = partial_of(self.target)
         with part.open("rb") as written:
             os.fsync(written.fileno())
@@ -86,27 +85,29 @@ class Wanted:
 
 
 def download_files(kaggle: Kaggle, slug: str, names: Sequence[str], folder: Path) -> None:
-    """Download files into a folder; those that are there already are left as they are.
+    """Download files into a folder, skipping those that are already there.
 
-    Tables that arrive packed are unpacked, other archives stay as they are. Raises UserError
-    when the disk is too small for them, when a file is there with another size, and for an
-    archive with names that lead out of the folder.
+    Zipped tables are unpacked; other archives stay packed. Raises UserError when the disk has too
+    little space, when a file exists with another size, and when an archive has names that point
+    outside the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [_size_up(kaggle, slug, name, folder) for name in names]
     missing = [one for one in wanted if not one.is_there]
     for one in wanted:
         if one not in missing:
-            say(f"{folder / one.name} is there.")
+            kaggle.reporter.say(f"{folder / one.name} is there.")
     needed = sum(one.size - one.done() for one in missing)
     free = shutil.disk_usage(folder).free
     if missing:
         listed = ", ".join(f"{one.target.name} {volume(one.size)}" for one in missing)
-        say(f"{volume(needed)} to download into {folder}, {volume(free)} free there: {listed}.")
+        kaggle.reporter.say(
+            f"{volume(needed)} to download into {folder}, {volume(free)} free there: {listed}."
+        )
     if needed > free:
         raise UserError(
-            f"The disk of {folder} has {volume(free)} free, {volume(needed)} are needed. Free "
-            "some, or let KIT_DATA name a folder on another disk."
+            f"The disk of {folder} has {volume(free)} free, {volume(needed)} needed. Free some "
+            "space, or set KIT_DATA to a folder on another disk."
         )
     for one in missing:
         if not one.target.exists():
@@ -116,51 +117,51 @@ def download_files(kaggle: Kaggle, slug: str, names: Sequence[str], folder: Path
 
 
 def _size_up(kaggle: Kaggle, slug: str, name: str, folder: Path) -> Wanted:
-    """Ask for a file, and read only what is said before its bytes."""
+    """Request a file and read only the headers."""
     with kaggle.open_file(slug, name) as answer:
         arrives = unquote(urlsplit(answer.url).path).rsplit("/", 1)[1]
         packed = arrives == f"{name}.zip"
         size = answer.headers.get("Content-Length")
         if size is None:
             raise UserError(
-                f"Kaggle does not say how large {name} is. Download it from the competition's "
-                f"page into {folder}."
+                f"Kaggle did not report the size of {name}. Download it from the competition's "
+                f"page to {folder}."
             )
         tag = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
     return Wanted(name, folder / (arrives if packed else name), int(size), tag)
 
 
 def _download(kaggle: Kaggle, slug: str, wanted: Wanted) -> None:
-    """Download until the file is whole, going on where a broken connection left it."""
+    """Download until the file is complete, resuming after broken connections."""
 
     def once() -> None:
         done = wanted.done()
         if done == wanted.size:
-            return  # it was whole already, and had not been given its name
+            return  # already complete, only not renamed yet
         with _from(kaggle, slug, wanted, done) as answer:
             if answer.status_code != 206:
                 wanted.begin_anew()
                 done = 0
-            _write(answer, wanted, done)
+            _write(answer, wanted, done, kaggle.reporter)
 
     kaggle.patiently(f"downloading {wanted.name}", slug, once, wanted.done)
     if (arrived := partial_of(wanted.target).stat().st_size) != wanted.size:
         partial_of(wanted.target).unlink()
         raise UserError(
             f"{wanted.name} arrived with {arrived} bytes, {wanted.size} were announced. "
-            "Run kit data again."
+            "Run the command again."
         )
     wanted.finish()
 
 
 def _from(kaggle: Kaggle, slug: str, wanted: Wanted, done: int) -> requests.Response:
-    """The file's bytes from `done` on, or all of them where the server gives only all."""
+    """The file's bytes from `done` on, or the whole file if the server ignores ranges."""
     whole = kaggle.open_file(slug, wanted.name)
     if done == 0 or not whole.history or wanted.tag is None:
         return whole
     whole.close()
-    # The address that the request was led to is signed, and wants no credentials. If-Range: a
-    # file that has changed meanwhile is sent from its beginning.
+    # The URL that the request was redirected to is signed and needs no credentials. If-Range: if
+    # the file has changed meanwhile, the server sends it from the beginning.
     headers = {"Range": f"bytes={done}-", "If-Range": wanted.tag, "Accept-Encoding": "identity"}
     rest = requests.get(whole.url, headers=headers, stream=True, timeout=TIMEOUT)
     if not rest.ok:
@@ -168,11 +169,12 @@ def _from(kaggle: Kaggle, slug: str, wanted: Wanted, done: int) -> requests.Resp
     return rest
 
 
-def _write(answer: requests.Response, wanted: Wanted, done: int) -> None:
+def _write(answer: requests.Response, wanted: Wanted, done: int, reporter: Reporter) -> None:
     """Append what arrives; a full disk is a UserError."""
     part = partial_of(wanted.target)
     megabytes = max(1, wanted.size // 10**6)
-    with bar(f"{wanted.target.name} (MB)", megabytes, done // 10**6, lines=True) as progress:
+    name = f"{wanted.target.name} (MB)"
+    with reporter.bar(name, megabytes, done // 10**6, lines=True) as progress:
         try:
             with part.open("ab") as file:
                 for piece in answer.iter_content(CHUNK):
@@ -187,13 +189,13 @@ def _write(answer: requests.Response, wanted: Wanted, done: int) -> None:
 
 
 def _unpack(wanted: Wanted) -> None:
-    """Take a table out of the archive it arrived in, and remove the archive."""
+    """Extract a table from the archive it arrived in and remove the archive."""
     target = wanted.target.with_name(wanted.name)
     try:
         with zipfile.ZipFile(wanted.target) as archive:
             _refuse_escapes(wanted.target, archive.namelist())
             if wanted.name not in archive.namelist():
-                raise UserError(f"{wanted.target} has no {wanted.name} in it.")
+                raise UserError(f"{wanted.target} does not contain {wanted.name}.")
             with (
                 archive.open(wanted.name) as packed,
                 atomic(target) as temporary,
@@ -202,17 +204,18 @@ def _unpack(wanted: Wanted) -> None:
                 shutil.copyfileobj(packed, file, CHUNK)
     except (zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
-            f"{wanted.target} is damaged ({error}). Delete it, and run kit data again."
+            f"{wanted.target} is damaged ({error}). Delete it, and run the command again."
         ) from None
     wanted.target.unlink()
 
 
 def _refuse_escapes(archive: Path, names: Sequence[str]) -> None:
-    """Raise UserError for a name that would lead out of the folder an archive is unpacked in."""
+    """Raise UserError for a name that would escape the folder an archive is unpacked in."""
     for name in names:
         paths = (PurePosixPath(name), PureWindowsPath(name))
         if any(path.is_absolute() or path.drive or ".." in path.parts for path in paths):
             raise UserError(
-                f"{archive} holds '{name}', which leads out of the folder: nothing was unpacked. "
-                "Kaggle's archives hold no such names: delete it, and tell the competition's host."
+                f"{archive} contains '{name}', which points outside the folder; nothing was "
+                "unpacked. Kaggle's archives have no such names: delete it and tell the "
+                "competition's host."
             )

@@ -1,4 +1,4 @@
-"""What Kaggle tells of submissions: how many are left, and which there are."""
+"""Submissions as Kaggle reports them: how many are left, and which exist."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Limits:
-    """How many submissions are left today, None when Kaggle does not count this account yet."""
+    """How many submissions are left today; None when Kaggle has no count for this account yet."""
 
     left: int | None
     for_good: bool
@@ -16,7 +16,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Listed:
-    """One submission as Kaggle lists it; scores are None until there are any."""
+    """One submission as Kaggle lists it; scores are None until it is graded."""
 
     ref: int
     file_name: str
@@ -29,7 +29,7 @@ class Listed:
 
 
 def read_page(answer: Any) -> tuple[str, tuple[Listed, ...]]:
-    """The token of the next page, empty on the last, and what stands on this one."""
+    """The token of the next page, empty on the last, and the submissions on this one."""
     return answer.next_page_token, tuple(
         Listed(
             ref=one.ref,
@@ -46,6 +46,6 @@ def read_page(answer: Any) -> tuple[str, tuple[Listed, ...]]:
 
 
 def _score(text: str) -> float | None:
-    """A score as a number; None for an empty one, and for a NaN, which cannot be compared."""
+    """A score as a number; None if it is empty or NaN, which cannot be compared."""
     score = float(text) if text else nan
     return None if isnan(score) else score

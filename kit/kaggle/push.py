@@ -1,8 +1,8 @@
-"""Sending a dataset and a notebook to Kaggle, each judged by the fields of the answer.
+"""Sends a dataset and a notebook to Kaggle and checks the fields of each answer.
 
-The client's own `dataset_create_new` goes on without a file that it could not upload, and makes a
-dataset that lacks it; its command line ends with status 0 whatever went wrong. So the requests go
-to the services of `kagglesdk`, as in `client.py`, and only the notebook through `KaggleApi`.
+The client's own `dataset_create_new` skips a file that it could not upload and creates an
+incomplete dataset; its command line exits with status 0 whatever went wrong. So requests go to
+the services of `kagglesdk`, as in `client.py`; only the notebook goes through `KaggleApi`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,37 +19,37 @@ from kit.kaggle.clock import Clock
 
 T = TypeVar("T")
 
-# A dataset of some gigabytes is unpacked and copied in minutes.
+# Kaggle unpacks and copies a dataset of some gigabytes within minutes.
 SECONDS_BETWEEN_LOOKS = 10.0
 MOST_LOOKS = 180
 
 
 @dataclass(frozen=True)
 class PushedNotebook:
-    """Where a notebook is now, and which version of it; None when Kaggle did not say."""
+    """The notebook's URL and version; None when Kaggle did not report it."""
 
     url: str
     version: int | None
 
 
 def account_name(kaggle: Kaggle) -> str:
-    """The name of the account, as it stands in the addresses of its datasets and notebooks."""
+    """The account name, as in the URLs of its datasets and notebooks."""
     name = kaggle.api.config_values.get(kaggle.api.CONFIG_NAME_USER)
     if not name:
-        raise UserError("Kaggle did not say which account these credentials are of.")
+        raise UserError("Kaggle did not report which account these credentials belong to.")
     return str(name)
 
 
 def dataset_status(kaggle: Kaggle, ref: str) -> str | None:
-    """How far a dataset `owner/name` is ("ready" at last); None when there is none."""
-    doing = f"asking for the dataset {ref}"
+    """The status of the dataset `owner/name` ("ready" in the end); None if it does not exist."""
+    doing = f"checking the dataset {ref}"
     return _ask(kaggle, doing, ref, lambda client: _status(client, ref))
 
 
 def send_part(kaggle: Kaggle, ref: str, path: Path, sent: Callable[[int], None]) -> str:
-    """Upload a file of a dataset; returns the token by which the dataset names it.
+    """Upload a file of a dataset; returns the token that identifies it.
 
-    `sent` is told how many of its bytes are gone.
+    `sent` is called with the number of bytes sent so far.
     """
     from kagglesdk.blobs.types.blob_api_service import ApiBlobType, ApiStartBlobUploadRequest
 
@@ -70,10 +70,10 @@ def send_part(kaggle: Kaggle, ref: str, path: Path, sent: Callable[[int], None])
 def create_dataset(
     kaggle: Kaggle, metadata: Mapping[str, Any], tokens: Sequence[str], note: str
 ) -> None:
-    """Make a private dataset of uploaded files, or a new version of it when there is one.
+    """Create a private dataset from uploaded files, or a new version if it exists.
 
-    `metadata` is what stands in dataset-metadata.json. A request without an answer may make one
-    version more than was wanted, which harms nothing. Raises UserError when Kaggle refuses.
+    `metadata` is the content of dataset-metadata.json. Retrying an unanswered request may create
+    one extra version, which does no harm. Raises UserError when Kaggle refuses.
     """
     from kagglesdk.datasets.types.dataset_api_service import (
         ApiCreateDatasetRequest,
@@ -107,17 +107,17 @@ def create_dataset(
             return service.create_dataset(first)
         return service.create_dataset_version(version)
 
-    answer = _ask(kaggle, f"making the dataset {ref}", ref, once)
+    answer = _ask(kaggle, f"creating the dataset {ref}", ref, once)
     if answer.error or answer.status.lower() != "ok":
         said = kaggle.credentials.redact(answer.error or f"its status is '{answer.status}'")
         raise UserError(
-            f"Kaggle did not make the dataset {ref}: {said}. If the title is taken, choose "
+            f"Kaggle did not create the dataset {ref}: {said}. If the title is taken, choose "
             "another: --title TITLE"
         )
 
 
 def wait_for_dataset(kaggle: Kaggle, ref: str, clock: Clock) -> None:
-    """Wait until a dataset can be used; UserError when Kaggle fails to unpack it, or takes long."""
+    """Wait until a dataset is ready; UserError when Kaggle fails to unpack it or takes too long."""
     for _ in range(MOST_LOOKS):
         status = dataset_status(kaggle, ref)
         if status == "ready":
@@ -129,15 +129,14 @@ def wait_for_dataset(kaggle: Kaggle, ref: str, clock: Clock) -> None:
             )
         clock.sleep(SECONDS_BETWEEN_LOOKS)
     raise UserError(
-        f"The dataset {ref} is sent, but not ready ('{status}'). Push again later: it goes on "
-        "from there."
+        f"The dataset {ref} is sent but not ready ('{status}'). Push again later to resume."
     )
 
 
 def push_notebook(kaggle: Kaggle, folder: Path, ref: str) -> PushedNotebook:
-    """Save the notebook of a folder as a new version, which Kaggle then runs.
+    """Push the notebook in a folder as a new version, which Kaggle then runs.
 
-    Raises UserError when it was refused, or saved without one of its sources.
+    Raises UserError when Kaggle refuses it or saves it without one of its sources.
     """
     doing = f"sending the notebook {ref}"
     answer = _ask(kaggle, doing, ref, lambda _: kaggle.api.kernels_push(str(folder)))
@@ -146,13 +145,13 @@ def push_notebook(kaggle: Kaggle, folder: Path, ref: str) -> PushedNotebook:
         raise UserError(f"Kaggle refused the notebook {ref}: {redact(answer.error)}")
     if lost := [*answer.invalid_dataset_sources, *answer.invalid_kernel_sources]:
         raise UserError(
-            f"Kaggle saved the notebook {ref} without {', '.join(lost)}, which it does not know "
-            "yet, or not from this account. Push again in a while."
+            f"Kaggle saved the notebook {ref} without {', '.join(lost)}: unknown to Kaggle so far, "
+            "or not visible to this account. Push again in a few minutes."
         )
     if lost := answer.invalid_competition_sources:
         raise UserError(
             f"Kaggle saved the notebook {ref} without the competition {', '.join(lost)}: accept "
-            f"its rules at https://www.kaggle.com/competitions/{lost[0]}/rules, and push again."
+            f"its rules at https://www.kaggle.com/competitions/{lost[0]}/rules and push again."
         )
     return PushedNotebook(answer.url, answer.version_number)
 
@@ -165,7 +164,7 @@ def _status(client: Any, ref: str) -> str | None:
     try:
         answer = client.datasets.dataset_api_client.get_dataset_status(request)
     except requests.HTTPError as error:
-        # 403 as well: Kaggle does not tell whether a private one is there.
+        # 403 as well: Kaggle does not reveal whether a private dataset exists.
         if error.response is not None and error.response.status_code in (403, 404):
             return None
         raise
@@ -180,7 +179,7 @@ def _ask(kaggle: Kaggle, doing: str, ref: str, call: Callable[[Any], T]) -> T:
             raise
         owner, _, _ = ref.partition("/")
         raise UserError(
-            f"Kaggle does not let this account do that ({refused.status}, {doing}). Is '{owner}' "
-            "its name? A new account has to verify a telephone number first, at "
+            f"Kaggle does not allow this account to do that ({refused.status}, {doing}). Is "
+            f"'{owner}' its name? A new account must first verify a phone number at "
             "https://www.kaggle.com/settings."
         ) from None

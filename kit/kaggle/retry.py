@@ -1,4 +1,4 @@
-"""Asking again after a while, when what went wrong may pass."""
+"""Retries with back-off for transient errors."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,16 +8,15 @@ from typing import TypeVar
 import requests
 
 from kit.core.errors import UserError
-from kit.core.progress import duration
-from kit.core.terminal import say
+from kit.core.progress import SILENT, Reporter, duration
 from kit.kaggle.clock import Clock
 
 T = TypeVar("T")
 
-# Six tries, 77 s between the first and the last. The client has waits of its own, but for 429 and
-# broken connections only, not for 5xx, and tells neither how often nor whom it asks again.
+# Six tries, 77 s from first to last. The client's own retries cover 429 and broken connections
+# but not 5xx, and report neither how often nor what they retry.
 WAITS = (2.0, 5.0, 10.0, 20.0, 40.0)
-# A server that wants more than this is not waited for.
+# Longer waits than this are refused.
 LONGEST_WAIT = 300.0
 
 
@@ -26,12 +25,13 @@ def patiently(
     clock: Clock,
     is_passing: Callable[[Exception], bool],
     progress: Callable[[], int] = lambda: 0,
+    reporter: Reporter = SILENT,
 ) -> T:
-    """Call until it succeeds, at most once more than there are waits; the last error is raised.
+    """Call until it succeeds, at most once more than there are waits; then raise the last error.
 
-    `is_passing` says which errors are worth another try. A `Retry-After` of the server's is
-    kept to; UserError when it is too long to wait for. Where `progress` has risen since the last
-    failure, as in a download that is gone on with, the count of tries starts anew.
+    `is_passing` says which errors are worth a retry. The server's `Retry-After` is honoured;
+    UserError when it is too long. If `progress` has grown since the last failure, as in a resumed
+    download, the count of tries restarts.
     """
     tries, reached = 0, progress()
     while True:
@@ -46,16 +46,16 @@ def patiently(
             wait = WAITS[tries] if wait is None else wait
             if wait > LONGEST_WAIT:
                 raise UserError(
-                    f"Kaggle asks to wait {duration(wait)} before the next request. "
-                    "Run the command again then: it goes on where it stopped."
+                    f"Kaggle asks to wait {duration(wait)} before the next request. Rerun the "
+                    "command after that to resume."
                 ) from None
-            say(f"Kaggle did not answer as it should; asking again in {duration(wait)}.")
+            reporter.say(f"Kaggle did not answer as it should; asking again in {duration(wait)}.")
             clock.sleep(wait)
             tries += 1
 
 
 def _asked_for(error: Exception, now: datetime) -> float | None:
-    """The seconds that the server asked to wait (RFC 9110, 10.2.3), None if it did not."""
+    """Seconds to wait from the server's Retry-After (RFC 9110, 10.2.3); None without one."""
     response = error.response if isinstance(error, requests.HTTPError) else None
     asked = None if response is None else response.headers.get("Retry-After")
     if asked is None:
@@ -64,5 +64,5 @@ def _asked_for(error: Exception, now: datetime) -> float | None:
         return float(asked)
     try:
         return max(0.0, (parsedate_to_datetime(asked) - now).total_seconds())
-    except (ValueError, TypeError):  # no date, or one without a zone
+    except (ValueError, TypeError):  # not a date, or one without a time zone
         return None

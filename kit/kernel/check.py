@@ -1,4 +1,4 @@
-"""Runs the notebook here, off the network, and compares what it makes with the blend."""
+"""Runs the notebook here without network and compares its output with the blend."""
 
 import os
 import shutil
@@ -19,22 +19,22 @@ from kit.kernel.folder import Plan
 from kit.kernel.notebook import script_of
 from kit.submission.write import submission_name
 
-# How far a probability may be from the blend's. On one machine the same weights give the same
-# bits; a GPU, or another backend, rounds differently in the last digits of a float32.
+# The largest allowed difference from the blend's probabilities. On one machine the same weights
+# give the same bits; a GPU or another backend differs in the last digits of a float32.
 TOLERANCE = 1e-5
 
-# A network of its own for the process, with nothing in it: stronger than the guard, which only
-# Python obeys, but not every system lets users have one.
+# An empty network namespace for the process: stronger than the guard, which only binds Python, but
+# not every system allows it to users.
 ISOLATED = ("unshare", "--user", "--map-root-user", "--net")
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How the notebook's answers compare with the blend's.
+    """How the notebook's output compares with the blend's.
 
-    `difference` is the largest between two probabilities; `rows_differing` counts the lines of
-    the submissions that are not the same. `isolated` tells whether the system blocked the
-    network, or Python alone.
+    `difference` is the largest difference between two probabilities; `rows_differing` counts the
+    lines in which the submissions differ. `isolated` is whether the system blocked the network,
+    and not Python alone.
     """
 
     difference: float
@@ -43,15 +43,15 @@ class Agreement:
 
 
 def check_kernel(plan: Plan, files: KernelFiles) -> Agreement:
-    """Run the notebook's cells on emulated Kaggle folders and compare; shows what it prints.
+    """Run the notebook's cells on emulated Kaggle folders, show their output, and compare.
 
-    The cells run in order in a fresh Python: that needs nothing installed, where Jupyter's
-    machinery would be two dozen packages, and opens local ports, which are blocked here. Raises
-    UserError when a cell fails, or there is no submission to compare with.
+    The cells run in order in a fresh Python process. Jupyter would add two dozen packages and open
+    local ports, which are blocked here. Raises UserError when a cell fails, or when there is no
+    submission to compare with.
     """
     submission = plan.workspace.submission(submission_name(plan.competition, plan.blend)).csv
     if not submission.exists():
-        raise UserError(f"{submission} does not exist. Write it: kit blend")
+        raise UserError(f"{submission} does not exist. Write it: {_blend_command(plan)}")
     here = files.check
     if here.folder.exists():
         shutil.rmtree(here.folder)
@@ -69,32 +69,37 @@ def check_kernel(plan: Plan, files: KernelFiles) -> Agreement:
 
 
 def largest_difference(plan: Plan, made: KernelOutput) -> float:
-    """How far the notebook's test probabilities are from the blend's, at most."""
+    """The largest difference between the notebook's test probabilities and the blend's."""
     keys = plan.competition.class_keys
     expected = read_predictions(plan.blend.test, keys)
     found = read_predictions(made.test, keys).take(expected.ids)
     return float(np.abs(found.probs - expected.probs).max())
 
 
-def require_agreement(agreement: Agreement, files: KernelFiles) -> None:
+def require_agreement(agreement: Agreement, plan: Plan, files: KernelFiles) -> None:
     """Raise UserError unless the notebook made the blend's predictions and its submission."""
     if agreement.difference > TOLERANCE:
         raise UserError(
             f"The notebook's test predictions differ from the blend's by up to "
-            f"{agreement.difference:.1e}, allowed are {TOLERANCE:.0e}: the weights in "
-            f"{files.dataset.folder} are not those that made the blend, or were trained on "
-            "other hardware or another backend. To copy them anew, delete the folder."
+            f"{agreement.difference:.1e} (allowed: {TOLERANCE:.0e}): the weights in "
+            f"{files.dataset.folder} did not make the blend, or were trained on other hardware or "
+            "another backend. To copy them again, delete the folder."
         )
     if agreement.rows_differing:
         raise UserError(
             f"The predictions agree to {agreement.difference:.1e}, but {agreement.rows_differing} "
             f"rows of {files.check.output.csv} are not the submission's: a threshold, or the "
-            "submission, has been changed. Write the submission again: kit blend"
+            f"submission, has been changed. Write the submission again: {_blend_command(plan)}"
         )
 
 
+def _blend_command(plan: Plan) -> str:
+    runs = [run.name for run in plan.runs]
+    return plan.workspace.typed.command("blend", *runs, "--name", plan.blend.name)
+
+
 def _lay_out(plan: Plan, files: KernelFiles) -> None:
-    """Link the dataset and the test half of the competition's files as Kaggle mounts them."""
+    """Link the dataset and the competition's test files as Kaggle mounts them."""
     competition, source, here = plan.competition, plan.workspace.source, files.check
     names = [competition.sample_table, competition.test_images, f"{competition.test_images}.zip"]
     mounted = here.input / plan.source
@@ -110,7 +115,7 @@ def _lay_out(plan: Plan, files: KernelFiles) -> None:
 
 
 def _run(here: KernelCheckFiles, isolated: bool) -> None:
-    # -P: the script's folder is not searched for modules. What it prints is shown as it comes.
+    # -P: do not search the script's folder for modules. Its output is shown as it arrives.
     words = [*(ISOLATED if isolated else ()), sys.executable, "-P", str(here.script.resolve())]
     with here.log.open("w", encoding="utf-8") as errors:
         done = subprocess.run(
@@ -119,11 +124,11 @@ def _run(here: KernelCheckFiles, isolated: bool) -> None:
     if done.returncode:
         said = here.log.read_text(encoding="utf-8").strip().splitlines()
         last = said[-1] if said else f"exit status {done.returncode}"
-        raise UserError(f"The notebook failed: {last} (all of it: {here.log})")
+        raise UserError(f"The notebook failed: {last} (full output: {here.log})")
 
 
 def _environment(here: KernelCheckFiles) -> Mapping[str, str]:
-    """This process's without proxies and credentials, with the notebook's folders and guard."""
+    """This process's environment without proxies and credentials, plus the notebook's folders."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -19,16 +19,20 @@ from kit.kernel.rules import NO_OWNER, folder_problems, metadata_problems, slug_
 from kit.kernel.weights import require_weights, weights_of
 from kit.kernel.wheel import build_wheel, digest_sources, source_root
 
-README = """\
-# An offline notebook, written by kit kernel
+# How the page in the folder begins; by it the folder is recognised.
+TITLE = "# An offline notebook, written by the kit\n"
+README = """
+`dataset` holds weights and code, `kernel` the notebook that predicts with them. This command sends
+both to Kaggle:
 
-`dataset` holds weights and code, `kernel` the notebook that predicts with them. `kit kernel --push`
-sends both to Kaggle; by hand, with your account's name in both metadata files:
+    {push}
+
+By hand, with your account's name in both metadata files:
 
     kaggle datasets create -p dataset --dir-mode zip
     kaggle kernels push -p kernel
 
-`check` is what `kit kernel --check` left when it ran the notebook here.
+`check` is what the check left when it ran the notebook here.
 """
 
 
@@ -88,9 +92,10 @@ def plan_kernel(
             "notebook has neither. Blend without --postprocess copies for it."
         )
     if changed := [run.name for run in runs if run.digest() != made_from[run.name]]:
+        again = workspace.typed.command("blend", *made_from, "--name", blend.name)
         raise UserError(
             f"{blend.name} was blended from other predictions of {', '.join(changed)} than are "
-            f"there now. Blend again: kit blend {' '.join(made_from)} --name {blend.name}"
+            f"there now. Blend again: {again}"
         )
     return Plan(competition, workspace, blend, runs, own_file, words_of(title), owner)
 
@@ -108,7 +113,8 @@ def write_kernel(plan: Plan, files: KernelFiles) -> bool:
     dataset_metadata, kernel_metadata = _metadata(plan, files)
     _refuse(metadata_problems(dataset_metadata, kernel_metadata))
 
-    _claim(files)
+    push = push_command(plan, files)
+    _claim(files, push)
     # The marker goes first, so that a kill on the way leaves no dataset that looks whole.
     files.dataset.marker.unlink(missing_ok=True)
     for folder in (files.dataset.folder, files.kernel):
@@ -125,6 +131,7 @@ def write_kernel(plan: Plan, files: KernelFiles) -> bool:
         "blend": plan.blend.name,
         "runs": [run.name for run in plan.runs],
         "versions": inputs["versions"],
+        "push": push,
         "inputs": digest(inputs),
     }
     write_json(files.dataset.marker, marker)
@@ -163,19 +170,26 @@ def _is_written(plan: Plan, files: KernelFiles, inputs: Mapping[str, Any]) -> bo
     return bool(read_json(files.dataset.marker)["inputs"] == digest(inputs))
 
 
-def _claim(files: KernelFiles) -> None:
+def push_command(plan: Plan, files: KernelFiles) -> str:
+    """The command that sends a notebook in this folder to Kaggle."""
+    usual = plan.workspace.kernel(plan.blend.name) == files
+    out = [] if usual else ["--out", str(files.folder)]
+    return plan.workspace.typed.command("kernel", plan.blend.name, "--push", *out)
+
+
+def _claim(files: KernelFiles, push: str) -> None:
     """Write the page that says what the folder is; UserError for a folder of something else.
 
     What is in it is removed later, and --out may name any folder.
     """
-    claimed = files.readme.exists() and files.readme.read_bytes() == README.encode()
+    claimed = files.readme.exists() and files.readme.read_bytes().startswith(TITLE.encode())
     strange = [path.name for path in files.folder.glob("[!.]*")]
     if strange and not claimed:
         raise UserError(
-            f"{files.folder} holds {some(strange)}, which kit kernel did not write. Name a folder "
-            "of its own: --out DIR"
+            f"{files.folder} holds {some(strange)}, which the kit did not write. Name a folder of "
+            " its own: --out DIR"
         )
-    write_text(files.readme, README)
+    write_text(files.readme, TITLE + README.format(push=push))
 
 
 def _inputs(plan: Plan, sources: Path) -> dict[str, Any]:

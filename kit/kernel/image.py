@@ -1,4 +1,4 @@
-"""Kaggle's notebook image: what it is taken to hold, and whether that is enough."""
+"""Kaggle's notebook image: what it is assumed to contain, and whether that is enough."""
 
 import re
 import sys
@@ -8,46 +8,47 @@ from pathlib import Path
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelDatasetFiles
-from kit.core.terminal import table
 
-# What predicting imports beyond the standard library. The image is Colab's with
-# kaggle_requirements.txt of github.com/Kaggle/docker-python on top, and Colab's has all of these,
-# from memory and not tried on Kaggle: so no wheel but the kit's own is in the dataset.
+# What prediction imports besides the standard library. Kaggle's image is Colab's plus
+# kaggle_requirements.txt of github.com/Kaggle/docker-python. Colab's has all of these (from
+# memory, untested on Kaggle), so the dataset has no wheel but the kit's own.
 NEEDED = ("tensorflow", "keras", "h5py", "numpy", "scipy", "cv2", "pyarrow", "pydantic", "rich")
 
-# The oldest Keras in which weights saved by 3.15 gave the same predictions, to the last bit, on two
-# cores. 3.10 was tried with the rest of such an image as well: Python 3.12, TensorFlow 2.19,
-# NumPy 1.26.
+# The oldest Keras in which weights saved by 3.15 gave bit-identical predictions on two cores. 3.10
+# was also tested with the rest of such an image: Python 3.12, TensorFlow 2.19, NumPy 1.26.
 OLDEST_KERAS = (3, 8)
 
 
 def versions() -> dict[str, str]:
-    """The version of Python and of each package that predicting needs; "none" where it lacks."""
-    # By module, because TensorFlow and OpenCV are distributed under several names.
+    """The versions of Python and of each package that prediction needs; "none" if missing."""
+    # By module, because TensorFlow and OpenCV have several distribution names.
     names = packages_distributions()
     found = {module: version(names[module][0]) if module in names else "none" for module in NEEDED}
     return {"python": ".".join(str(part) for part in sys.version_info[:3]), **found}
 
 
-def check_dataset(dataset: Path, inputs: str) -> None:
-    """Print the versions here beside those with which the dataset was made.
+def compare_versions(dataset: Path, inputs: str) -> list[tuple[str, str, str]]:
+    """Each package with its version when the dataset was made, and its version here.
 
     `inputs` is the digest of what the notebook was written for. Raises UserError when the dataset
-    was made from something else, or Keras is too old to read the weights; other versions that
-    differ are no error.
+    was made from something else; versions that differ are no error.
     """
     marker = read_json(KernelDatasetFiles(dataset).marker)
     if marker["inputs"] != inputs:
         raise UserError(
             f"{dataset} is not the version of the dataset that this notebook was written for. "
-            "Choose the newest under Input, or push both anew: kit kernel --push"
+            f"Choose the newest under Input, or push both anew: {marker['push']}"
         )
     here, made_with = versions(), marker["versions"]
-    rows = [[name, there, here.get(name, "none")] for name, there in made_with.items()]
-    table("Versions", ["", "dataset", "here"], rows)
-    if tuple(map(int, re.findall(r"\d+", here["keras"])[:2])) < OLDEST_KERAS:
+    return [(name, there, here.get(name, "none")) for name, there in made_with.items()]
+
+
+def require_keras() -> None:
+    """Raise UserError when Keras is too old here to read the weights."""
+    keras = versions()["keras"]
+    if tuple(map(int, re.findall(r"\d+", keras)[:2])) < OLDEST_KERAS:
         oldest = ".".join(str(part) for part in OLDEST_KERAS)
         raise UserError(
-            f"Keras {here['keras']} is too old for these weights, they need {oldest} or newer: "
+            f"Keras {keras} is too old for these weights, they need {oldest} or newer: "
             "choose the latest environment in the notebook's settings."
         )

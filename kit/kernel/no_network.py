@@ -1,14 +1,14 @@
-"""Keeps a Python process off the network. Imports nothing of the kit: it is run by itself."""
+"""Blocks the network for a Python process. Imports nothing of the kit: it runs standalone."""
 
 import socket
 import sys
 
 
 def refuse_network() -> None:
-    """From now on, raise PermissionError when this process looks up, connects or sends to a host.
+    """From now on, raise PermissionError when this process resolves, connects or sends to a host.
 
-    An audit hook (PEP 578) sees every socket that Python opens, and cannot be taken out again.
-    Sockets of this machine's file system stay: processes talk to each other by them.
+    An audit hook (PEP 578) sees every socket that Python opens and cannot be removed. Unix domain
+    sockets stay allowed: local processes communicate through them.
     """
     sys.addaudithook(_refuse)
 

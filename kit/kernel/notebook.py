@@ -73,14 +73,16 @@ sys.path.insert(0, str(SCRATCH / "code"))
 importlib.invalidate_caches()"""
 
 VERSIONS = """\
-from kit.kernel.image import check_dataset
+from kit.core.terminal import TERMINAL, table
+from kit.kernel.image import compare_versions, require_keras
 
-check_dataset(DATASET, {inputs!r})"""
+table("Versions", ["", "dataset", "here"], compare_versions(DATASET, {inputs!r}))
+require_keras()"""
 
 PREDICT = """\
 from kit.kernel.predict import predict
 
-csv = predict(DATASET, COMPETITION, WORKING, SCRATCH / "packed")"""
+csv = predict(DATASET, COMPETITION, WORKING, SCRATCH / "packed", TERMINAL)"""
 
 SHOW = """\
 print("".join(csv.open(encoding="utf-8").readlines()[:6]))"""

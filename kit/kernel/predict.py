@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from kit.competitions.base import Competition
@@ -13,24 +12,26 @@ from kit.competitions.registry import find_competition
 from kit.core.disk import read_json, write_text
 from kit.core.kernel_paths import KernelDatasetFiles, KernelOutput
 from kit.core.paths import Workspace
-from kit.core.terminal import bar, say
+from kit.core.progress import SILENT, Bar, Reporter
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import Store, pack
 from kit.ensemble import Decision, make_unseen
 from kit.kernel.weights import weights_of
 from kit.models.build import build_model
-from kit.recipes.base import Recipe
+from kit.recipes.base import Recipe, recipe_of
 from kit.submission.check import check_submission
 from kit.training import backend
-from kit.training.predict import Predictor
+from kit.training.predictor import Predictor
 
 # Test images are packed in parts of this size, one after the other: 11,702 of four channels take
 # 12 GB at 512 pixels and 49 GB at 1024, and a hidden test set may be larger than the public one.
 PART_BYTES = 4_000_000_000
 
 
-def predict(dataset: Path, source: Path, working: Path, scratch: Path) -> Path:
+def predict(
+    dataset: Path, source: Path, working: Path, scratch: Path, reporter: Reporter = SILENT
+) -> Path:
     """Write `submission.csv` and `test.parquet` into `working`, and return the CSV's path.
 
     `dataset` is what `kit kernel` made, `source` the competition's folder, of which the sample
@@ -46,7 +47,7 @@ def predict(dataset: Path, source: Path, working: Path, scratch: Path) -> Path:
     test_ids = competition.read_test_ids(source)
     runs = [open_run(workspace, name) for name in marker["runs"]]
     try:
-        members = _predict_runs(competition, workspace, runs, test_ids)
+        members = _predict_runs(competition, workspace, runs, test_ids, reporter)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     decision = Decision.load(blend.decision)
@@ -56,7 +57,9 @@ def predict(dataset: Path, source: Path, working: Path, scratch: Path) -> Path:
     decisions = decision.label(test.probs, test_ids)
     write_text(output.csv, competition.answer(test_ids, decisions))
     check_submission(competition, output.csv, test_ids)
-    say(f"{output.csv}: {len(test_ids)} rows, {decisions.sum() / len(test_ids):.2f} labels a row")
+    reporter.say(
+        f"{output.csv}: {len(test_ids)} rows, {decisions.sum() / len(test_ids):.2f} labels a row"
+    )
     return output.csv
 
 
@@ -66,22 +69,28 @@ def _find_competition(dataset: Path, name: str) -> Competition:
 
 
 def _predict_runs(
-    competition: Competition, workspace: Workspace, runs: Sequence[Run], ids: Sequence[str]
+    competition: Competition,
+    workspace: Workspace,
+    runs: Sequence[Run],
+    ids: Sequence[str],
+    reporter: Reporter,
 ) -> dict[str, list[Predictions]]:
-    """The test predictions of each run's fold models, by the run's name, the folds in order."""
+    """The test predictions of each run's fold models, by the run's name, the folds in order.
+
+    One network is in memory at a time. Each is built anew for every part of the images: that takes
+    seconds, where decoding the images again for every run would take many minutes.
+    """
     recipes = {run.name: _recipe(run) for run in runs}
-    # As training did before it predicted, so that the numbers are the same.
-    backend.prepare(seed=0)
-    models = {name: _build(competition, recipe) for name, recipe in recipes.items()}
-    predictors = {name: Predictor(model, recipes[name].size) for name, model in models.items()}
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
     for size in sorted({recipe.size for recipe in recipes.values()}):
         rows = max(1, PART_BYTES // (size * size * len(competition.channels)))
         for start in range(0, len(ids), rows):
-            store = pack(competition, workspace, "test", size, ids[start : start + rows])
+            part = ids[start : start + rows]
+            store = pack(competition, workspace, "test", size, part, reporter)
             for run in (run for run in runs if recipes[run.name].size == size):
-                views = recipes[run.name].tta
-                predicted = _predict_folds(competition, run, predictors[run.name], views, store)
+                with reporter.bar(run.name, run.folds * len(part), lines=True) as bar:
+                    recipe = recipes[run.name]
+                    predicted = _predict_folds(competition, run, recipe, store, bar, reporter)
                 parts[run.name].append(predicted)
             shutil.rmtree(workspace.store(size, "test").images.parent)
     return {
@@ -92,26 +101,29 @@ def _predict_runs(
 
 def _recipe(run: Run) -> Recipe:
     # The weights come from the dataset; pretrained ones would be downloaded to be overwritten.
-    return Recipe.model_validate(dict(run.recipe)).model_copy(update={"weights": "none"})
-
-
-def _build(competition: Competition, recipe: Recipe) -> keras.Model:
-    backend.use_precision(recipe.precision)
-    return build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
+    return recipe_of(run.recipe, run.files.recipe).model_copy(update={"weights": "none"})
 
 
 def _predict_folds(
-    competition: Competition, run: Run, predictor: Predictor, views: int, store: Store
+    competition: Competition,
+    run: Run,
+    recipe: Recipe,
+    store: Store,
+    bar: Bar,
+    reporter: Reporter,
 ) -> list[Predictions]:
     """The predictions of each fold's model for a store, the folds in order."""
+    # Frees the network before. As training did before it predicted, so that the numbers are equal.
+    backend.prepare(seed=0, precision=recipe.precision)
+    model = build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
+    predictor = Predictor(model, recipe.size, reporter=reporter)
     predicted = []
-    with bar(run.name, total=run.folds * len(store.ids), lines=True) as progress:
-        for weights in weights_of(run):
-            predictor.model.load_weights(weights)
-            logits = predictor.logits(store.images, np.arange(len(store.ids)), views)
-            probs = to_probs(logits.astype(np.float64))
-            predicted.append(Predictions(store.ids, probs, competition.class_keys))
-            progress.advance(len(store.ids))
+    for weights in weights_of(run):
+        model.load_weights(weights)
+        logits = predictor.logits(store.images, np.arange(len(store.ids)), recipe.tta)
+        probs = to_probs(logits.astype(np.float64))
+        predicted.append(Predictions(store.ids, probs, competition.class_keys))
+        bar.advance(len(store.ids))
     return predicted
 
 

@@ -1,4 +1,4 @@
-"""Sends the dataset and the notebook to Kaggle; killed on the way, it goes on where it stopped."""
+"""Sends the dataset and the notebook to Kaggle. Safe to interrupt; rerun to resume."""
 
 import tempfile
 import zipfile
@@ -9,7 +9,6 @@ from typing import Any
 
 from kit.core.disk import digest, digest_file, read_json, write_json
 from kit.core.kernel_paths import KernelFiles
-from kit.core.terminal import bar, say
 from kit.kaggle.client import Kaggle
 from kit.kaggle.clock import Clock
 from kit.kaggle.push import (
@@ -22,10 +21,10 @@ from kit.kaggle.push import (
 
 
 def push_kernel(files: KernelFiles, kaggle: Kaggle, clock: Clock) -> None:
-    """Send what is not on Kaggle yet: the dataset, and once that is ready, the notebook.
+    """Send what is not on Kaggle yet: the dataset and, once that is ready, the notebook.
 
-    What was sent is written down after each of the two, so that pushing again sends neither
-    twice. Raises UserError as `kit.kaggle.push` does.
+    Each is recorded after it is sent, so pushing again sends neither twice. Raises UserError as
+    `kit.kaggle.push` does.
     """
     metadata = read_json(files.dataset.metadata)
     ref, notebook_ref = str(metadata["id"]), str(read_json(files.metadata)["id"])
@@ -39,24 +38,27 @@ def push_kernel(files: KernelFiles, kaggle: Kaggle, clock: Clock) -> None:
         _send_dataset(files, kaggle, metadata)
         before = {"dataset": dataset}
         write_json(files.pushed, before)
-    say(f"https://www.kaggle.com/datasets/{ref} is sent; waiting until it is unpacked.")
+    kaggle.reporter.say(
+        f"https://www.kaggle.com/datasets/{ref} is sent; waiting until it is unpacked."
+    )
     wait_for_dataset(kaggle, ref, clock)
     if before.get("notebook") == notebook:
-        say(f"The notebook was pushed before, as it is now: {before['url']}")
+        kaggle.reporter.say(f"The notebook was pushed before, as it is now: {before['url']}")
         return
     pushed = push_notebook(kaggle, files.kernel, notebook_ref)
     write_json(
         files.pushed,
         {"dataset": dataset, "notebook": notebook, "url": pushed.url},
     )
-    say(f"Version {pushed.version} of the notebook runs now: {pushed.url}")
-    say("When it has finished, submit its submission.csv on that page.")
+    kaggle.reporter.say(f"Version {pushed.version} of the notebook runs now: {pushed.url}")
+    kaggle.reporter.say("When it has finished, submit its submission.csv on that page.")
 
 
 def _send_dataset(files: KernelFiles, kaggle: Kaggle, metadata: dict[str, Any]) -> None:
     tokens, done = [], 0
     size = sum(path.stat().st_size for path in files.dataset.all_files())
-    with bar("sending the dataset (MB)", max(1, size // 10**6), lines=True) as progress:
+    megabytes = max(1, size // 10**6)
+    with kaggle.reporter.bar("sending the dataset (MB)", megabytes, lines=True) as progress:
 
         def sent(count: int) -> None:
             progress.move_to((done + count) // 10**6)
@@ -65,18 +67,18 @@ def _send_dataset(files: KernelFiles, kaggle: Kaggle, metadata: dict[str, Any]) 
             with _as_file(entry) as path:
                 tokens.append(send_part(kaggle, str(metadata["id"]), path, sent))
                 done += path.stat().st_size
-    create_dataset(kaggle, metadata, tokens, note=f"kit kernel, {len(tokens)} parts")
+    create_dataset(kaggle, metadata, tokens, note=f"{len(tokens)} parts")
 
 
 @contextmanager
 def _as_file(entry: Path) -> Iterator[Path]:
-    """A file as it is; a folder as a zip archive, which Kaggle unpacks to a folder of its name."""
+    """A file unchanged; a folder as a zip archive, which Kaggle unpacks to a folder of its name."""
     if entry.is_file():
         yield entry
         return
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"{entry.name}.zip"
-        # Stored: weights hardly pack.
+        # Stored, because weights hardly compress.
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             for part in sorted(entry.rglob("*")):
                 if part.is_file():

@@ -1,8 +1,8 @@
-"""Kaggle's rules for datasets and notebooks, checked before a server refuses half of a push.
+"""Kaggle's rules for datasets and notebooks, checked first so that a push does not fail halfway.
 
 The client (2.2.4) enforces some in `dataset_create_new` and `kernels_push` of its
-`kaggle_api_extended.py`; the rest is from docs/datasets_metadata.md and docs/kernels_metadata.md
-of github.com/Kaggle/kaggle-api and from kaggle.com/docs/datasets.
+`kaggle_api_extended.py`; the rest come from docs/datasets_metadata.md and
+docs/kernels_metadata.md of github.com/Kaggle/kaggle-api and from kaggle.com/docs/datasets.
 """
 
 import re
@@ -14,12 +14,12 @@ from kit.core.errors import some
 from kit.core.kernel_paths import KernelFiles
 from kit.core.progress import volume
 
-# Stands for the account until it is known; no account is called so.
+# Placeholder until the account is known; no account has this name.
 NO_OWNER = "INSERT_OWNER_HERE"
 
 KERNEL_TITLE = (5, 50)
 DATASET_TITLE = (6, 50)
-DATASET_SLUG = (6, 50)  # the documentation says from 3, the client refuses less than 6
+DATASET_SLUG = (6, 50)  # documented minimum 3, but the client refuses less than 6
 
 LICENSES = (
     *("CC0-1.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "CC-BY-NC-SA-4.0", "GPL-2.0", "ODbL-1.0"),
@@ -31,22 +31,22 @@ LICENSES = (
 )
 
 MOST_BYTES = 200_000_000_000  # of a dataset, and of all private ones together
-MOST_ENTRIES = 50  # files and folders at the top of a dataset
+MOST_ENTRIES = 50  # files and folders at a dataset's top level
 
 
 def words_of(text: str) -> str:
-    """A text as words of ASCII letters and digits with single spaces between."""
+    """The text reduced to words of ASCII letters and digits, separated by single spaces."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return " ".join(re.findall(r"[A-Za-z0-9]+", plain))
 
 
 def slug_of(title: str) -> str:
-    """A title as it stands in an address: lower case, dashes between the words."""
+    """A title as it appears in a URL: lower case, words joined by dashes."""
     return words_of(title).lower().replace(" ", "-")
 
 
 def metadata_problems(dataset: Mapping[str, Any], kernel: Mapping[str, Any]) -> list[str]:
-    """What Kaggle would refuse in the two metadata files, all of it; a missing account is none."""
+    """Everything Kaggle would refuse in the two metadata files; a missing account is allowed."""
     title, dataset_title = str(kernel.get("title", "")), str(dataset.get("title", ""))
     _, _, slug = str(kernel.get("id", "")).partition("/")
     _, _, dataset_slug = str(dataset.get("id", "")).partition("/")
@@ -68,11 +68,11 @@ def metadata_problems(dataset: Mapping[str, Any], kernel: Mapping[str, Any]) -> 
         ),
     ]
     if slug != slug_of(title):
-        found.append(f"the notebook's id ends in '{slug}', its title gives '{slug_of(title)}'")
+        found.append(f"the notebook's id ends in '{slug}', but its title in '{slug_of(title)}'")
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", dataset_slug):
-        found.append(f"the dataset's name '{dataset_slug}' is not of a-z, 0-9 and single dashes")
+        found.append(f"the dataset's name '{dataset_slug}' may have a-z, 0-9, single dashes only")
     if len(licenses) != 1 or licenses[0] not in LICENSES:
-        found.append(f"licenses are {licenses}, wanted is one of {some(LICENSES, 8)}")
+        found.append(f"licenses are {licenses}, expected one of {some(LICENSES, 8)}")
     if dataset.get("id") not in kernel.get("dataset_sources", []):
         found.append(f"dataset_sources lacks the dataset, {dataset.get('id')}")
     return found
@@ -82,18 +82,18 @@ def _length(what: str, text: str, limits: tuple[int, int]) -> list[str]:
     least, most = limits
     if least <= len(text) <= most:
         return []
-    return [f"{what} '{text}' has {len(text)} characters, {least} to {most} are allowed (--title)"]
+    return [f"{what} '{text}' has {len(text)} characters, allowed: {least} to {most} (--title)"]
 
 
 def folder_problems(files: KernelFiles) -> list[str]:
-    """What Kaggle would refuse in the folders: size and number of files, and the notebook's."""
+    """Everything Kaggle would refuse in the folders: sizes, counts, empty or missing files."""
     every, parts = files.dataset.all_files(), files.dataset.parts()
     size = sum(path.stat().st_size for path in every)
     found = []
     if size > MOST_BYTES:
-        found.append(f"the dataset has {volume(size)}, allowed are {volume(MOST_BYTES)}")
+        found.append(f"the dataset has {volume(size)}, allowed: {volume(MOST_BYTES)}")
     if len(parts) > MOST_ENTRIES:
-        found.append(f"the dataset has {len(parts)} runs and files, allowed are {MOST_ENTRIES}")
+        found.append(f"the dataset has {len(parts)} runs and files, allowed: {MOST_ENTRIES}")
     if empty := [path.name for path in every if path.stat().st_size == 0]:
         found.append(f"empty files: {some(empty)}")
     if not files.notebook.is_file():

@@ -8,23 +8,23 @@ from kit.data.runs import Run, find_weights
 
 
 def weights_of(run: Run) -> tuple[Path, ...]:
-    """The checkpoint of each fold, the folds in order; UserError when one is not there."""
+    """Each fold's checkpoint, in fold order; UserError when one is missing."""
     require_weights([run])
     found = (find_weights(run.files.fold(fold)) for fold in range(run.folds))
     return tuple(path for path in found if path is not None)
 
 
 def require_weights(runs: Sequence[Run]) -> None:
-    """Raise UserError naming every run of which a fold has predictions, but no weights."""
+    """Raise UserError naming every run with a fold that has predictions but no weights."""
     lacking = [
         run.name
         for run in runs
         if any(find_weights(run.files.fold(fold)) is None for fold in range(run.folds))
     ]
     if lacking:
-        rest = " ".join(run.name for run in runs if run.name not in lacking)
+        rest = [run.name for run in runs if run.name not in lacking] or ["RUN"]
+        command = runs[0].typed.command("blend", *rest, "--name", "trained")
         raise UserError(
             f"No weights for the predictions of {', '.join(lacking)}: a notebook can only repeat "
-            "what was trained here. Blend without, and name that blend: "
-            f"kit blend {rest or 'RUN'} --name trained"
+            f"what was trained here. Blend without, and name that blend: {command}"
         )

@@ -1,4 +1,4 @@
-"""The kit itself as a wheel, built from the folder of its sources."""
+"""Builds a wheel of the kit from its source folder."""
 
 import os
 import shutil
@@ -11,36 +11,36 @@ import kit
 from kit.core.disk import digest, digest_file
 from kit.core.errors import UserError
 
-# What the build reads, beside the package: see pyproject.toml.
+# What the build reads besides the package: see pyproject.toml.
 BESIDE = ("pyproject.toml", "README.md", "LICENSE")
 
 
 def source_root() -> Path:
-    """The folder that the kit runs from; UserError when that holds no sources to build from."""
+    """The folder that the kit runs from; UserError if it is not a source checkout."""
     root = Path(kit.__file__).parents[1]
     if missing := [name for name in BESIDE if not (root / name).is_file()]:
         raise UserError(
             f"The kit runs from {root}, which is no folder of its sources: {', '.join(missing)} "
-            "is missing. The notebook needs a wheel of it: run kit kernel in a checkout, after "
-            "make setup."
+            "is missing. The notebook needs a wheel of it: run this in a checkout, after make "
+            "setup."
         )
     return root
 
 
 def digest_sources(root: Path) -> str:
-    """SHA-256, in hex, over the name and the bytes of every file that goes into the wheel."""
+    """SHA-256 in hex over the names and bytes of all files that go into the wheel."""
     return digest([[str(path.relative_to(root)), digest_file(path)] for path in _sources(root)])
 
 
 def build_wheel(root: Path, folder: Path) -> None:
-    """Build the kit's wheel into `folder`; equal sources give an equal wheel.
+    """Build the kit's wheel in `folder`; equal sources give an equal wheel.
 
-    Nothing is downloaded where the build backend of pyproject.toml is installed, as `make setup`
-    does. Raises UserError with pip's last line when the build fails.
+    Downloads nothing if the build backend of pyproject.toml is installed, as after `make setup`.
+    Raises UserError with pip's last line when the build fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
-        # Setuptools builds in the folder of the sources, and packs what an earlier build left.
+        # Setuptools builds inside the source folder and would pack leftovers of earlier builds.
         copy = Path(temporary) / "kit"
         for path in _sources(root):
             target = copy / path.relative_to(root)
@@ -49,7 +49,7 @@ def build_wheel(root: Path, folder: Path) -> None:
         words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
         words += ["--no-deps", "--wheel-dir", str(folder), str(copy)]
         here = ["--no-build-isolation", "--check-build-dependencies"]
-        # Zip archives keep times from 1980 on; the same one always makes the same bytes.
+        # A fixed timestamp gives the same bytes every time; zip cannot store any before 1980.
         environment = {**os.environ, "SOURCE_DATE_EPOCH": "315532800"}
         for options in (here, []):
             done = subprocess.run(
@@ -57,8 +57,8 @@ def build_wheel(root: Path, folder: Path) -> None:
             )
             if done.returncode == 0:
                 return
-    said = done.stderr.strip().splitlines() or ["pip said nothing"]
-    raise UserError(f"The kit's wheel could not be built: {said[-1]} Run make setup once more.")
+    said = done.stderr.strip().splitlines() or ["pip printed no error"]
+    raise UserError(f"Could not build the kit's wheel: {said[-1]} Rerun make setup.")
 
 
 def _sources(root: Path) -> list[Path]:

@@ -1,1 +1,1 @@
-"""Stems, backbones, heads and losses: from the pixels of an image to one logit a class."""
+"""Stems, backbones, heads and losses: from an image's pixels to one logit per class."""

@@ -23,7 +23,7 @@ from kit.models.weights import find_weights_file, is_weights_file
 
 
 class Architecture(Protocol):
-    """The part of a recipe that decides what the network is; their meanings are told there."""
+    """The part of a recipe that defines the network; `Recipe` documents the fields."""
 
     @property
     def name(self) -> str: ...
@@ -47,7 +47,7 @@ class Architecture(Protocol):
 
 @dataclass(frozen=True)
 class ModelSize:
-    """How many parameters a network has, and how many of them training changes."""
+    """How many parameters a network has, and how many of them are trainable."""
 
     total: int
     trainable: int
@@ -56,20 +56,20 @@ class ModelSize:
 def build_model(
     recipe: Architecture, channels: Sequence[str], classes: int, seed: int
 ) -> keras.Model:
-    """The recipe's network, its initial values drawn from `seed`.
+    """Build the recipe's network, initialized from its `seed`.
 
-    Takes (batch, size, size, len(channels)) in 0..255, uint8 or float, and gives logits (batch,
-    classes) in float32. The backbone is the layer called "backbone". Raises UserError for names
-    that are not known, for choices that do not fit each other or the channels, and when weights
-    cannot be downloaded. Weights that are a file are not loaded: `kit.models.weights.start_from`
-    does that, and says how much of the file fits.
+    Takes (batch, size, size, len(channels)) in 0..255, uint8 or float, and returns float32 logits
+    (batch, classes). The backbone is the layer "backbone". Raises UserError for unknown names, for
+    settings that do not fit each other or the channels, and when weights cannot be downloaded. A
+    weights file is not loaded here: `kit.models.weights.start_from` does that and reports how much
+    of the file fits.
     """
     check_architecture(recipe, channels)
     return _assemble(recipe, channels, classes, recipe.weights, seed)
 
 
 def count_parameters(recipe: Architecture, channels: Sequence[str], classes: int) -> ModelSize:
-    """The number of parameters of the recipe's network; downloads nothing.
+    """Count the parameters of the recipe's network; downloads nothing.
 
     Raises UserError as `build_model` does.
     """
@@ -80,11 +80,11 @@ def count_parameters(recipe: Architecture, channels: Sequence[str], classes: int
 
 
 def check_architecture(recipe: Architecture, channels: Sequence[str]) -> None:
-    """Raise UserError unless the recipe's choices are known, and fit each other and the channels.
+    """Raise UserError unless the recipe's settings are known and fit each other and the channels.
 
-    Builds nothing, so that a mistake shows before hours of work. How many feature maps the head
-    gets is known only when the network is built. Weights may be a file, which must exist; a run's
-    name is to be replaced by one of its files beforehand.
+    Builds nothing, so that a mistake shows up before hours of work. Only building the network
+    reveals how many feature maps the head gets. Weights may be an existing file; the caller
+    replaces a run's name by one of its files first.
     """
     backbone = backbones.get(recipe.backbone)
     find_head(recipe.head)
@@ -100,9 +100,9 @@ def check_architecture(recipe: Architecture, channels: Sequence[str]) -> None:
         )
     if recipe.weights == "imagenet" and recipe.stem != INFLATED and seen != PRETRAINED_CHANNELS:
         raise UserError(
-            f"The imagenet weights of '{backbone.name}' take {PRETRAINED_CHANNELS} channels, stem "
-            f"'{recipe.stem}' gives {seen}. Take all: --set stem={INFLATED} or stem={LEARNED}; or "
-            "--set weights=none."
+            f"The imagenet weights of '{backbone.name}' take {PRETRAINED_CHANNELS} channels, but "
+            f"stem '{recipe.stem}' gives {seen}. Use --set stem={INFLATED} or stem={LEARNED} to "
+            "keep all channels, or --set weights=none."
         )
 
 
@@ -117,12 +117,12 @@ def _assemble(
     recipe: Architecture, channels: Sequence[str], classes: int, weights: str, seed: int
 ) -> keras.Model:
     backbone = backbones.get(recipe.backbone)
-    # Declared as float32, Keras casts uint8 on the device; declared as uint8, it would cut floats.
+    # With a float32 input Keras casts uint8 on the device; a uint8 input would truncate floats.
     image = keras.Input((recipe.size, recipe.size, len(channels)), name="image", dtype="float32")
     mixed = mix(image, mixing_matrix(recipe.stem, channels))
     seen = normalize(mixed, recipe.normalize, backbone.preprocessing)
     if recipe.stem == LEARNED:
-        # After the normalization: on pixels in 0..255 a step of its weights would be a leap.
+        # After the normalization: on pixels in 0..255, each update of its weights would be huge.
         seen = learned_mixture(seen)
     features = _build_backbone(backbone, tuple(seen.shape[1:]), weights, seed)
     maps = features(seen)
@@ -134,7 +134,7 @@ def _assemble(
 def _build_backbone(backbone: Backbone, shape: Shape, weights: str, seed: int) -> keras.Model:
     height, width, channels = shape
     if weights not in backbone.weights:
-        weights = "none"  # a file fills it later
+        weights = "none"  # loaded from the file later
     if weights == "none" or channels == PRETRAINED_CHANNELS:
         return backbone.build(shape, weights, seed)
     pretrained = backbone.build((height, width, PRETRAINED_CHANNELS), weights, seed)

@@ -1,4 +1,4 @@
-"""From feature maps to one logit a class."""
+"""Heads: from feature maps to one logit per class."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from keras import ops
 
 from kit.core.errors import UserError, unknown
 
-# (feature maps, number of classes, dropout rate, source of seeds) -> logits.
+# (feature maps, number of classes, dropout rate, seed generator) -> logits.
 BuildHead = Callable[[Sequence[keras.KerasTensor], int, float, Random], keras.KerasTensor]
 
 
 @dataclass(frozen=True)
 class Head:
-    """A way from feature maps to logits, and whether it takes several maps."""
+    """A function from feature maps to logits, and whether it takes several maps."""
 
     build: BuildHead
     takes_several: bool = False
@@ -24,23 +24,23 @@ class Head:
 def build_head(
     name: str, maps: Sequence[keras.KerasTensor], classes: int, dropout: float, seed: int
 ) -> keras.KerasTensor:
-    """Logits, (batch, classes) float32, from feature maps of (batch, height, width, channels).
+    """Float32 logits (batch, classes) from feature maps (batch, height, width, channels).
 
     `dropout` is the rate of every dropout layer of the head; with 0 there are none. Raises
-    UserError for an unknown name, and for several maps where the head takes one.
+    UserError for an unknown name, and for several maps if the head takes one.
     """
     head = find_head(name)
     if len(maps) > 1 and not head.takes_several:
         fitting = ", ".join(other for other in sorted(HEADS) if HEADS[other].takes_several)
         raise UserError(
-            f"Head '{name}' takes one feature map, the backbone gives {len(maps)}. "
+            f"Head '{name}' takes one feature map, but the backbone gives {len(maps)}. "
             f"Heads that take several: {fitting}."
         )
     return head.build(maps, classes, dropout, Random(f"head {seed}"))
 
 
 def find_head(name: str) -> Head:
-    """The head called `name`; UserError naming the known ones."""
+    """The head called `name`; UserError listing the known ones."""
     if name not in HEADS:
         raise unknown("head", name, HEADS)
     return HEADS[name]
@@ -56,7 +56,7 @@ def _average(
 def _average_max(
     maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
 ) -> keras.KerasTensor:
-    # A structure that fills the cell moves the average, one that is a single dot the maximum.
+    # A structure that fills the cell moves the average; a single dot moves the maximum.
     average = keras.layers.GlobalAveragePooling2D()(maps[0])
     maximum = keras.layers.GlobalMaxPooling2D()(maps[0])
     pooled = keras.layers.Concatenate()([average, maximum])
@@ -65,13 +65,13 @@ def _average_max(
 
 @keras.saving.register_keras_serializable("kit")
 class GeneralizedMean(keras.layers.Layer):
-    """Pooling by `mean(x**p)**(1/p)` over height and width.
+    """Generalized-mean pooling, `mean(x**p)**(1/p)` over height and width.
 
-    That is the average at p = 1, and nears the maximum with growing p. Takes (batch, height,
-    width, channels) and gives (batch, channels) in float32, whatever the precision of the rest.
-    The one exponent p starts at 3 and is trained (Radenovic et al. 2018, arXiv:1711.02512).
-    Values below 1e-6, negative ones included, count as 1e-6, as in the authors' code. A saved
-    model with this layer is loaded by whoever has imported this module.
+    It is the average at p = 1 and approaches the maximum as p grows. Takes (batch, height, width,
+    channels) and returns (batch, channels), always in float32. The single exponent p starts at 3
+    and is trained (Radenovic et al. 2018, arXiv:1711.02512). Values below 1e-6, including negative
+    ones, count as 1e-6, as in the authors' code. Import this module before loading a saved model
+    that has this layer.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class GeneralizedMean(keras.layers.Layer):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the exponent."""
+        """Create the exponent."""
         # Below 1 the mean favours the smallest values, and at 0 it is undefined.
         self._p = self.add_weight(
             name="p",
@@ -91,7 +91,7 @@ class GeneralizedMean(keras.layers.Layer):
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """The generalized means."""
-        # By logarithms: the power of an activation of 1e4 overflows float32 from p = 10.
+        # In logarithms: an activation of 1e4 to the power p overflows float32 from p = 10.
         logs = ops.log(ops.maximum(inputs, 1e-6))
         count = ops.cast(ops.shape(logs)[1] * ops.shape(logs)[2], "float32")
         mean = ops.logsumexp(self._p * logs, axis=(1, 2)) - ops.log(count)
@@ -111,7 +111,7 @@ def _blocks(
 
 
 def _averages(maps: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
-    """The global averages of every channel of every map, side by side."""
+    """The global averages of every channel of every map, concatenated."""
     averages = [keras.layers.GlobalAveragePooling2D()(features) for features in maps]
     return keras.layers.Concatenate()(averages) if len(maps) > 1 else averages[0]
 
@@ -119,9 +119,9 @@ def _averages(maps: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
 def _conv_dense(
     maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
 ) -> keras.KerasTensor:
-    """Convolution 1x1, flatten, dense: the head of the students' two published systems."""
-    # The kernel is 1x1: at 299 pixels InceptionResNetV2 and VGG16 with it have 58,742,664 and
-    # 20,103,656 parameters, the counts that were published. Dropout was 0.5 there.
+    """1x1 convolution, flatten, dense: the head of the students' two published systems."""
+    # The kernel must be 1x1: at 299 pixels it gives InceptionResNetV2 and VGG16 the published
+    # 58,742,664 and 20,103,656 parameters. They used a dropout of 0.5.
     reduced = keras.layers.Conv2D(128, 1, activation="relu", kernel_initializer=_glorot(draw))
     hidden = keras.layers.Dense(512, activation="relu", kernel_initializer=_glorot(draw))
     flat = keras.layers.Flatten()(reduced(maps[0]))
@@ -132,8 +132,8 @@ def _conv_dense(
 def _gapnet(
     maps: Sequence[keras.KerasTensor], classes: int, dropout: float, draw: Random
 ) -> keras.KerasTensor:
-    # As in ml-jku/gapnet-pl, where dropout was 0.3. Alpha dropout keeps the mean and the variance
-    # that SELU relies on.
+    # As in ml-jku/gapnet-pl, with a dropout of 0.3 there. Alpha dropout preserves the mean and
+    # variance that SELU relies on.
     features = _averages(maps)
     for _ in range(2):
         features = keras.layers.Dense(
@@ -159,7 +159,7 @@ def _drop(features: keras.KerasTensor, rate: float, draw: Random) -> keras.Keras
 
 
 def _logits(features: keras.KerasTensor, classes: int, draw: Random) -> keras.KerasTensor:
-    # float32 whatever the precision of the rest: a sigmoid in float16 saturates at 0 and 1.
+    # Always float32: a sigmoid in float16 saturates at 0 and 1.
     return keras.layers.Dense(
         classes, kernel_initializer=_glorot(draw), dtype="float32", name="logits"
     )(features)

@@ -1,4 +1,4 @@
-"""Everything the kit takes from keras-cv, which needs TensorFlow whatever the backend is."""
+"""Everything the kit takes from keras-cv, which needs TensorFlow under any Keras backend."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 def import_kerascv() -> ModuleType:
-    """The module keras_cv; UserError in one line where it or TensorFlow is missing."""
+    """The module keras_cv; a one-line UserError if it or TensorFlow is missing."""
     try:
         import keras_cv
-    except (ImportError, ValueError) as error:  # it answers a missing TensorFlow by ValueError
+    except (ImportError, ValueError) as error:  # it raises ValueError without TensorFlow
         raise UserError(
             "keras-cv needs TensorFlow, also under another Keras backend, and one of the two is "
             "not installed. Install requirements.txt, or choose what is not from keras-cv: "
-            "kit models lists it."
+            "the command models lists backbones."
         ) from error
     return keras_cv
 
 
 def resnet(shape: Shape, blocks: Sequence[int]) -> "keras.Model":
-    """A ResNet of basic blocks, so many in each of four stages, on floats of this shape."""
+    """A ResNet with `blocks` basic blocks in each of its four stages, for floats of `shape`."""
     return import_kerascv().models.ResNetBackbone(
         stackwise_filters=[64, 128, 256, 512],
         stackwise_blocks=list(blocks),
@@ -37,9 +37,9 @@ def resnet(shape: Shape, blocks: Sequence[int]) -> "keras.Model":
 
 
 def mix_transformer(shape: Shape, depths: Sequence[int], widths: Sequence[int]) -> "keras.Model":
-    """A Mix Transformer with so many blocks of such widths in each of four stages.
+    """A Mix Transformer with `depths` blocks of `widths` channels in each of its four stages.
 
-    Sides of `shape` must be equal and a multiple of 32 from 64 on, or keras-cv raises.
+    The sides of `shape` must be equal and a multiple of 32, at least 64, or keras-cv raises.
     """
     return import_kerascv().models.MiTBackbone(
         depths=list(depths),

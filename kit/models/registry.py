@@ -1,6 +1,6 @@
-"""Backbones by name, with what is known about each beside its factory, as timm does.
+"""Backbones by name, each with its facts and its factory, as in timm.
 
-This module does not import Keras, so that names and facts can be listed at once.
+This module does not import Keras, so that listing names and facts is instant.
 """
 
 from collections.abc import Callable
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 # Height, width, channels.
 Shape = tuple[int, int, int]
-# (shape of the images, name of the weights, seed of the initial values) -> Keras model.
+# (image shape, name of the weights, seed for the initialization) -> Keras model.
 Build = Callable[[Shape, str, int], "keras.Model"]
 
-# Of ImageNet's images, and so of all weights that were trained on them.
+# Of ImageNet's images, and therefore of all weights trained on them.
 PRETRAINED_CHANNELS = 3
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How pixels in 0..255 become what a backbone expects: (pixels * scale - mean) / std.
+    """How pixels in 0..255 become a backbone's input: (pixels * scale - mean) / std.
 
-    `order` is the one in which the backbone sees red, green and blue; `mean` and `std` are in
-    that order. `kit.models.stems.normalize` says what becomes of another number of channels.
+    `order` is the backbone's channel order, and that of `mean` and `std`.
+    `kit.models.stems.normalize` describes what happens with other channel counts than three.
     """
 
     scale: float = 1 / 255
@@ -35,19 +35,19 @@ class Preprocessing:
     order: Literal["rgb", "bgr"] = "rgb"
 
 
-# Pixels in 0..1, for the backbones that ask for nothing else.
+# Pixels in 0..1, the default.
 UNIT_RANGE = Preprocessing()
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network without its head, and the facts by which one chooses it.
+    """A network without a head, and the facts needed to choose it.
 
     `build` returns a model called "backbone" from (height, width, channels) floats to one or
     several feature maps; without weights it takes any number of channels, with ImageNet's three.
-    `native_size` and `min_size` are sides in pixels: what it was published with, and the least it
-    can be built for. `parameters` are those of the network for three channels, without a head.
-    `preprocessing` is what a recipe means by `normalize="backbone"`.
+    `native_size` and `min_size` are sides in pixels: the published size and the smallest possible.
+    `parameters` counts the network for three channels, without a head. `preprocessing` is what
+    `normalize="backbone"` applies.
     """
 
     name: str
@@ -73,7 +73,7 @@ def backbone(
     weights: tuple[str, ...] = ("none",),
     preprocessing: Preprocessing = UNIT_RANGE,
 ) -> Callable[[Build], Backbone]:
-    """Decorator that files a factory of models, with its facts, as the backbone `name`."""
+    """Decorator that registers a model factory, with its facts, as the backbone `name`."""
 
     def add(build: Build) -> Backbone:
         entry = Backbone(

@@ -1,4 +1,4 @@
-"""Initial values from a seed where a library's constructor takes none."""
+"""Seeded initialization for library constructors that take no seed."""
 
 import random
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def drawn_from(seed: int) -> Iterator[None]:
-    """Layers that are made and built inside draw their initial values from this seed alone.
+    """Layers created and built inside are initialized from this seed alone.
 
-    A layer that is given no seed draws one from Python's `random` (make_default_seed in
-    keras/src/random/seed_generator.py), whose state is put back after.
+    A layer without a seed draws one from Python's `random` (make_default_seed in
+    keras/src/random/seed_generator.py), whose state is restored afterwards.
     """
     before = random.getstate()
     random.seed(seed)

@@ -1,4 +1,4 @@
-"""Between the stored pixels and the backbone: which channels it sees, and in what range."""
+"""Stems: which channels the backbone sees, and in what range."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from kit.core.errors import UserError, unknown
 from kit.models.registry import PRETRAINED_CHANNELS, Preprocessing
 
-# What each channel that the backbone sees is made of. The outputs are in the order red, green,
-# blue, because that is the order in which ImageNet's weights were trained. None: all channels as
-# they are, which `learned_mixture` or `inflate` may have to follow.
+# The mixture for each channel that the backbone sees. Outputs are in the order red, green, blue,
+# in which ImageNet's weights were trained. None: all channels unchanged; `learned_mixture` or
+# `inflate` may have to follow.
 Mixture = dict[str, float]
 STEMS: dict[str, tuple[Mixture, ...] | None] = {
     "as_is": None,
@@ -21,7 +21,7 @@ STEMS: dict[str, tuple[Mixture, ...] | None] = {
         {"green": 0.5, "yellow": 0.5},
         {"blue": 0.5},
     ),
-    # Reaches 4/3 of the pixels' range where a channel and yellow are both saturated.
+    # Reaches 4/3 of the pixel range where a channel and yellow are both saturated.
     "mix_third_yellow": (
         {"red": 1.0, "yellow": 1 / 3},
         {"green": 1.0, "yellow": 1 / 3},
@@ -35,9 +35,9 @@ INFLATED = "inflate"
 
 
 def mixing_matrix(stem: str, channels: Sequence[str]) -> NDArray[np.float32]:
-    """The weights by which a stem makes its channels of the competition's: float32 (in, out).
+    """The weights from the competition's channels to the stem's: float32 (in, out).
 
-    Raises UserError for an unknown stem, and for channels that the stem does not fit.
+    Raises UserError for an unknown stem, and for channels that do not fit the stem.
     """
     if stem not in STEMS:
         raise unknown("stem", stem, STEMS)
@@ -48,24 +48,24 @@ def mixing_matrix(stem: str, channels: Sequence[str]) -> NDArray[np.float32]:
     if not set(needed) <= set(channels):
         raise UserError(
             f"Stem '{stem}' needs the channels {', '.join(needed)}; this competition has "
-            f"{', '.join(channels)}. Take them as they are: --set stem=as_is."
+            f"{', '.join(channels)}. Use them unchanged: --set stem=as_is."
         )
     weights = [[mixture.get(name, 0.0) for mixture in mixtures] for name in channels]
     return np.array(weights, dtype=np.float32)
 
 
 def mix(images: keras.KerasTensor, weights: NDArray[np.float32]) -> keras.KerasTensor:
-    """Images with the channels mixed by a `mixing_matrix`; equal when that changes nothing."""
+    """Mix the channels of images by a `mixing_matrix`; the identity returns them unchanged."""
     if np.array_equal(weights, np.eye(len(weights))):
         return images
     return keras.ops.matmul(images, weights)
 
 
 def learned_mixture(images: keras.KerasTensor) -> keras.KerasTensor:
-    """Any number of channels -> three, by a 1x1 convolution that is learned with the head.
+    """Any number of channels -> three, by a 1x1 convolution trained with the head.
 
-    It begins with the first three channels as they are and a third of each further one in all
-    three. One or two channels begin with their mean in all three.
+    Initially it passes the first three channels through and adds a third of each further one to
+    all three. One or two channels start as their mean in all three.
     """
     channels = images.shape[-1]
     kernel = np.full((channels, PRETRAINED_CHANNELS), 1 / min(channels, 3), np.float32)
@@ -78,12 +78,12 @@ def learned_mixture(images: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def inflate(pretrained: keras.Model, widened: keras.Model) -> None:
-    """Carry the weights of a backbone for three channels over to the same one for others.
+    """Copy the weights of a three-channel backbone to the same backbone for other channels.
 
-    The kernels of the first convolution are extended by the mean of the three and all of them
-    multiplied by 3/channels, so that one grey value in all channels gives what it gave in three
-    (Carreira and Zisserman 2017, arXiv:1705.07750, did so along time). Means and variances of an
-    inner normalization are extended, and everything else is copied.
+    The kernels of the first convolution are extended by the mean of the three and then multiplied
+    by 3/channels, so that a grey image gives the same result as with three channels (Carreira and
+    Zisserman 2017, arXiv:1705.07750, did this along time). Means and variances of an inner
+    normalization are extended; everything else is copied.
     """
     for old, new in zip(pretrained.weights, widened.weights, strict=True):
         new.assign(inflated(np.asarray(keras.ops.convert_to_numpy(old)), tuple(new.shape)))
@@ -91,10 +91,10 @@ def inflate(pretrained: keras.Model, widened: keras.Model) -> None:
 
 
 def inflated(value: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """One weight of a backbone for three channels as `inflate` carries it over to this shape.
+    """Extend one weight of a three-channel backbone to `shape`, as `inflate` does.
 
-    A kernel (height, width, 3, filters), or the three means or variances of a normalization; what
-    has the shape already comes back as it is.
+    `value` is a kernel (height, width, 3, filters), or the three means or variances of a
+    normalization. A value that already has the shape is returned unchanged.
     """
     if value.shape == shape:
         return value
@@ -104,9 +104,9 @@ def inflated(value: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.f
 
 
 def finish_normalization(model: keras.Model) -> None:
-    """Have the normalization layers of a backbone use the weights that were assigned to them.
+    """Make a backbone's normalization layers use the weights that were assigned to them.
 
-    They keep what they divide by beside their weights; only loading from a file renews it.
+    They cache the divisor separately from their weights, and only loading a file refreshes it.
     """
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization):
@@ -114,9 +114,9 @@ def finish_normalization(model: keras.Model) -> None:
 
 
 def _extended(three: NDArray[np.float32], channels: int, axis: int = 0) -> NDArray[np.float32]:
-    """Values of red, green and blue for other channels: further ones get the mean of the three.
+    """Extend values for red, green and blue: further channels get the mean of the three.
 
-    One or two channels, of which nobody knows a colour, get the mean each.
+    With one or two channels, whose colours are unknown, each gets the mean.
     """
     known = PRETRAINED_CHANNELS if channels >= PRETRAINED_CHANNELS else 0
     first = np.take(three, range(known), axis)
@@ -129,11 +129,11 @@ def normalize(
 ) -> keras.KerasTensor:
     """Pixels in 0..255 -> the range that the backbone sees.
 
-    "scale" divides by 255. After that, "batch" normalizes each channel over the batch and learns
-    a scale and an offset; "image" gives each channel of each image zero mean and unit variance,
-    and a constant one zeros. "backbone" applies `preprocessing`: a fourth channel and further ones
-    come after the three and are treated as the mean of these; one or two channels are, too.
-    Raises UserError for another name.
+    "scale" divides by 255. On top of that, "batch" normalizes each channel over the batch and
+    learns a scale and an offset; "image" gives each channel of each image zero mean and unit
+    variance, and a constant channel zeros. "backbone" applies `preprocessing`; channels after the
+    third use the mean of the three, and so do one or two channels. Raises UserError for another
+    name.
     """
     if how == "backbone":
         return _preprocess(images, preprocessing)
@@ -143,9 +143,9 @@ def normalize(
     if how == "batch":
         return keras.layers.BatchNormalization()(scaled)
     if how == "image":
-        # A group a channel is instance normalization. The variance gets that of one grey level
-        # added: nothing to an image with content, and enough that a constant one stays at zero.
-        # Keras' usual 1e-3 would more than halve the contrast of dim images.
+        # One group per channel is instance normalization. The epsilon is the variance of one grey
+        # level: negligible for an image with content, enough to keep a constant one at zero.
+        # Keras' default of 1e-3 would more than halve the contrast of dim images.
         return keras.layers.GroupNormalization(
             groups=-1, epsilon=1 / 255**2, center=False, scale=False, dtype="float32"
         )(scaled)

@@ -1,7 +1,7 @@
-"""Weights to start from that lie in a file: of another run, another size, or a backbone alone.
+"""Starting weights from a file: of another run, another size, or a backbone alone.
 
-Arrays are read from the file and nothing else is: no layer is made from a file's description, and
-no code of it is run.
+Only arrays are read from the file: no layer is built from its configuration and none of its code
+is run.
 """
 
 import tempfile
@@ -20,21 +20,21 @@ from kit.core.errors import UserError, some
 from kit.models.registry import PRETRAINED_CHANNELS
 from kit.models.stems import inflated
 
-# What Keras writes: a model with its description, and its weights alone.
+# What Keras writes: a model with its configuration, or only the weights.
 WHOLE, ALONE = ".keras", ".weights.h5"
-# The weights within a file of the first kind.
+# The weights inside a `.keras` file.
 INNER = "model.weights.h5"
 
-# Where an array lies in a file, such as layers/functional/layers/conv2d/vars/0.
+# Arrays by their paths in a file, such as layers/functional/layers/conv2d/vars/0.
 Arrays = Mapping[str, NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
 class Started:
-    """What a model took from a file: the places of arrays in the model, as its own file has them.
+    """What a model loaded from a file; arrays are given by their paths in the model's own file.
 
-    Those that were left keep the initial values that follow from the seed. `share` is the part of
-    all parameters that was taken, in 0..1.
+    Arrays in `left` keep their seeded initialization. `share` is the share of all parameters that
+    was loaded, in 0..1.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class Started:
     def told(self) -> str:
         """One line for the log."""
         total = len(self.taken) + len(self.left)
-        new = f" Begin anew: {some(self.left, most=3)}." if self.left else ""
+        new = f" Not loaded: {some(self.left, most=3)}." if self.left else ""
         return (
             f"Weights from {self.path}: {len(self.taken)} of {total} arrays, {self.share:.1%} of "
             f"all parameters.{new}"
@@ -54,38 +54,36 @@ class Started:
 
 
 def is_weights_file(weights: str) -> bool:
-    """Whether the text is meant as a file with weights, by its ending."""
+    """Whether the text names a weights file, judging by its suffix."""
     return weights.endswith((WHOLE, ALONE))
 
 
 def find_weights_file(weights: str) -> Path:
-    """The file that the text names; UserError when Keras writes none so, or it does not exist."""
+    """The file that the text names; UserError for another suffix or a missing file."""
     if not is_weights_file(weights):
-        raise UserError(
-            f"Weights are read from files that end in {WHOLE} or {ALONE}, not from '{weights}'."
-        )
+        raise UserError(f"Weights files must end in {WHOLE} or {ALONE}, got '{weights}'.")
     path = Path(weights).expanduser()
     if not path.is_file():
         raise UserError(
-            f"There is no file {path} with weights. Name another, or train from scratch: "
+            f"Weights file {path} not found. Name another, or train from scratch: "
             "--set weights=none."
         )
     return path
 
 
 def start_from(model: keras.Model, path: Path, inflating: bool = False) -> Started:
-    """Give the model the weights in a `.keras` or `.weights.h5` file, as far as they fit.
+    """Load the weights in a `.keras` or `.weights.h5` file that fit the model.
 
-    An array is taken where the file has one of the same shape at the same place: of the same kind
-    of layer, in the same order. So a head for other classes or another size keeps its initial
-    values. What a file of a backbone alone holds goes into the layer "backbone". States of random
-    numbers are not taken. With `inflating`, a first convolution for three channels is widened to
-    the model's, as `kit.models.stems.inflate` does. Raises UserError when the file is missing or
-    unreadable, or nothing fits.
+    An array is loaded if the file has one of the same shape at the same path: same kind of layer,
+    same order. So a head for other classes or another size keeps its initialization. A file of a
+    backbone alone goes into the layer "backbone". States of random generators are not loaded. With
+    `inflating`, a first convolution for three channels is widened to the model's, as in
+    `kit.models.stems.inflate`. Raises UserError when the file is missing or unreadable, or when
+    nothing fits.
     """
     stored = _read_file(find_weights_file(str(path)))
     with tempfile.TemporaryDirectory() as folder:
-        # The model's own file says where its arrays lie, and takes those of the other one.
+        # The model's own file gives the paths of its arrays; the other file's are written into it.
         file = Path(folder) / f"model{ALONE}"
         model.save_weights(file)
         with h5py.File(file, "r+") as own:
@@ -98,7 +96,7 @@ def start_from(model: keras.Model, path: Path, inflating: bool = False) -> Start
         if not fitting:
             raise UserError(
                 f"None of the {len(stored)} arrays in {path} fits {model.name}. Name a file of the "
-                "same backbone for as many channels, or train from scratch: --set weights=none."
+                "same backbone and channel count, or train from scratch: --set weights=none."
             )
         model.load_weights(file)
     left = tuple(place for place in places if place not in fitting)
@@ -116,7 +114,7 @@ def _read_file(path: Path) -> Arrays:
             return _arrays(file)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{path} cannot be read as weights that Keras has saved; it may be cut short, or of "
+            f"{path} is not a readable Keras weights file; it may be truncated or written by "
             "another program."
         ) from error
 
@@ -133,12 +131,12 @@ def _arrays(file: h5py.File) -> Arrays:
 
 
 def _roots(places: Arrays) -> list[str]:
-    """Where in a model the root of another file may lie: at its own, or in one of its layers."""
+    """Paths in a model that may match a file's root: the model itself or one of its layers."""
     return list(dict.fromkeys(["", *("/".join(place.split("/")[:2]) + "/" for place in places)]))
 
 
 def _fitting(places: Arrays, stored: Arrays, root: str, inflating: bool) -> Arrays:
-    """The stored arrays by their places in the model, where shapes agree or are made to."""
+    """The stored arrays by their paths in the model, if shapes agree or can be inflated."""
     found = {}
     for place, own in places.items():
         array = stored.get(place.removeprefix(root)) if place.startswith(root) else None
@@ -150,7 +148,7 @@ def _fitting(places: Arrays, stored: Arrays, root: str, inflating: bool) -> Arra
 
 
 def _widens(place: str, three: tuple[int, ...], own: tuple[int, ...]) -> bool:
-    """Whether a weight differs in nothing but that the one sees three channels."""
+    """Whether two shapes differ only in that the stored weight is for three channels."""
     if len(three) == 4:
         return three[2] == PRETRAINED_CHANNELS and (*three[:2], three[3:]) == (*own[:2], own[3:])
     return "/normalization/" in f"/{place}" and three == (PRETRAINED_CHANNELS,)

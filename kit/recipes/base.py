@@ -1,18 +1,27 @@
 """What a recipe is: every choice that changes what a trained model is, in one frozen value."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kit.core.errors import UserError, unknown
+from kit.core.terms import Term
+from kit.data.augment import Augmentation, parse_augmentation
+from kit.data.mixing import Mix, parse_mix
+from kit.data.sampling import SAMPLINGS, Repeats, parse_repeats, parse_sampling
+from kit.models.losses import Loss, parse_loss
+from kit.recipes.hints import ALIASES
+from kit.recipes.text import parsed_by
 
 
 class Recipe(BaseModel):
     """Everything that decides what a model is, apart from the data it sees.
 
     Two runs with equal recipes on equal folds and stores are the same run. Unknown keys are
-    refused, and numbers are finite. `kit models NAME` prints these descriptions.
+    refused, and numbers are finite. Settings that are texts with a grammar of their own are parsed
+    here, once; dumped, they are the same texts again. `kit models NAME` prints these descriptions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -39,13 +48,10 @@ class Recipe(BaseModel):
     weights: str = Field(default="none", description="what the backbone starts from")
 
     # What it is shown.
-    sampling: Literal["repeat", "table", "inverse", "balanced", "none"] = Field(
-        default="none",
-        description=(
-            "which rows an epoch shows. repeat: rows of rare classes several times; table: as "
-            "often as `repeats` says; inverse: drawn by one over the frequency of the rarest "
-            "class; balanced: every class in turn; none: each row once"
-        ),
+    sampling: Annotated[Term, *parsed_by(parse_sampling, Term, SAMPLINGS)] = Field(
+        default=parse_sampling("none"),
+        description="which rows an epoch shows. "
+        + "; ".join(f"{name}: {one.about}" for name, one in SAMPLINGS.items()),
     )
     repeat_threshold: float = Field(
         default=0.1,
@@ -60,16 +66,16 @@ class Recipe(BaseModel):
             "how often a row comes in an epoch at most, on average; with sampling=repeat or inverse"
         ),
     )
-    repeats: str = Field(
-        default="",
+    repeats: Annotated[Repeats, *parsed_by(parse_repeats, Repeats)] = Field(
+        default=Repeats(),
         description="class:times with commas between, as 27:10,15:8; with sampling=table",
     )
-    augment: str = Field(
-        default="symmetries",
-        description="how images are varied, several with + between; kit look MODEL shows it",
+    augment: Annotated[Augmentation, *parsed_by(parse_augmentation, Augmentation)] = Field(
+        default=parse_augmentation("symmetries"),
+        description="how images are varied, several with + between",
     )
-    mix: str = Field(
-        default="none",
+    mix: Annotated[Mix, *parsed_by(parse_mix, Mix)] = Field(
+        default=Mix(),
         description="mixup(0.2) or cutmix(1): images of a batch are mixed, and their labels",
     )
     batch: int = Field(default=32, ge=1, description="images an optimizer step")
@@ -83,8 +89,9 @@ class Recipe(BaseModel):
     )
 
     # How it learns.
-    loss: str = Field(
-        default="bce", description="a loss, or a weighted sum as 0.5*focal(gamma=2)+0.5*lovasz"
+    loss: Annotated[Loss, *parsed_by(parse_loss, Loss)] = Field(
+        default=parse_loss("bce"),
+        description="a loss, or a weighted sum as 0.5*focal(gamma=2)+0.5*lovasz",
     )
     label_smoothing: float = Field(
         default=0.0,
@@ -177,18 +184,31 @@ class Recipe(BaseModel):
         return self.frozen_epochs + self.epochs
 
 
+def recipe_of(settings: Mapping[str, Any], origin: Path) -> Recipe:
+    """The recipe of the settings in a file; UserError in one line where they make none."""
+    try:
+        return Recipe.model_validate(dict(settings))
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_first_complaint(error)}") from None
+
+
 # A setting, the values of another with which it changes nothing, and one with which it does.
 _IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
     "weight_decay": ("optimizer", ("adam", "sgd"), "adamw"),
-    "repeat_threshold": ("sampling", ("none", "table", "inverse", "balanced"), "repeat"),
-    "repeat_cap": ("sampling", ("none", "table", "balanced"), "repeat"),
-    "repeats": ("sampling", ("none", "repeat", "inverse", "balanced"), "table"),
     "warmup": ("schedule", ("plateau",), "cosine"),
     "plateau_epochs": ("schedule", ("constant", "cosine", "onecycle"), "plateau"),
     "plateau_factor": ("schedule", ("constant", "cosine", "onecycle"), "plateau"),
     "patience": ("keep", ("last",), "val_loss"),
     "frozen_learning_rate": ("frozen_epochs", (0,), 1),
 }
+
+
+def _idle_samplings(key: str) -> tuple[str, tuple[object, ...], object] | None:
+    """The same for a setting that only some samplings use."""
+    users = [name for name, one in SAMPLINGS.items() if key in one.settings]
+    if not users:
+        return None
+    return "sampling", tuple(name for name in SAMPLINGS if name not in users), users[0]
 
 
 # The same for single values of a setting.
@@ -210,25 +230,27 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         if not equals:
             raise UserError(f"--set wants key=value, got '{setting}'. Example: --set epochs=3")
         if key == "name" or key not in Recipe.model_fields:
-            raise unknown("recipe setting", key, set(Recipe.model_fields) - {"name"})
+            raise unknown("recipe setting", key, set(Recipe.model_fields) - {"name"}, ALIASES)
         given[key] = None if value == "none" and key in ("steps", "patience") else value
     try:
         changed = Recipe.model_validate({**recipe.model_dump(), **given})
     except ValidationError as error:
-        raise UserError(_first_complaint(error)) from None
+        raise UserError(f"--set {_first_complaint(error)}") from None
     for key, value in given.items():
         _refuse_idle(changed, key, value)
     return changed
 
 
 def _refuse_idle(recipe: Recipe, key: str, value: object) -> None:
-    idle = _IDLE.get(key) or _IDLE_VALUES.get((key, str(value)))
+    idle = _idle_samplings(key) or _IDLE.get(key) or _IDLE_VALUES.get((key, str(value)))
     if idle is None:
         return
     other, idle_with, cure = idle
-    if getattr(recipe, other) in idle_with:
+    value_of_other = getattr(recipe, other)
+    named = value_of_other.name if isinstance(value_of_other, Term) else value_of_other
+    if named in idle_with:
         raise UserError(
-            f"--set {key}={value} changes nothing with {other}={getattr(recipe, other)}. "
+            f"--set {key}={value} changes nothing with {other}={value_of_other}. "
             f"Leave it out, or add --set {other}={cure}."
         )
 
@@ -236,4 +258,4 @@ def _refuse_idle(recipe: Recipe, key: str, value: object) -> None:
 def _first_complaint(error: ValidationError) -> str:
     complaint = error.errors()[0]
     key = ".".join(str(part) for part in complaint["loc"])
-    return f"--set {key}={complaint['input']}: {complaint['msg'].lower()}."
+    return f"{key}={complaint['input']}: {complaint['msg'].lower()}."

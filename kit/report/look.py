@@ -1,4 +1,4 @@
-"""The stage `look`: a picture of how a recipe varies its training images."""
+"""A picture of how a recipe varies its training images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +12,12 @@ from kit.competitions.base import Competition, Mixture
 from kit.core.disk import atomic
 from kit.core.errors import some
 from kit.core.paths import Workspace
-from kit.core.terminal import say
-from kit.data.augment import find_augmentation
+from kit.core.progress import SILENT, Reporter
 from kit.data.batches import EpochPlan, read_planned
 from kit.data.stacked import Images
 from kit.data.store import pack
 from kit.recipes.base import Recipe
 from kit.report.figures import INK, to_rgb
-from kit.training.mixing import find_mix
 
 IMAGES, VERSIONS = 4, 5
 
@@ -36,16 +34,16 @@ class Versions:
     labels: NDArray[np.float32]
 
 
-def look(competition: Competition, workspace: Workspace, recipe: Recipe) -> Path:
+def look(
+    competition: Competition, workspace: Workspace, recipe: Recipe, reporter: Reporter = SILENT
+) -> Path:
     """Draw training images of rare classes as the recipe varies them, and return the PNG's path.
 
     Packs the store at the recipe's size when that has not been done; folds are not needed. Raises
-    UserError for an augmentation or a mix that is not known, and for data that are missing.
+    UserError for data that are missing.
     """
-    find_augmentation(recipe.augment)
-    find_mix(recipe.mix)
     table = competition.read_labels(workspace.source)
-    store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)))
+    store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)), reporter)
     labels = table.of(store.ids)
     rows = rare_rows(labels, IMAGES)
     versions = vary_rows(store.images, labels, rows, recipe, VERSIONS)
@@ -53,7 +51,6 @@ def look(competition: Competition, workspace: Workspace, recipe: Recipe) -> Path
     path = workspace.look(recipe.name, recipe.size)
     with atomic(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
-    say(f"Drew {path}")
     return path
 
 
@@ -79,15 +76,14 @@ def vary_rows(
     epochs: int,
 ) -> Versions:
     """These rows as they are, and as one batch of each of so many epochs of the recipe."""
-    augmentation, mix = find_augmentation(recipe.augment), find_mix(recipe.mix)
     everything = slice(None)
     plain = labels[rows].astype(np.float32)
     columns = [(read_planned(images, EpochPlan.unchanged(rows), everything), plain)]
     for epoch in range(epochs):
-        symmetries = augmentation.symmetries(len(rows), recipe.seed, epoch)
-        plan = EpochPlan(rows, symmetries, augmentation, recipe.seed, epoch)
+        symmetries = recipe.augment.symmetries(len(rows), recipe.seed, epoch)
+        plan = EpochPlan(rows, symmetries, recipe.augment, recipe.seed, epoch)
         pixels = read_planned(images, plan, everything)
-        mixed, shares = mix.apply(pixels, plain, recipe.seed, epoch, step=0)
+        mixed, shares = recipe.mix.apply(pixels, plain, recipe.seed, epoch, step=0)
         columns.append((np.rint(mixed).astype(np.uint8), shares))
     return Versions(
         np.stack([pixels for pixels, _ in columns], axis=1),
@@ -97,7 +93,7 @@ def vary_rows(
 
 def title(recipe: Recipe) -> str:
     """What the picture shows: the recipe, its size, and how it varies and mixes images."""
-    mixed = "" if recipe.mix == "none" else f", mix={recipe.mix}"
+    mixed = f", mix={recipe.mix}" if recipe.mix.mixes else ""
     return f"{recipe.name} at {recipe.size} px: augment={recipe.augment}{mixed}"
 
 

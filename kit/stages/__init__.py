@@ -1,1 +1,1 @@
-"""One function a stage: does the work by the rooms below, and prints what came of it."""
+"""One function a stage: it does the work with the rooms below and prints what it means."""

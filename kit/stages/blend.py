@@ -18,7 +18,7 @@ from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import Predictions, write_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import open_store
-from kit.data.twins import find_twins, find_twins_within
+from kit.data.twins import find_twins, find_twins_within, fingerprints
 from kit.ensemble import (
     AUTO,
     Decision,
@@ -76,7 +76,7 @@ def blend(
         raise UserError(f"--name {name}: use letters, digits, '.', '-' and '_' only.")
     check_options(options)
     table = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, table)
+    folds = read_folds(workspace.folds, table, workspace.typed)
     runs = _choose_runs(workspace, folds, digest_labels(table), run_names)
     inputs = {run.name: run.digest(all_rows) for run in runs}
     asked = {
@@ -94,7 +94,7 @@ def blend(
     oofs = [run.read_oof(competition).take(folds.ids) for run in runs]
     members = make_members(table.of(folds.ids), oofs, list(inputs), folds.group)
     unseen = _read_tests(competition, runs, test_ids, all_rows)
-    twins = _find_twins(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
+    twins = find_copies(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
     options = replace(options, test_rows=count_private(competition, workspace))
     fitted = fit_decision(members, unseen, options, twins, TERMINAL)
     _write(files, fitted, folds, test_ids, origin)
@@ -166,7 +166,7 @@ def _choose_runs(
     if not finished:
         raise UserError(
             f"No finished run on the folds of {workspace.folds} in {workspace.runs}. "
-            "Train one: kit train MODEL"
+            f"Train one: {workspace.typed.command('train', 'MODEL')}"
         )
     return tuple(finished)
 
@@ -187,7 +187,7 @@ def _read_tests(
     return make_unseen([[test.take(ids) for test in tests] for tests in by_run])
 
 
-def _find_twins(
+def find_copies(
     workspace: Workspace, runs: Sequence[Run], ids: Sequence[str], test_ids: Sequence[str]
 ) -> Twins:
     """Compare the images of the smallest store that one of the runs was trained on.
@@ -198,11 +198,11 @@ def _find_twins(
     sizes = [size for run in runs if (size := run.recipe["size"]) is not None]
     if not sizes:
         raise UserError(
-            "--postprocess copies compares images, and none of these runs was trained here: "
-            "pack some with kit pack --size 128 and train one, or leave it out."
+            "--postprocess copies compares images, and none of these runs was trained here. Leave "
+            f"it out, or train one: {workspace.typed.command('train', 'MODEL')}"
         )
-    train = open_store(workspace.store(min(sizes), "train"))
-    test = open_store(workspace.store(min(sizes), "test"))
-    known = train.images[train.rows(list(ids))]
-    asked = test.images[test.rows(list(test_ids))]
+    train = open_store(workspace.store(min(sizes), "train"), workspace.typed)
+    test = open_store(workspace.store(min(sizes), "test"), workspace.typed)
+    known = fingerprints(train.images, train.rows(ids))
+    asked = fingerprints(test.images, test.rows(test_ids))
     return Twins(find_twins_within(known), find_twins(known, asked))

@@ -10,7 +10,7 @@ from kit.competitions.base import Competition
 from kit.competitions.metrics import f1_per_class
 from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
-from kit.core.paths import BlendFiles, Workspace
+from kit.core.paths import Workspace
 from kit.core.terminal import TERMINAL, say, table
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import read_predictions
@@ -59,7 +59,7 @@ def compare_stage(
     the 95% CI of the difference. Raises UserError for unknown names and other folds.
     """
     truth = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, truth)
+    folds = read_folds(workspace.folds, truth, workspace.typed)
     labels, group = truth.of(folds.ids), number_groups(folds.group)
     sides = [_open(competition, workspace, folds, truth, name) for name in (first, second)]
     single = [side.name for side in sides if not side.is_averaged]
@@ -92,7 +92,7 @@ def _open(
     """A blend as it was made, or a run as a decision with one member."""
     full = _full_name(workspace, name)
     if full in workspace.blend_names():
-        return _open_blend(competition, workspace.blend(full), folds)
+        return _open_blend(competition, workspace, full, folds)
     run = open_run(workspace, full)
     if reason := run.misfit(folds.digest, digest_labels(truth)):
         raise UserError(f"{run.name}: {reason}. Train it again to compare it.")
@@ -118,7 +118,10 @@ def _full_name(workspace: Workspace, name: str) -> str:
     raise UserError(f"No blend or run '{name}'. There are: {', '.join(known) or 'none'}.")
 
 
-def _open_blend(competition: Competition, files: BlendFiles, folds: Folds) -> Compared:
+def _open_blend(
+    competition: Competition, workspace: Workspace, name: str, folds: Folds
+) -> Compared:
+    files = workspace.blend(name)
     made = Decision.load(files.decision)
     read = [
         read_predictions(path, competition.class_keys)
@@ -127,7 +130,8 @@ def _open_blend(competition: Competition, files: BlendFiles, folds: Folds) -> Co
     fold_of = dict(zip(folds.ids, folds.fold.tolist(), strict=True))
     for one in read:
         if one.fold is None or dict(zip(one.ids, one.fold.tolist(), strict=True)) != fold_of:
-            raise UserError(f"{files.name} was made on other folds. Make it again: kit blend")
+            again = workspace.typed.command("blend", *made.members, "--name", name)
+            raise UserError(f"{name} was made on other folds. Make it again: {again}")
     labels, averaged = (one.take(folds.ids).probs.astype(np.uint8) for one in read)
     return _compared(files.name, made, labels, averaged)
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from kit.competitions.base import Competition
 from kit.core.disk import digest_file, read_csv
-from kit.core.errors import UserError, some
+from kit.core.errors import UserError
+from kit.core.ids import positions
 from kit.core.terminal import TERMINAL, say
 from kit.data.predictions import Predictions, read_predictions
 from kit.ensemble import (
@@ -88,15 +89,15 @@ def read_fold_table(oof: Predictions, path: Path) -> tuple[Predictions, tuple[st
         if row[0] in table:
             raise UserError(f"{path}, line {line}: the id {row[0]} was there before.")
         table[row[0]] = row[1:]
-    if missing := [image_id for image_id in oof.ids if image_id not in table]:
-        raise UserError(f"{path} has no fold for: {some(missing)}.")
-    fold = np.array([int(table[image_id][0]) for image_id in oof.ids], dtype=np.int64)
+    lines = list(table.values())
+    found = positions(list(table), oof.ids, f"{path} has no fold for")
+    fold = np.array([int(line[0]) for line in lines], dtype=np.int64)[found]
     if oof.fold is not None and (oof.fold != fold).any():
         raise UserError(
             f"{path} has other folds than the predictions say, for {int((oof.fold != fold).sum())} "
             "rows. Thresholds want the folds that the models were trained on."
         )
-    groups = tuple(table[image_id][1] for image_id in oof.ids) if len(header) == 3 else None
+    groups = tuple(lines[row][1] for row in found) if len(header) == 3 else None
     if groups is not None:
         _check_groups(path, groups, fold.tolist())
     return replace(oof, fold=fold), groups

@@ -1,18 +1,15 @@
 """What lies beside a submission's CSV: the bytes it is of, the runs it is made of, the decision."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from kit.core.errors import UserError
 from kit.core.formats import UNVERSIONED, Format
 from kit.core.paths import SubmissionFiles
 from kit.ensemble import Decision, HonestScore, LabelCounts
 from kit.submission.record import Promise
 
-FORMAT = Format("a submission's ancestry", version=1, oldest=0, remake="Make it again: kit blend")
+FORMAT = Format("a submission's ancestry", version=1, oldest=0, remake="Blend again.")
 
 
 @dataclass(frozen=True)
@@ -39,47 +36,35 @@ def write_ancestry(
     `about` has the competition, the CSV's digest, the blend's name, and each run's recipe and
     inputs; `test` counts the labels of the CSV.
     """
-    counted = {
-        "rows": test.rows,
-        "empty_rows": test.empty_rows,
-        "positives": test.positives,
-    }
-    content = {**about, "decision": decision.as_json(), "test": counted}
+    content = {**about, "decision": decision.as_json(), "test": asdict(test)}
     FORMAT.write(files.provenance, content)
 
 
 def read_ancestry(files: SubmissionFiles) -> Ancestry:
     """The origin of a CSV, as this release or 0.1 wrote it; UserError for anything else."""
     content = FORMAT.read(files.provenance)
-    try:
-        if content.get("format", UNVERSIONED) == UNVERSIONED:
-            return _OfFirstRelease.model_validate(content).ancestry()
-        saved = _Saved.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{files.provenance} is damaged at {place}: {first['msg']}. {FORMAT.remake}"
-        ) from None
-    decision = Decision.from_json(saved.decision, files.provenance)
-    return Ancestry(
-        saved.competition,
-        saved.csv_digest,
-        decision.members,
-        None if decision.origin.all_rows else decision.worth.score,
-        decision.worth.out_of_fold,
-    )
+    if content.get("format", UNVERSIONED) == UNVERSIONED:
+        return FORMAT.as_kind(content, _FirstRelease, files.provenance).ancestry()
+    return FORMAT.as_kind(content, _ThisRelease, files.provenance).ancestry()
 
 
-class _Saved(BaseModel):
-    """What is read of an ancestry as this release writes it."""
+@dataclass(frozen=True)
+class _ThisRelease:
+    """What `write_ancestry` wrote, as far as it is read."""
 
     competition: str
     csv_digest: str
-    decision: dict[str, Any]
+    decision: Decision
+
+    def ancestry(self) -> Ancestry:
+        decision = self.decision
+        known = None if decision.origin.all_rows else decision.worth.score
+        counts = decision.worth.out_of_fold
+        return Ancestry(self.competition, self.csv_digest, decision.members, known, counts)
 
 
-class _Scores(BaseModel):
+@dataclass(frozen=True)
+class _Scores:
     fitted: float
     cross_fitted: float
     expected: float
@@ -87,32 +72,31 @@ class _Scores(BaseModel):
     interval_rows: int
 
 
-class _Thresholds(BaseModel):
+@dataclass(frozen=True)
+class _Thresholds:
     scores: _Scores
 
 
-class _Blend(BaseModel):
+@dataclass(frozen=True)
+class _Blend:
     all_rows: bool = False
 
 
-class _OfFirstRelease(BaseModel):
-    """What is read of an ancestry as release 0.1 wrote it, which had no decision."""
+@dataclass(frozen=True)
+class _FirstRelease:
+    """What release 0.1 wrote, as far as it is read: it had no decision."""
 
     competition: str
     csv_digest: str
     runs: dict[str, Any]
-    blend: _Blend
     thresholds: _Thresholds
     oof: LabelCounts
+    blend: _Blend = _Blend()
 
     def ancestry(self) -> Ancestry:
-        scores = self.thresholds.scores
+        old = self.thresholds.scores
         score = HonestScore(
-            scores.fitted,
-            scores.cross_fitted,
-            scores.expected,
-            scores.interval,
-            scores.interval_rows,
+            old.fitted, old.cross_fitted, old.expected, old.interval, old.interval_rows
         )
         known = None if self.blend.all_rows else score
         return Ancestry(self.competition, self.csv_digest, tuple(self.runs), known, self.oof)

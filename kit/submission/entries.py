@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import TypeAdapter
-
 from kit.competitions.base import Competition
-from kit.core.disk import digest_file, read_json
+from kit.core.disk import digest_file
 from kit.core.paths import SubmissionFiles, Workspace
 from kit.submission.ancestry import promise_of, read_ancestry
 from kit.submission.grade import read_grades
-from kit.submission.record import Elsewhere, Promise, read_uploads
+from kit.submission.record import Elsewhere, Promise, read_elsewhere, read_uploads
 
 # The steps of an upload, and the words of Kaggle's list, as the ledger says them.
 STATES = {
@@ -25,7 +23,7 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One submission. `made_of` names its runs; it is empty where they are not known."""
 
     name: str
@@ -38,25 +36,25 @@ class Entry:
     private: float | None
 
 
-def read_entries(competition: Competition, workspace: Workspace) -> tuple[Entry, ...]:
+def read_entries(competition: Competition, workspace: Workspace) -> tuple[LedgerEntry, ...]:
     """Every submission: uploaded, graded here, or only written; the oldest first, unsent last."""
     entries = []
     for name in workspace.submission_names():
         entries.extend(_of_submission(competition, name, workspace.submission(name)))
-    elsewhere = workspace.made_elsewhere(competition.name)
-    if elsewhere.exists():
-        listed = TypeAdapter(tuple[Elsewhere, ...]).validate_python(read_json(elsewhere))
-        entries.extend(_of_elsewhere(one) for one in listed)
+    listed = read_elsewhere(workspace, competition.name)
+    entries.extend(_of_elsewhere(one) for one in listed)
     never = datetime.max.replace(tzinfo=UTC)
     return tuple(sorted(entries, key=lambda one: (one.when or never, one.name)))
 
 
-def _of_submission(competition: Competition, name: str, files: SubmissionFiles) -> list[Entry]:
+def _of_submission(
+    competition: Competition, name: str, files: SubmissionFiles
+) -> list[LedgerEntry]:
     """The uploads of one submission, and its present file if that is none of them."""
     uploads = [one for one in read_uploads(files) if one.competition == competition.name]
     uploads = [one for one in uploads if one.is_open or one.is_sent]
     entries = [
-        Entry(
+        LedgerEntry(
             name=name,
             when=one.begun,
             state=STATES[one.step],
@@ -76,7 +74,7 @@ def _of_submission(competition: Competition, name: str, files: SubmissionFiles) 
         return entries
     made_of, estimate = promise_of(files, csv_digest)
     grades = read_grades(files)
-    unsent = Entry(
+    unsent = LedgerEntry(
         name=name,
         when=None,
         state="not sent" if grades is None else "graded here",
@@ -89,8 +87,8 @@ def _of_submission(competition: Competition, name: str, files: SubmissionFiles) 
     return [*entries, unsent]
 
 
-def _of_elsewhere(listed: Elsewhere) -> Entry:
-    return Entry(
+def _of_elsewhere(listed: Elsewhere) -> LedgerEntry:
+    return LedgerEntry(
         name=f"{listed.file_name} ({listed.ref})",
         when=None if listed.date is None else listed.date.replace(tzinfo=UTC),
         state=STATES.get(listed.status, listed.status.lower()),

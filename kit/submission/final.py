@@ -5,13 +5,13 @@ from math import sqrt
 from statistics import fmean, stdev
 
 from kit.core.errors import some
-from kit.submission.entries import Entry
+from kit.submission.entries import LedgerEntry
 
 # With fewer, a single odd submission decides what the differences look like.
 ENOUGH = 5
 
 
-def match_of_estimates(entries: Sequence[Entry]) -> list[str]:
+def match_of_estimates(entries: Sequence[LedgerEntry]) -> list[str]:
     """How well the cross-fitted estimates have matched the scores that came; a line each.
 
     The submissions share their test set, so that their differences go up and down together:
@@ -49,7 +49,7 @@ def _verdict(gaps: Sequence[float]) -> str:
     return "That is no more than chance: the estimates can be trusted."
 
 
-def choose_final(entries: Sequence[Entry]) -> list[str]:
+def choose_final(entries: Sequence[LedgerEntry]) -> list[str]:
     """Which two submissions to select as final, and why; a line each.
 
     The first is the one with the highest cross-fitted estimate, which no one has chosen by
@@ -81,9 +81,9 @@ def choose_final(entries: Sequence[Entry]) -> list[str]:
     return [*lines, f"Select as final, second: {second.name}, for {why}."]
 
 
-def _public(entry: Entry) -> float:
+def _public(entry: LedgerEntry) -> float:
     return -1.0 if entry.public is None else entry.public
 
 
-def _estimate(entry: Entry) -> float:
+def _estimate(entry: LedgerEntry) -> float:
     return -1.0 if entry.estimate is None else entry.estimate.expected

@@ -1,11 +1,26 @@
 """Having a submission graded: by the competition's own local grader, where it has one."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from kit.competitions.base import Competition, Grades
-from kit.core.disk import digest_file, read_json, write_json
+from kit.core.disk import digest_file
+from kit.core.formats import Format
 from kit.core.paths import SubmissionFiles, Workspace
 from kit.submission.check import check_submission
+
+_GRADES = Format(
+    "the grades of a submission",
+    1,
+    "Delete it: the command ledger fetches it again with --sync.",
+    oldest=0,
+)
+
+
+@dataclass(frozen=True)
+class _Saved:
+    csv_digest: str
+    public: float
+    private: float
 
 
 def grade(competition: Competition, workspace: Workspace, files: SubmissionFiles) -> Grades | None:
@@ -28,13 +43,13 @@ def read_grades(files: SubmissionFiles) -> Grades | None:
     """The grades that came back for just this CSV, if any did."""
     if not files.grades.exists():
         return None
-    saved = read_json(files.grades)
-    if saved["csv_digest"] != digest_file(files.csv):
+    saved = _GRADES.read_as(files.grades, _Saved)
+    if saved.csv_digest != digest_file(files.csv):
         return None
-    return Grades(saved["public"], saved["private"])
+    return Grades(saved.public, saved.private)
 
 
 def keep_grades(files: SubmissionFiles, csv_digest: str, grades: Grades) -> None:
     """Keep what came back for the CSV of this digest, unless another has taken its place."""
     if files.csv.exists() and digest_file(files.csv) == csv_digest:
-        write_json(files.grades, {"csv_digest": csv_digest, **asdict(grades)})
+        _GRADES.write(files.grades, {"csv_digest": csv_digest, **asdict(grades)})

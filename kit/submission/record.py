@@ -4,18 +4,34 @@ A file of its own, because `kit blend` writes the ancestry anew each time, and o
 several uploads, because a blend made anew under the same name gives another file to submit.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from kit.core.disk import read_json, write_json
-from kit.core.errors import UserError
+from kit.core.formats import Format
 from kit.core.paths import SubmissionFiles, Workspace
 
 # Written before each step is begun, so that the record of a process that was killed is never
 # behind what it did. Up to "bytes" nothing is submitted. From "create" on it may be.
 Step = Literal["checked", "address", "bytes", "create", "waiting", "complete", "rejected"]
+
+
+_UPLOADS = Format(
+    "the record of a submission's uploads",
+    1,
+    "Move it aside: the command ledger lists what Kaggle has with --sync.",
+    oldest=0,
+    items="uploads",
+)
+_ELSEWHERE = Format(
+    "the record of submissions made elsewhere",
+    1,
+    "Delete it: the command ledger fetches it again with --sync.",
+    oldest=0,
+    items="submissions",
+)
 
 
 class Record(BaseModel):
@@ -84,18 +100,19 @@ class Elsewhere(Record):
     private: float | None
 
 
+class _Uploads(Record):
+    uploads: tuple[Upload, ...]
+
+
+class _Elsewheres(Record):
+    submissions: tuple[Elsewhere, ...]
+
+
 def read_uploads(files: SubmissionFiles) -> tuple[Upload, ...]:
     """Every upload of a submission, the oldest first."""
     if not files.uploads.exists():
         return ()
-    try:
-        return TypeAdapter(tuple[Upload, ...]).validate_python(read_json(files.uploads))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{files.uploads} is not as the kit writes it: {place}: {first['msg']}."
-        ) from None
+    return _UPLOADS.read_as(files.uploads, _Uploads).uploads
 
 
 def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
@@ -109,7 +126,7 @@ def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
         kept[marks.index(upload.mark)] = upload
     else:
         kept.append(upload)
-    write_json(files.uploads, [one.model_dump(mode="json") for one in kept])
+    _UPLOADS.write(files.uploads, _Uploads(uploads=tuple(kept)).model_dump(mode="json"))
     return upload
 
 
@@ -122,3 +139,15 @@ def all_uploads(workspace: Workspace, competition: str) -> tuple[tuple[str, Uplo
         if upload.competition == competition
     ]
     return tuple(sorted(found, key=lambda one: one[1].begun))
+
+
+def read_elsewhere(workspace: Workspace, competition: str) -> tuple[Elsewhere, ...]:
+    """What Kaggle listed last that did not come from this folder."""
+    path = workspace.made_elsewhere(competition)
+    return _ELSEWHERE.read_as(path, _Elsewheres).submissions if path.exists() else ()
+
+
+def save_elsewhere(workspace: Workspace, competition: str, listed: Sequence[Elsewhere]) -> None:
+    """Write down what Kaggle lists that did not come from this folder."""
+    content = _Elsewheres(submissions=tuple(listed)).model_dump(mode="json")
+    _ELSEWHERE.write(workspace.made_elsewhere(competition), content)

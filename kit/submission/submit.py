@@ -1,25 +1,21 @@
-"""The stage `submit` for a competition on Kaggle: check, upload, wait for the score, remember."""
+"""Submits a CSV to Kaggle: check, upload, wait for the score, keep a record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.competitions.base import Competition
-from kit.competitions.tables import LabelTable
 from kit.core.disk import digest_file
 from kit.core.errors import UserError
-from kit.core.paths import SubmissionFiles, Workspace
-from kit.core.progress import duration, volume
-from kit.core.terminal import say
-from kit.ensemble import LabelCounts
+from kit.core.paths import Workspace
+from kit.core.progress import SILENT, Reporter, duration, volume
 from kit.kaggle.answers import daily_limit, new_day
 from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock
 from kit.kaggle.credentials import NoCredentials
 from kit.kaggle.listed import Listed
-from kit.submission.ancestry import promise_of, read_ancestry
-from kit.submission.check import find_problems
+from kit.submission.ancestry import promise_of
+from kit.submission.examine import Draft, Findings, examine
 from kit.submission.record import Promise, Upload, all_uploads
-from kit.submission.sense import compare, describe, warn
 from kit.submission.upload import (
     is_file_of,
     mark_for,
@@ -29,12 +25,10 @@ from kit.submission.upload import (
     wait_for_score,
 )
 
-MOST_COMPARED = 5  # earlier submissions, the nearest, to name the difference to
-
 
 @dataclass(frozen=True)
-class Wish:
-    """What the user asked of a submission: `message` goes into its description on Kaggle.
+class SubmitOptions:
+    """How to submit: `message` goes into the submission's description on Kaggle.
 
     `again` sends a file that was sent before; `wait` is how many minutes to wait for the score.
     """
@@ -45,59 +39,36 @@ class Wish:
     wait: float = 15.0
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What the checks found: what is so, what to look at twice, and what forbids sending."""
-
-    facts: list[str]
-    warnings: list[str]
-    problems: list[str]
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A CSV to submit, called `name`, of a competition that is on Kaggle."""
-
-    competition: Competition
-    workspace: Workspace
-    name: str
-    csv_digest: str
-
-    @property
-    def files(self) -> SubmissionFiles:
-        return self.workspace.submission(self.name)
-
-    @property
-    def slug(self) -> str:
-        assert self.competition.kaggle is not None
-        return self.competition.kaggle.slug
-
-
 def submit_to_kaggle(
-    competition: Competition, workspace: Workspace, name: str, wish: Wish, clock: Clock
+    competition: Competition,
+    workspace: Workspace,
+    name: str,
+    options: SubmitOptions,
+    clock: Clock,
+    reporter: Reporter = SILENT,
 ) -> Upload | None:
     """Check, upload and submit the CSV called `name`, and wait for its score.
 
-    An upload of this very file that was broken off is gone on with. Returns the upload, None
+    Resumes an upload of this very file that was interrupted. Returns the upload, None
     after a dry run. Raises UserError with everything that forbids sending, a line each.
     """
     files = workspace.submission(name)
     for path in (files.csv, files.provenance):
         if not path.exists():
-            raise UserError(f"{path} does not exist. Write it: kit blend")
+            raise UserError(f"{path} does not exist. Write it: {workspace.typed.command('blend')}")
     draft = Draft(competition, workspace, name, digest_file(files.csv))
     with one_at_a_time(workspace.submissions):
-        under_way = None if wish.dry_run else _begun_before(draft, clock)
+        under_way = None if options.dry_run else _begun_before(draft, clock, reporter)
         if under_way is None:
-            under_way = _send_anew(draft, wish, clock)
+            under_way = _send_anew(draft, options, clock, reporter)
     if under_way is None:
         return None
     kaggle, upload = under_way
-    return _finish(kaggle, draft, upload, wish, clock)
+    return _finish(kaggle, draft, upload, options, clock)
 
 
-def _begun_before(draft: Draft, clock: Clock) -> tuple[Kaggle, Upload] | None:
-    """The upload of this file that was broken off, if Kaggle has it.
+def _begun_before(draft: Draft, clock: Clock, reporter: Reporter) -> tuple[Kaggle, Upload] | None:
+    """The upload of this file that was interrupted, if Kaggle has it.
 
     What is settled first is every upload that may have arrived, also of other names: the same
     file may have been sent as one of them.
@@ -113,7 +84,7 @@ def _begun_before(draft: Draft, clock: Clock) -> tuple[Kaggle, Upload] | None:
     ]
     if not begun:
         return None
-    kaggle, same = connect(clock), None
+    kaggle, same = connect(clock, reporter), None
     for name, upload in begun:
         settled = settle(kaggle, draft.slug, draft.workspace.submission(name), upload, clock)
         if settled.is_sent and is_this(name, settled):
@@ -121,19 +92,21 @@ def _begun_before(draft: Draft, clock: Clock) -> tuple[Kaggle, Upload] | None:
     return None if same is None else (kaggle, same)
 
 
-def _send_anew(draft: Draft, wish: Wish, clock: Clock) -> tuple[Kaggle, Upload] | None:
-    """Check everything, print it, and send the file; None after a dry run."""
+def _send_anew(
+    draft: Draft, options: SubmitOptions, clock: Clock, reporter: Reporter
+) -> tuple[Kaggle, Upload] | None:
+    """Check everything, report it, and send the file; None after a dry run."""
     made_of, estimate = promise_of(draft.files, draft.csv_digest)
     sent = [
         pair for pair in all_uploads(draft.workspace, draft.competition.name) if pair[1].is_sent
     ]
-    found = _examine(draft, estimate, sent, wish.again)
-    kaggle, listed = _ask_kaggle(draft, sent, wish, found, clock)
-    _print(draft, found)
+    found = examine(draft, estimate, sent, options.again)
+    kaggle, listed = _ask_kaggle(draft, sent, options, found, clock, reporter)
+    _report(draft, found, reporter)
     if found.problems:
         raise UserError("\n".join(found.problems))
-    if wish.dry_run or kaggle is None:
-        say("Nothing forbids sending it. Not submitted: --dry-run.")
+    if options.dry_run or kaggle is None:
+        reporter.say("Valid. Dry run, nothing sent.")
         return None
     taken = [upload.mark for _, upload in sent] + [one.description for one in listed]
     mark = mark_for(draft.csv_digest, taken)
@@ -143,7 +116,7 @@ def _send_anew(draft: Draft, wish: Wish, clock: Clock) -> tuple[Kaggle, Upload] 
         csv_digest=draft.csv_digest,
         file_name=draft.files.csv.name,
         # The mark in front: whatever Kaggle may cut off a long description, it is not that.
-        description=f"{mark} {wish.message or _summary(draft.name, estimate)}",
+        description=f"{mark} {options.message or _summary(draft.name, estimate)}",
         begun=clock.now(),
         step="checked",
         made_of=made_of,
@@ -152,77 +125,21 @@ def _send_anew(draft: Draft, wish: Wish, clock: Clock) -> tuple[Kaggle, Upload] 
     return kaggle, send(kaggle, draft.slug, draft.files, upload, clock)
 
 
-def _examine(
-    draft: Draft, estimate: Promise | None, sent: Sequence[tuple[str, Upload]], again: bool
-) -> Findings:
-    """Everything that can be found out without Kaggle."""
-    competition, csv = draft.competition, draft.files.csv
-    test_ids = competition.read_test_ids(draft.workspace.source)
-    found = Findings([], [], list(find_problems(competition, csv, test_ids)))
-    ancestry = read_ancestry(draft.files)
-    if estimate is None and ancestry.csv_digest == draft.csv_digest:
-        found.warnings.append("its models were trained on all rows: no score is told beforehand.")
-    elif estimate is None:
-        found.warnings.append(
-            "its bytes are not those that kit blend wrote: what to expect of it is not known."
-        )
-    else:
-        low, high = estimate.interval
-        found.facts.append(
-            f"expected score {estimate.expected:.3f}, 95 % from {low:.3f} to {high:.3f}"
-        )
-    if found.problems:
-        return found  # what cannot be read cannot be compared
-    table = competition.answer_format.read(csv, competition.class_keys)
-    test = LabelCounts.of(table.labels, competition.class_keys)
-    found.facts.append(describe(test, ancestry.out_of_fold))
-    found.warnings.extend(warn(competition, test, ancestry.out_of_fold))
-    if not sum(test.positives.values()):
-        found.problems.append(f"{csv} has no label in any row, and would score 0.")
-    _hold_against_earlier(draft, table, sent, again, found)
-    return found
-
-
-def _hold_against_earlier(
-    draft: Draft,
-    table: LabelTable,
-    sent: Sequence[tuple[str, Upload]],
-    again: bool,
-    found: Findings,
-) -> None:
-    """Add to the findings how far the file is from each that was sent, which it must not equal."""
-    compared = compare(draft.competition, draft.workspace, table, draft.csv_digest, sent)
-    for other in compared[:MOST_COMPARED]:
-        if other.labels == 0 and not again:
-            found.problems.append(
-                f"{draft.files.csv} is the same as {other.name}, submitted {_said(other.upload)}. "
-                "To send it all the same: --again."
-            )
-            return
-        found.facts.append(
-            f"differs from {other.name} ({_said(other.upload)}) in {other.rows} rows, "
-            f"{other.labels} labels"
-        )
-    if rest := compared[MOST_COMPARED:]:
-        found.facts.append(f"differs from {len(rest)} more in {rest[0].rows} rows or more")
-    if lost := len(sent) - len(compared):
-        found.facts.append(f"sent before, overwritten since and so not compared: {lost}")
-
-
 def _ask_kaggle(
     draft: Draft,
     sent: Sequence[tuple[str, Upload]],
-    wish: Wish,
+    options: SubmitOptions,
     found: Findings,
     clock: Clock,
+    reporter: Reporter,
 ) -> tuple[Kaggle | None, tuple[Listed, ...]]:
     """Add what only Kaggle knows to the findings; the client, and what was submitted so far."""
     try:
-        kaggle = connect(clock)
+        kaggle = connect(clock, reporter)
         limits = kaggle.limits(draft.slug)
         listed = kaggle.submissions(draft.slug)
     except NoCredentials as error:
-        (found.warnings if wish.dry_run else found.problems).append(str(error))
+        (found.warnings if options.dry_run else found.problems).append(str(error))
         return None, ()
     except UserError as error:
         found.problems.append(str(error))
@@ -236,7 +153,7 @@ def _ask_kaggle(
     known = {upload.ref for _, upload in sent}
     same = [one for one in listed if is_file_of(draft.csv_digest, one.description)]
     elsewhere = [one for one in same if one.ref not in known]
-    if elsewhere and not wish.again:
+    if elsewhere and not options.again:
         found.problems.append(
             "The same file was submitted from another place: Kaggle's list has it as number "
             f"{elsewhere[0].ref}. To send it all the same: --again."
@@ -244,37 +161,41 @@ def _ask_kaggle(
     return kaggle, listed
 
 
-def _print(draft: Draft, found: Findings) -> None:
+def _report(draft: Draft, found: Findings, reporter: Reporter) -> None:
     csv = draft.files.csv
-    say(f"{csv}, {volume(csv.stat().st_size)}, for {draft.competition.title}:")
+    reporter.say(f"{csv}, {volume(csv.stat().st_size)}, for {draft.competition.title}:")
     for line in found.facts:
-        say(f"  {line}")
+        reporter.say(f"  {line}")
     for line in found.warnings:
-        say(f"  look twice: {line}")
+        reporter.say(f"  look twice: {line}")
 
 
-def _finish(kaggle: Kaggle, draft: Draft, upload: Upload, wish: Wish, clock: Clock) -> Upload:
-    """Wait for the score of what Kaggle has, and say what came; UserError if it was rejected.
+def _finish(
+    kaggle: Kaggle, draft: Draft, upload: Upload, options: SubmitOptions, clock: Clock
+) -> Upload:
+    """Wait for the score of what Kaggle has, and report it; UserError if it was rejected.
 
     Outside the lock: there is nothing to send any more, and another file may be.
     """
-    go_on = "kit submit goes on waiting, kit ledger --sync looks for the score."
-    say(f"Submitted as number {upload.ref}. Waiting for the score; Ctrl-C loses nothing.")
+    reporter = kaggle.reporter
+    typed, blend = draft.workspace.typed, draft.name.removeprefix(f"{draft.competition.name}-")
+    wait_on, look = typed.command("submit", blend), typed.command("ledger", "--sync")
+    go_on = f"wait on with: {wait_on}; or look for the score with: {look}"
+    reporter.say(f"Submitted as number {upload.ref}. Waiting for the score; Ctrl-C loses nothing.")
     try:
-        upload = wait_for_score(kaggle, draft.slug, draft.files, upload, wish.wait, clock)
+        upload = wait_for_score(kaggle, draft.slug, draft.files, upload, options.wait, clock)
     except KeyboardInterrupt:
-        say(f"Kaggle has the submission: {go_on}")
+        reporter.say(f"Kaggle has the submission: {go_on}")
         raise
     if upload.step == "rejected":
-        raise UserError(
-            f"Kaggle's grader rejects {draft.files.csv}: {upload.error or 'it gives no reason'}"
-        )
+        reason = upload.error or "it gives no reason"
+        raise UserError(f"Kaggle's grader rejects {draft.files.csv}: {reason}")
     if upload.step != "complete":
-        say(f"No score after {duration(60 * wish.wait)}: {go_on}")
+        reporter.say(f"No score after {duration(60 * options.wait)}: {go_on}")
         return upload
-    say(f"{draft.name}: {upload.outcome}")
+    reporter.say(f"{draft.name}: {upload.outcome}")
     if upload.estimate is not None:
-        say(_against(upload.estimate, upload))
+        reporter.say(_against(upload.estimate, upload))
     return upload
 
 
@@ -292,8 +213,3 @@ def _against(estimate: Promise, upload: Upload) -> str:
 
 def _summary(name: str, estimate: Promise | None) -> str:
     return name if estimate is None else f"{name}, expected {estimate.expected:.4f}"
-
-
-def _said(upload: Upload) -> str:
-    """When an upload was, and what came of it."""
-    return f"{upload.begun:%Y-%m-%d}, {upload.outcome}"

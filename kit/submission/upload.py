@@ -18,7 +18,6 @@ from kit.competitions.base import Grades
 from kit.core.disk import digest_file
 from kit.core.errors import UserError
 from kit.core.paths import SubmissionFiles
-from kit.core.terminal import bar, say
 from kit.kaggle.answers import Refused, Unanswered, daily_limit
 from kit.kaggle.client import Kaggle
 from kit.kaggle.clock import Clock
@@ -48,7 +47,7 @@ def one_at_a_time(submissions: Path, patient: bool = False) -> Iterator[None]:
             fcntl.flock(folder, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
         except BlockingIOError:
             raise UserError(
-                f"Another kit submit is at work in {submissions}. Wait until it ends."
+                f"Another submission is under way in {submissions}. Wait until it ends."
             ) from None
         yield
     finally:
@@ -88,7 +87,7 @@ def send(kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, cloc
     at("checked")
     try:
         size = files.csv.stat().st_size
-        with bar(f"uploading {files.csv.name} (bytes)", size) as progress:
+        with kaggle.reporter.bar(f"uploading {files.csv.name} (bytes)", size) as progress:
             token = kaggle.send_file(slug, files.csv, at, progress.move_to)
     except Refused as refusal:
         raise _with_the_limit(kaggle, slug, refusal, clock) from None
@@ -103,13 +102,15 @@ def send(kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, cloc
             at("checked")
             raise _with_the_limit(kaggle, slug, refusal, clock) from None
         except Unanswered as error:
-            say(f"{error.reason} Looking in the list of submissions whether it arrived.")
+            kaggle.reporter.say(
+                f"{error.reason} Looking in the list of submissions whether it arrived."
+            )
         if found := look_for(kaggle, slug, asked, clock):
             return _move(files, upload, "waiting", found.ref)
     # The step stays "create": should the last one arrive yet, the next run finds it.
     raise UserError(
-        f"Kaggle did not take {files.csv} in {CREATE_TRIES} tries, and does not list it. Try again "
-        "later: kit submit looks in the list once more before it sends the file."
+        f"Kaggle did not take {files.csv} in {CREATE_TRIES} tries, and does not list it. Submit "
+        "it again later: the list is looked at once more before the file is sent."
     )
 
 
@@ -122,10 +123,12 @@ def settle(
     """
     if upload.step != "create":
         return upload
-    say(f"{upload.file_name} may have been submitted already: looking in Kaggle's list.")
+    kaggle.reporter.say(
+        f"{upload.file_name} may have been submitted already: looking in Kaggle's list."
+    )
     if found := look_for(kaggle, slug, upload, clock):
         return _move(files, upload, "waiting", found.ref)
-    say("It is not there: it never arrived.")
+    kaggle.reporter.say("It is not there: it never arrived.")
     return _move(files, upload, "checked")
 
 

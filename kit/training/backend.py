@@ -15,16 +15,11 @@ def prepare(seed: int, precision: str = "float32") -> None:
     keras.utils.clear_session()
     gc.collect()
     keras.utils.set_random_seed(seed)
-    use_precision(precision)
+    keras.config.set_dtype_policy(policy(precision))
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-
-
-def use_precision(precision: str) -> None:
-    """Build the models that follow in a recipe's precision."""
-    keras.config.set_dtype_policy(policy(precision))
 
 
 def policy(precision: str) -> str:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from kit.core.machine import cores
 from kit.data.batches import EpochPlan, read_planned
+from kit.data.mixing import Mix
 from kit.data.stacked import Images
-from kit.training.mixing import Mix
 
 # More would hold more memory: a batch for each.
 _THREADS = min(cores(), 8)

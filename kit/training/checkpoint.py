@@ -1,59 +1,19 @@
 """Where a fold's training stands: weights, optimizer and log, so that it can go on after a kill."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.core.disk import atomic, csv_text, read_json, write_json, write_text
+from kit.core.disk import atomic, csv_text, write_text
 from kit.core.paths import FoldRunFiles
+from kit.data.run_files import Progress, write_progress
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True)
-class EpochLog:
-    """One line of a fold's log; times are this machine's, `val_` scores are on the fold left out.
-
-    `batch_f1` is micro-F1 at probability 0.5, batch by batch: not the competition's metric. Where
-    no fold is left out, there are no `val_` scores. `seconds` is all that the epoch took,
-    validation included; `samples_per_second` is training's.
-    """
-
-    epoch: int
-    loss: float
-    batch_f1: float
-    val_loss: float | None
-    val_batch_f1: float | None
-    val_macro_f1_at_half: float | None
-    val_macro_f1_best_cut: float | None
-    learning_rate: float
-    samples_per_second: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What has been trained: a log line an epoch, and which epoch's weights are kept as best.
-
-    `parts` is in how many parts each batch went through the network, None before the first epoch.
-    """
-
-    log: tuple[EpochLog, ...] = field(default=())
-    best: int | None = None
-    parts: int | None = None
-
-
-def load_progress(files: FoldRunFiles) -> Progress:
-    """The progress of a fold, empty when it has not been begun."""
-    if not files.progress.exists():
-        return Progress()
-    saved = read_json(files.progress)
-    return Progress(tuple(EpochLog(**line) for line in saved["log"]), saved["best"], saved["parts"])
 
 
 def save_epoch(
@@ -83,7 +43,7 @@ def save_epoch(
     lines = [asdict(line) for line in state.log]
     rows = [[_cell(value) for value in line.values()] for line in lines]
     write_text(files.log, csv_text([list(lines[0]), *rows]))
-    write_json(files.progress, {"best": state.best, "parts": state.parts, "log": lines})
+    write_progress(files, state)
     keep = {files.weights(epoch), files.state(epoch)}
     if state.best is not None:
         keep.add(files.weights(state.best))

@@ -1,21 +1,22 @@
-"""How training shows itself: a bar over all folds, and a line an epoch now and then."""
+"""How training reports itself: a bar over all folds, and a line an epoch."""
 
 import time
 
-from kit.core.progress import Bar, duration
-from kit.core.terminal import SECONDS_BETWEEN_LINES, console, say
-from kit.training.checkpoint import EpochLog
+from kit.core.progress import Bar, Reporter, duration
+from kit.data.run_files import EpochLog
 
 
 class FoldDisplay:
-    """Follows one fold's training; several share one bar that counts steps over all folds."""
+    """Reports one fold's training; several share one bar that counts steps over all folds."""
 
-    def __init__(self, name: str, fold: int | None, epochs: int, bar: Bar) -> None:
+    def __init__(
+        self, name: str, fold: int | None, epochs: int, reporter: Reporter, bar: Bar
+    ) -> None:
+        self.reporter = reporter
         self._fold = "all" if fold is None else str(fold)
         self._name = f"{name} fold {self._fold}"
         self._epochs = epochs
         self._bar = bar
-        self._last_line = time.monotonic()
         self._begun = time.monotonic()
         self._first_epoch: int | None = None
         self._unsaved = 0  # steps since the last epoch that was saved
@@ -27,7 +28,9 @@ class FoldDisplay:
 
     def stop_early(self, epochs: int, steps: int) -> None:
         """So many epochs are trained, and the steps that are left will not be."""
-        say(f"{self._name} stops after {epochs} of {self._epochs} epochs: no better ones come.")
+        self.reporter.say(
+            f"{self._name} stops after {epochs} of {self._epochs} epochs: no better ones come."
+        )
         self._bar.advance(steps)
 
     def again(self) -> None:
@@ -51,10 +54,8 @@ class FoldDisplay:
                 f", val loss {line.val_loss:.4f}, macro-F1 {line.val_macro_f1_at_half:.3f} at 0.5, "
                 f"{best:.3f} at the best cuts"
             )
-        now = time.monotonic()
-        due = now - self._last_line > SECONDS_BETWEEN_LINES and not console.is_terminal
-        if done == self._epochs or due:
-            left = each * (self._epochs - done)
-            rest = f", {duration(left)} left in this fold" if left else ""
-            say(f"{text}, {line.samples_per_second:.0f} images/s{rest}")
-            self._last_line = now
+        text += f", {line.samples_per_second:.0f} images/s"
+        if done == self._epochs:
+            self.reporter.say(text)
+        else:
+            self._bar.note(f"{text}, {duration(each * (self._epochs - done))} left in this fold")

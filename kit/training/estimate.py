@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from kit.core.progress import duration
+from kit.core.suggest import Typed
 from kit.models.build import build_model
 from kit.recipes.base import Recipe
+from kit.training.command import train_words
 
 # A training step is a forward pass and a backward pass of about twice its work.
 TRAINING_OVER_FORWARD = 3
@@ -39,14 +41,20 @@ def seconds_per_forward(recipe: Recipe, channels: Sequence[str], classes: int) -
     return (time.monotonic() - begun) / batch
 
 
-def advice(recipe: Recipe, seconds: float, folds: int) -> str:
+def advice(recipe: Recipe, seconds: float, folds: int, typed: Typed) -> str:
     """One line: how long, and, for a long run, what smaller thing to try first."""
     number = "one fold" if folds == 1 else f"{folds} folds"
     text = f"{recipe.name} at {recipe.size}: about {duration(seconds)} for {number} on this CPU"
     if seconds < LONG_SECONDS:
         return f"{text}."
-    return (
-        f"{text}. Smaller things to try first: kit train convnet --size 64; or this one with "
-        f"--folds 0 --size {max(75, recipe.size // 4)} --set epochs=1 --set steps=20"
-        + (" --set frozen_epochs=0" if recipe.frozen_epochs else "")
-    )
+    changes = {
+        "size": max(75, recipe.size // 4),
+        "frozen_epochs": min(1, recipe.frozen_epochs),
+        "epochs": 1,
+        "steps": 20,
+    }
+    smaller = [["train", "convnet", "--size", "64"]]
+    if words := train_words(recipe.model_copy(update=changes)):
+        smaller.append([*words, "--folds", "0"])
+    commands = "; or: ".join(typed.command(*words) for words in smaller)
+    return f"{text}. Something smaller to try first: {commands}"

@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from kit.training.checkpoint import EpochLog
+from kit.data.run_files import EpochLog
 
 # The version that TensorBoard wants to read in a file's first record.
 FILE_VERSION = "brain.Event:2"

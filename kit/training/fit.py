@@ -7,25 +7,17 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from kit.core.disk import write_json
 from kit.core.errors import UserError
-from kit.core.terminal import say
 from kit.data.predictions import Predictions, to_probs, write_predictions
+from kit.data.run_files import Done, EpochLog, Progress, load_progress, write_done
 from kit.training import backend
-from kit.training.checkpoint import (
-    EpochLog,
-    Progress,
-    load_progress,
-    remove_unfinished,
-    save_epoch,
-)
+from kit.training.checkpoint import remove_unfinished, save_epoch
 from kit.training.display import FoldDisplay
 from kit.training.events import append_events
 from kit.training.fold import FoldTask
 from kit.training.memory import is_out_of_memory, more_parts
-from kit.training.mixing import find_mix
 from kit.training.phase import PhaseTrainer
-from kit.training.predict import Predictor
+from kit.training.predictor import Predictor
 from kit.training.schedule import Phase, is_over, phases
 from kit.training.validate import FoldScores, validate
 
@@ -58,28 +50,27 @@ def train_fold(task: FoldTask, display: FoldDisplay) -> None:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            parts = _more_parts(task, parts, error)
+            parts = _more_parts(task, parts, error, display)
         display.again()
     if state.best is None:
         raise ValueError(f"{task.files.folder} has a log without a best epoch")
     attempt.model.load_weights(task.files.weights(state.best))
     write_fold_predictions(task, attempt.predictor, state.best)
     remove_unfinished(task.files, state.best)
-    done = {"epochs": len(state.log), "best": state.best, "parts": parts}
-    write_json(task.files.done, done)
+    write_done(task.files, Done(len(state.log), state.best, parts))
 
 
-def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
+def _more_parts(task: FoldTask, parts: int, error: Exception, display: FoldDisplay) -> int:
     """In how many parts to try the batch next, after it did not fit in `parts`."""
     recipe = task.recipe
     more = more_parts(recipe.batch, parts)
-    if more is None or (more == recipe.batch and find_mix(recipe.mix).mixes):
+    if more is None or (more == recipe.batch and recipe.mix.mixes):
         raise UserError(
             f"Memory does not hold the training of {recipe.name} on {recipe.batch // parts} images "
             f"of {recipe.size} pixels, the fewest it takes. Try a smaller --size, another "
             "--set backbone, or --set precision=mixed."
         ) from error
-    say(
+    display.reporter.say(
         f"Memory does not hold {recipe.batch // parts} images at once: {recipe.batch // more} from "
         f"now on, and gradients of {more} such parts make a step (--set accumulate={more})."
     )
@@ -89,8 +80,9 @@ def _more_parts(task: FoldTask, parts: int, error: Exception) -> int:
 def _begin(task: FoldTask, parts: int, display: FoldDisplay) -> Attempt:
     """Free what was in memory before, and build the fold's network."""
     backend.prepare(task.seed, task.recipe.precision)
-    model = task.model(begun=bool(load_progress(task.files).log))
-    return Attempt(task, model, Predictor(model, task.recipe.size), parts, display)
+    model = task.model(bool(load_progress(task.files).log), display.reporter)
+    predictor = Predictor(model, task.recipe.size, reporter=display.reporter)
+    return Attempt(task, model, predictor, parts, display)
 
 
 def _train(attempt: Attempt) -> Progress:

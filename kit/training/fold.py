@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.core.paths import FoldRunFiles
-from kit.core.terminal import say
+from kit.core.progress import SILENT, Reporter
 from kit.data.sampling import Sampling
 from kit.data.stacked import Images
 from kit.data.store import Store
@@ -77,7 +77,7 @@ class FoldTask:
         shares = self.data.train_labels.mean(axis=0)
         return build_loss(self.recipe.loss, self.recipe.label_smoothing, shares)
 
-    def model(self, begun: bool) -> keras.Model:
+    def model(self, begun: bool, reporter: Reporter = SILENT) -> keras.Model:
         """The recipe's network with what it begins with; of a fold that has begun, only its shape.
 
         What has begun takes its weights from its own files, and needs no download.
@@ -87,5 +87,6 @@ class FoldTask:
         competition = self.competition
         model = build_model(recipe, competition.channels, len(competition.class_keys), self.seed)
         if self.start is not None and not begun:
-            say(start_from(model, self.start, inflating=recipe.stem == INFLATED).told)
+            started = start_from(model, self.start, inflating=recipe.stem == INFLATED)
+            reporter.say(started.told)
         return model

@@ -8,12 +8,12 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
+from kit.data.run_files import EpochLog, Progress
 from kit.models.batch_f1 import BatchF1
 from kit.training import backend
 from kit.training.batches import EpochBatches
-from kit.training.checkpoint import EpochLog, Progress, load_epoch
+from kit.training.checkpoint import load_epoch
 from kit.training.fold import FoldTask
-from kit.training.mixing import find_mix
 from kit.training.optimizer import build_optimizer
 from kit.training.plan import plan_epoch, steps_per_epoch
 from kit.training.schedule import Phase, learning_rate, plateau_part
@@ -43,7 +43,6 @@ class PhaseTrainer:
         self._model = model
         self._parts = parts
         self._sampling = task.sampling()
-        self._mix = find_mix(task.recipe.mix)
         self.steps = steps_per_epoch(task.recipe, self._sampling)
         self.live: Sequence[NDArray[Any]] = ()
         steps = self.steps * (phase.end - phase.first)
@@ -83,7 +82,7 @@ class PhaseTrainer:
             self.optimizer.learning_rate = rate
         plan = plan_epoch(recipe, task.data.train_rows, self._sampling, task.seed, epoch)
         batch = recipe.batch // self._parts
-        batches = EpochBatches(task.data.images, task.data.labels, plan, batch, self._mix)
+        batches = EpochBatches(task.data.images, task.data.labels, plan, batch, recipe.mix)
         weights = LiveWeights()
         callbacks = [Watch(after_step, self._parts, epoch, self.advice)]
         history = self._trainer.fit(

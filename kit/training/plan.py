@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.data.augment import find_augmentation
 from kit.data.batches import EpochPlan
-from kit.data.sampling import Sampling, find_sampling
+from kit.data.sampling import Sampling, SamplingOptions, build_sampling
 from kit.recipes.base import Recipe
 
 
@@ -16,16 +15,13 @@ def recipe_sampling(
 ) -> Sampling:
     """Which training rows come in an epoch, and how often, by the recipe; labels (rows, classes).
 
-    Raises UserError for repeats that do not read or name no class.
+    Raises UserError for repeats of a class that is not known, and where the sampling wants some
+    and there are none.
     """
-    return find_sampling(
-        recipe.sampling,
-        labels,
-        class_keys,
-        recipe.repeat_threshold,
-        recipe.repeat_cap,
-        recipe.repeats,
+    options = SamplingOptions(
+        tuple(class_keys), recipe.repeat_threshold, recipe.repeat_cap, recipe.repeats
     )
+    return build_sampling(recipe.sampling, labels, options)
 
 
 def steps_per_epoch(recipe: Recipe, sampling: Sampling) -> int:
@@ -47,6 +43,5 @@ def plan_epoch(
     """
     shown = rows[sampling.draw(seed, epoch)]
     shown = np.resize(shown, steps_per_epoch(recipe, sampling) * recipe.batch)
-    augmentation = find_augmentation(recipe.augment)
-    symmetries = augmentation.symmetries(len(shown), seed, epoch)
-    return EpochPlan(shown, symmetries, augmentation, seed, epoch)
+    symmetries = recipe.augment.symmetries(len(shown), seed, epoch)
+    return EpochPlan(shown, symmetries, recipe.augment, seed, epoch)

@@ -32,8 +32,7 @@ class Start:
             name = "all" if fold is None else str(fold)
             raise UserError(
                 f"{self.run.name} has no weights of fold {name}, with which this one would begin. "
-                f"Train it: kit train {self.run.recipe['name']} --folds {name} with its settings "
-                "of before."
+                f"{self.run.how_to_train(name)}"
             )
         return weights
 

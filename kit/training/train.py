@@ -1,4 +1,4 @@
-"""The stage `train`: every fold of a recipe, each begun, gone on with, or already done."""
+"""Every fold of a recipe, each trained, resumed, or done already."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,11 @@ import numpy as np
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
-from kit.core.terminal import bar, say
+from kit.core.progress import SILENT, Reporter
+from kit.core.suggest import Typed
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
+from kit.data.run_files import load_progress
 from kit.data.runs import Run, begin_run
 from kit.data.stacked import Stacked
 from kit.data.store import Store, pack
@@ -17,7 +19,7 @@ from kit.models.build import check_architecture
 from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.check import check_recipe
-from kit.training.checkpoint import load_progress
+from kit.training.command import keep_command
 from kit.training.display import FoldDisplay
 from kit.training.estimate import advice, forward_images, seconds_per_forward
 from kit.training.fit import train_fold
@@ -35,19 +37,21 @@ def train(
     recipe: Recipe,
     only_folds: Sequence[int | None] | None = None,
     extra: str | None = None,
+    reporter: Reporter = SILENT,
 ) -> Run:
     """Train the folds of a recipe that are not done yet, and return the run.
 
     Packs the store at the recipe's size when that has not been done. `only_folds` are some folds
     by number, None among them for a training on all rows; every fold when it is None itself.
-    `extra` is CSV:IMAGES, rows that learn in each fold and are never left out. Raises UserError
-    when something that it stands on is missing.
+    `extra` is CSV:IMAGES, rows that learn in each fold and are never left out. `reporter` receives
+    a bar over all steps and a line for each epoch. Raises UserError when something that it stands
+    on is missing.
     """
     check_recipe(recipe, competition)
     if extra is not None:
         parse_extra(extra)
     table = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, table)
+    folds = read_folds(workspace.folds, table, workspace.typed)
     wanted = tuple(range(folds.n)) if only_folds is None else tuple(dict.fromkeys(only_folds))
     if strange := [fold for fold in wanted if fold is not ALL and fold not in range(folds.n)]:
         raise UserError(f"--folds {strange[0]}: the folds here are 0 to {folds.n - 1}, and all.")
@@ -55,15 +59,15 @@ def train(
     if start.run is None:
         check_architecture(recipe, competition.channels)
     test_ids = competition.read_test_ids(workspace.source)
-    train_store = pack(competition, workspace, "train", recipe.size, folds.ids)
-    test_store = pack(competition, workspace, "test", recipe.size, test_ids)
+    train_store = pack(competition, workspace, "train", recipe.size, folds.ids, reporter)
+    test_store = pack(competition, workspace, "test", recipe.size, test_ids, reporter)
     more = None
     if extra is not None:
-        more = read_extra(competition, workspace, extra, recipe.size, train_store, test_ids)
+        more = read_extra(competition, workspace, extra, train_store, test_ids, reporter)
         if folds.group != folds.ids:
-            say(
-                "The folds keep groups whole, and the extra images name none: where they share a "
-                "culture with an image that a fold leaves out, its score flatters."
+            reporter.say(
+                "The folds keep groups whole, and the extra images name none: if one shares a "
+                "culture with an image that a fold leaves out, that fold's score is optimistic."
             )
     inputs = {"train": train_store.digest, "test": test_store.digest, **start.inputs()}
     if more is not None:
@@ -72,30 +76,29 @@ def train(
     run = begin_run(
         workspace, recipe.model_dump(), folds.n, folds.digest, digest_labels(table), inputs
     )
-    tasks = [
-        FoldTask(
-            run.name,
-            fold,
-            recipe,
-            competition,
-            _fold_data(fold, folds, train_store, test_store, table.of(train_store.ids), more),
-            run.files.fold(fold),
-            starts[fold],
-        )
-        for fold in wanted
-        if not run.files.fold(fold).done.exists()
-    ]
+    keep_command(run, recipe, extra)
+    tasks = []
+    for fold in wanted:
+        if run.files.fold(fold).done.exists():
+            continue
+        data = _fold_data(fold, folds, train_store, test_store, table.of(train_store.ids), more)
+        if more is not None:
+            label = "all" if fold is ALL else fold
+            reporter.say(f"fold {label}: {more.told(more.allowed(data.val_rows))}")
+        files = run.files.fold(fold)
+        tasks.append(FoldTask(run.name, fold, recipe, competition, data, files, starts[fold]))
     if not tasks:
-        say(f"{run.name}: all folds asked for are done.")
+        reporter.say(f"{run.name}: all folds asked for are done.")
         return run
     if recipe.precision == "mixed":
-        say(f"{recipe.name} computes in {backend.policy(recipe.precision)} on this machine.")
-    _train_all(tasks)
-    say(f"Trained {run.files.folder}")
+        policy = backend.policy(recipe.precision)
+        reporter.say(f"{recipe.name} computes in {policy} on this machine.")
+    _train_all(tasks, workspace.typed, reporter)
+    reporter.say(f"Trained {run.files.folder}")
     if ALL in wanted:
-        say(
-            "Trained on all rows: the last epoch predicts, and no score is claimed, as no row was "
-            "left out to choose or score by."
+        reporter.say(
+            "Trained on all rows: the last epoch predicts, and there is no score, because no row "
+            "was held out."
         )
     return run
 
@@ -115,7 +118,6 @@ def _fold_data(
     if extra is None:
         return FoldData(train_store.images, ids, labels, train_rows, val_rows, test_store)
     allowed = extra.allowed(val_rows)
-    say(f"fold {'all' if fold is ALL else fold}: {extra.told(allowed)}")
     return FoldData(
         Stacked((train_store.images, extra.store.images)),
         ids,
@@ -126,7 +128,7 @@ def _fold_data(
     )
 
 
-def _train_all(tasks: Sequence[FoldTask]) -> None:
+def _train_all(tasks: Sequence[FoldTask], typed: Typed, reporter: Reporter) -> None:
     recipe, competition = tasks[0].recipe, tasks[0].competition
     steps = [steps_per_epoch(recipe, task.sampling()) for task in tasks]
     done = [len(load_progress(task.files).log) for task in tasks]
@@ -143,9 +145,10 @@ def _train_all(tasks: Sequence[FoldTask]) -> None:
             for t, n, d in zip(tasks, steps, done, strict=True)
         )
         each = seconds_per_forward(recipe, competition.channels, len(competition.class_keys))
-        say(advice(recipe, images * each, len(tasks)))
+        reporter.say(advice(recipe, images * each, len(tasks), typed))
     total = recipe.all_epochs * sum(steps)
     already = sum(d * s for d, s in zip(done, steps, strict=True))
-    with bar(recipe.name, total=total, done=already) as progress:
+    with reporter.bar(recipe.name, total=total, done=already) as bar:
         for task in tasks:
-            train_fold(task, FoldDisplay(task.run, task.fold, recipe.all_epochs, progress))
+            display = FoldDisplay(task.run, task.fold, recipe.all_epochs, reporter, bar)
+            train_fold(task, display)

@@ -9,7 +9,7 @@ from kit.competitions.exact import decide, exact_thresholds
 from kit.competitions.metrics import batch_f1, macro_f1
 from kit.data.predictions import to_probs
 from kit.training.fold import FoldTask
-from kit.training.predict import Predictor
+from kit.training.predictor import Predictor
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import pytest
 
 from kit.competitions.cells import cells, generate_cells
 from kit.core.paths import RunFiles, Workspace
-from kit.data.folds_stage import fold_stage
+from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions
+from kit.stages.folds import fold_stage
 
 ROOT = Path(__file__).parent.parent.parent
 TINY = ("--competition", "cells", "--size", "32", "--folds", "0")
@@ -45,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folds=made / "folds" / "cells.csv",
         submissions=made / "submissions",
     )
-    fold_stage(cells, here, n=2, seed=0)
+    fold_stage(cells, here, FoldOptions(n=2, seed=0))
     return made
 
 

@@ -1,1 +1,1 @@
-"""How synthetic cells are planned and drawn: four channels, 28 organelles, one microscope."""
+"""Plans and draws synthetic cells: four channels, 28 organelles, one microscope."""

@@ -1,4 +1,4 @@
-"""Cells as pixels: who owns which pixel, and the textures that several channels share."""
+"""Cells as pixels: which cell owns which pixel, and the textures shared by several channels."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ def raster_cells(style: FieldStyle, outlines: Sequence[Outline], scale: int) -> 
 def cytoplasm_points(
     cell: Cell, rng: np.random.Generator, count: int, near: float, far: float
 ) -> Points:
-    """Scatter points between nucleus and rim, at most (count, 2), those off the cell left out.
+    """Scatter points between nucleus and rim, at most (count, 2), dropping those off the cell.
 
-    near and far are shares of the way from the nucleus, 0, to the outline, 1.
+    near and far are shares of the distance from the nucleus, 0, to the outline, 1.
     """
     angles = rng.integers(0, TURN, count)
     return cytoplasm_at(cell, angles, some_between(rng, near, far, count))
 
 
 def cytoplasm_at(cell: Cell, angles: Ints, shares: Floats) -> Points:
-    """Return the points at these shares of the way from nucleus to outline that the cell owns."""
+    """Return the cell's points at these shares of the distance from nucleus to outline."""
     turned = angles & (TURN - 1)
     start, end = cell.shape.nucleus[turned], cell.shape.body[turned]
     points = polar(cell.shape.centre, turned, start + (end - start) * shares)
@@ -80,7 +80,7 @@ def cytoplasm_at(cell: Cell, angles: Ints, shares: Floats) -> Points:
 
 
 def owned(cell: Cell, points: Points) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Tell which points, float64 (n, 2), lie on the cell: bool (n,)."""
+    """Return which points, float64 (n, 2), lie on the cell: bool (n,)."""
     corner = np.array((cell.frame.left, cell.frame.top))
     pixels = np.floor(points * float(cell.frame.scale)).astype(np.int64) - corner
     columns = np.clip(pixels[:, 0], 0, cell.frame.width - 1)
@@ -91,13 +91,13 @@ def owned(cell: Cell, points: Points) -> np.ndarray[tuple[int, ...], np.dtype[np
 def nucleus_points(cell: Cell, rng: np.random.Generator, count: int, far: float) -> Points:
     """Scatter points over the nucleus out to a share of its radius, float64 (count, 2)."""
     angles = rng.integers(0, TURN, count)
-    # The root spreads them evenly over the area.
+    # The square root spreads them evenly over the area.
     shares = far * np.sqrt(rng.random(count))
     return polar(cell.shape.centre, angles, cell.shape.nucleus[angles] * shares)
 
 
 def _frame(outline: Outline, scale: int) -> Frame:
-    """Return the box around the cell, as far as it lies on the field or just beside it."""
+    """Return the box around the cell, clipped to the field and a margin."""
     points = polar(outline.centre, ANGLES, np.maximum(outline.body, outline.nucleus))
     low = np.clip(points.min(axis=0), -_MARGIN, 1.0) - _MARGIN
     high = np.clip(points.max(axis=0), 0.0, 1.0 + _MARGIN) + _MARGIN
@@ -145,9 +145,9 @@ def _raster(
 
 
 def _territory(frame: Frame, outline: Outline, outlines: Sequence[Outline]) -> tuple[Bytes, Bytes]:
-    """Return what a cell owns and what lies beside it: where outlines overlap, the nearer wins.
+    """Return a cell's pixels and its neighbours'; where outlines overlap, the nearer cell wins.
 
-    Nearness counts in the cells' own long and short axes, so that borders are curved as in a
+    Distances are relative to each cell's long and short axes, so that borders are curved as in a
     crowded culture.
     """
     own = filled(frame, polar(outline.centre, ANGLES[::2], outline.body[::2]))
@@ -180,7 +180,7 @@ def _nearness(frame: Frame, outline: Outline) -> Patch:
 
 
 def _microtubules(cell: Cell, style: FieldStyle, rng: np.random.Generator) -> Patch:
-    """Grow filaments out from around the nucleus, and others along the cell's long axis."""
+    """Grow filaments outwards from the nucleus, and others along the cell's long axis."""
     shape, frame = cell.shape, cell.frame
     count = style.line.filaments * (2 if shape.phase is Phase.INTERPHASE else 1) // 2
     angles = rng.integers(0, TURN, count)
@@ -198,7 +198,7 @@ def _microtubules(cell: Cell, style: FieldStyle, rng: np.random.Generator) -> Pa
     faint = strokes(frame, paths[:half], 0.0036, 150)
     bright = strokes(frame, paths[half:], 0.0036, 255)
     mesh = 0.7 * (unit(faint) + unit(bright))
-    # Filaments too fine and too dense to be resolved blend to a glow.
+    # Filaments too fine and dense to resolve blur into a glow.
     glow = unit(blur(np.maximum(faint, bright), 0.010 * frame.scale))
     density = 0.42 + 0.78 * np.maximum(cell.halo, cell.height * 0.4)
     red = (mesh + 0.4 * glow) * density * cell.cytoplasm
@@ -208,7 +208,7 @@ def _microtubules(cell: Cell, style: FieldStyle, rng: np.random.Generator) -> Pa
 
 
 def bridge_line(cell: Cell, start: float, end: float, width: float, level: int) -> Patch:
-    """Draw the strand to the other daughter between shares of the way to its middle."""
+    """Draw the strand to the other daughter between two shares of the distance to its middle."""
     half = float(cell.shape.body[cell.shape.axis])
     shares = np.array((start, end)) * half
     axis = np.array((cell.shape.axis, cell.shape.axis), dtype=np.int64)

@@ -1,8 +1,8 @@
-"""The green drawings of the protein locations outside the nucleus, one function a class.
+"""Draws the green channel for protein locations outside the nucleus, one function per class.
 
 Each takes a cell and a random stream and returns brightness, float32 (height, width), about 0 to 1.
-What each place looks like follows the Cell Atlas of the Human Protein Atlas
-(Thul et al., Science 2017); counts and sizes are bent where 64 to 128 pixels would hide them.
+The appearance of each location follows the Cell Atlas of the Human Protein Atlas
+(Thul et al., Science 2017); counts and sizes are adjusted where 64 to 128 pixels would hide them.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ def rods_and_rings(cell: Cell, rng: np.random.Generator) -> Patch:
 
 
 def _ink(cell: Cell, patch: Bytes, gain: float, sigma: float) -> Patch:
-    """Soften what was drawn by a sigma in field widths and keep it within the cytoplasm."""
+    """Blur a drawing by a sigma in field widths and keep it within the cytoplasm."""
     soft = unit(blur(patch, sigma * cell.frame.scale))
     return gain * soft * cell.cytoplasm + _haze(cell)
 
@@ -245,7 +245,7 @@ def _dots(cell: Cell, rng: np.random.Generator, points: Points, low: float, high
 
 
 def _haze(cell: Cell) -> Patch:
-    """Stain the cell faintly: the share of a protein that is not where most of it is."""
+    """Stain the cell faintly: the share of the protein outside its main location."""
     return 0.05 * cell.height * cell.body
 
 

@@ -1,4 +1,4 @@
-"""Synthetic fluorescence fields: stain the cells in four channels and look through a microscope."""
+"""Synthetic fluorescence fields: cells stained in four channels, seen through a microscope."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from kit.competitions.synthetic.style import FieldStyle
 
 Canvas = npt.NDArray[np.float32]  # (4, pixels, pixels): red, green, blue, yellow
 RED, GREEN, BLUE, YELLOW = range(4)
-_CANVAS = 256  # least width that a field is drawn at; smaller pictures are shrunk from it
+_CANVAS = 256  # minimum width of a drawn field; smaller images are shrunk from it
 
 
 def draw_field(plan: FieldPlan, size: int) -> npt.NDArray[np.uint8]:
-    """Draw a field of cells as its plan says.
+    """Draw a field of cells from its plan.
 
-    Returns uint8 (size, size, 4), channels red, green, blue, yellow.  The same plan and size give
-    the same pixels on every machine.  Raises ValueError for a size below 16.
+    Returns uint8 (size, size, 4), channels red, green, blue, yellow. The same plan and size give
+    the same pixels on every machine. Raises ValueError for a size below 16.
     """
     if size < 16:
         raise ValueError(f"a field needs at least 16 pixels a side, not {size}")
@@ -52,7 +52,7 @@ def draw_field(plan: FieldPlan, size: int) -> npt.NDArray[np.uint8]:
 
 
 def _add(channel: Patch, frame: Frame, patch: Patch) -> None:
-    """Add a patch to a channel in place, what lies off the field left out."""
+    """Add a patch to a channel in place, ignoring what lies off the field."""
     size = len(channel)
     top, left = max(0, frame.top), max(0, frame.left)
     bottom, right = min(size, frame.top + frame.height), min(size, frame.left + frame.width)
@@ -82,9 +82,9 @@ def _chromatin(cell: Cell, rng: np.random.Generator) -> Patch:
 def _protein(
     cell: Cell, labels: Collection[int], style: FieldStyle, rng: np.random.Generator, number: int
 ) -> Patch:
-    """Stain the protein of interest wherever the labels put it, over a weak unspecific haze.
+    """Stain the protein of interest at its labelled locations, over a weak unspecific haze.
 
-    Of several locations some are minor and stain weaker, the same ones in a whole group.
+    With several locations some are minor and stain weaker, the same ones throughout a group.
     """
     where = (1 - style.veil) * cell.cytoplasm + style.veil * cell.nucleus
     haze = style.haze * (0.5 + texture(rng, cell.frame, 0.02))
@@ -97,7 +97,7 @@ def _protein(
 
 
 def _microscope(canvas: Canvas, style: FieldStyle, times: int) -> npt.NDArray[np.uint8]:
-    """Focus, expose and shrink the canvas, and add the noise of the camera."""
+    """Blur, expose and shrink the canvas, and add camera noise."""
     size = canvas.shape[1] // times
     rng = generator(style.seed, 5)
     picture = np.empty((size, size, 4), dtype=np.uint8)
@@ -106,7 +106,7 @@ def _microscope(canvas: Canvas, style: FieldStyle, times: int) -> npt.NDArray[np
         light = unit(_shrink(blur(sharp, style.focus * canvas.shape[1]), times))
         light = light * (1 + style.contrast * (light - 1))
         light = gain * ramp(light, 0.0, 0.9)
-        # Photon noise grows with the root of the signal; three bytes are near enough to a normal.
+        # Photon noise grows with the square root of the signal; three summed bytes are near normal.
         dice = rng.integers(0, 256, (3, size, size), dtype=np.uint8).astype(np.int16)
         grain = (dice[0] + dice[1] + dice[2] - 382).astype(np.float32) / 128
         noise = style.noise * (np.sqrt(light) + 0.06) * grain
@@ -115,7 +115,7 @@ def _microscope(canvas: Canvas, style: FieldStyle, times: int) -> npt.NDArray[np
 
 
 def _shrink(patch: npt.NDArray[np.uint8], times: int) -> npt.NDArray[np.uint8]:
-    """Average blocks of times by times pixels in whole numbers."""
+    """Average blocks of times x times pixels in integer arithmetic."""
     if times == 1:
         return patch
     size = len(patch) // times

@@ -1,10 +1,10 @@
-"""Ink and paper of the synthetic cells: geometry, strokes, dots and textures, the same everywhere.
+"""Drawing primitives of the synthetic cells: geometry, strokes, dots and textures, bit-exact.
 
-A seed has to give the same pixels on every processor, so only three kinds of arithmetic occur:
+A seed must give the same pixels on every processor, so only three kinds of arithmetic are used:
 integers, single IEEE operations on floats (+ - * / sqrt, never a sum, a power or a sine over an
-array) and the paths of OpenCV that are bit-exact by design (fixed-point drawing, resize with
-INTER_LINEAR_EXACT, GaussianBlur of bytes with ALGO_HINT_ACCURATE).  Angles are integers, 256 to a
-turn, and their sines come from one rounded table.  Lengths are in field widths, so that a field
+array) and OpenCV functions that are bit-exact by design (fixed-point drawing, resize with
+INTER_LINEAR_EXACT, GaussianBlur of bytes with ALGO_HINT_ACCURATE). Angles are integers, 256 per
+turn, and their sines come from one rounded table. Lengths are in field widths, so that a field
 looks the same at every size.
 """
 
@@ -49,7 +49,7 @@ class Frame:
     def fixed(self, points: Points) -> npt.NDArray[np.int32]:
         """Turn points in field widths (..., 2) into OpenCV's fixed-point pixels, int32 (..., 2)."""
         corner = np.array((self.left, self.top), dtype=np.float64)
-        # OpenCV puts the centre of the first pixel, not its corner, at zero.
+        # In OpenCV, zero is the centre of the first pixel, not its corner.
         pixels = points * float(self.scale) - corner - 0.5
         return np.floor(pixels * float(1 << SHIFT) + 0.5).astype(np.int32)
 
@@ -63,7 +63,7 @@ class Frame:
 
 
 def generator(*key: int) -> np.random.Generator:
-    """Return the random stream of a key of non-negative integers (seed, part, ...)."""
+    """Return the random generator for a key of non-negative integers (seed, part, ...)."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
 
@@ -95,7 +95,7 @@ def ramp(patch: Patch, low: float, high: float) -> Patch:
 def blur(patch: Bytes, sigma: float) -> Bytes:
     """Blur bytes by a Gaussian of sigma pixels; a sigma below a third of a pixel changes nothing.
 
-    Wide Gaussians run on half the width: their result has no finer detail.
+    Wide Gaussians run at half resolution, since their result has no finer detail.
     """
     if sigma < 0.34:
         return patch
@@ -118,10 +118,9 @@ def blur(patch: Bytes, sigma: float) -> Bytes:
 
 
 def texture(rng: np.random.Generator, frame: Frame, grain: float) -> Patch:
-    """Cut smooth mottling of a grain in field widths; float32 patch, 0 to 1, mean 1/2, read-only.
+    """Return smooth mottling with a grain in field widths: float32, 0 to 1, mean 1/2, read-only.
 
-    It is a random piece of one large sheet, since a sheet for each cell would cost a third of the
-    drawing time.
+    It is a random crop of one large sheet: a sheet per cell would cost a third of the drawing time.
     """
     left, top = (int(share * 0.85 * frame.scale) for share in rng.random(2).tolist())
     sheet = _sheet(grain, frame.scale)
@@ -132,7 +131,7 @@ def texture(rng: np.random.Generator, frame: Frame, grain: float) -> Patch:
 
 @lru_cache(maxsize=32)
 def _sheet(grain: float, scale: int) -> Patch:
-    """Draw the mottling of a grain over two field widths a side."""
+    """Draw a square sheet of mottling, two field widths wide."""
     rng = generator(int(grain * 100_000))
     knots = int(2 / grain)
     lattice = rng.integers(0, 256, (knots, knots), dtype=np.uint8)
@@ -160,10 +159,10 @@ def walks(
     wobble: int,
     bend: int,
 ) -> Points:
-    """Let filaments grow from their starts, float64 (n, 2), to paths, float64 (n, steps + 1, 2).
+    """Grow filaments from their starts, float64 (n, 2), into paths, float64 (n, steps + 1, 2).
 
-    Every step is stride long and turns by up to wobble; each path also keeps a turn of its own of
-    up to bend, which makes it an arc.  Sums run on integers: a float sum may depend on its order.
+    Every step is stride long and turns by up to wobble; each path also has a constant turn of up to
+    bend, which makes it an arc. Sums are in integers: a float sum may depend on its order.
     """
     count = len(starts)
     turns = rng.integers(-wobble, wobble + 1, (count, steps))
@@ -193,7 +192,7 @@ def filled(frame: Frame, outline: Points) -> Bytes:
 def dots(frame: Frame, points: Points, radii: Floats, levels: Sequence[int]) -> Bytes:
     """Draw discs at points (n, 2) with radii (n,) in field widths and levels 0..255.
 
-    Their corners come from the table of sines, not from OpenCV's circle, so no libm is involved.
+    Their corners come from the sine table, not from OpenCV's circle, so libm is not involved.
     """
     patch = frame.blank()
     for corners, level in zip(frame.fixed(_rounds(points, radii)), levels, strict=True):

@@ -1,4 +1,4 @@
-"""The green drawings of proteins in the nucleus, classes 0 to 5.
+"""Draws the green channel for proteins in the nucleus, classes 0 to 5.
 
 Each takes a cell and a random stream and returns brightness, float32 (height, width), about 0 to 1.
 """
@@ -99,7 +99,7 @@ def _off_nucleoli(cell: Cell, points: Points) -> Points:
 
 
 def _apart(points: Points, least: float) -> Points:
-    """Keep each point that is at least so far from all kept before it."""
+    """Keep each point at a distance of at least `least` from all points kept before it."""
     kept: list[list[float]] = []
     for x, y in points.tolist():
         if all((x - a) * (x - a) + (y - b) * (y - b) > least * least for a, b in kept):

@@ -1,4 +1,4 @@
-"""The green drawings of the 28 protein locations, by class number, in an explicit table."""
+"""The functions that draw the 28 protein locations in green, by class number."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Where the cells of a synthetic field lie and what outline they have: geometry without pixels."""
+"""Positions and outlines of the cells in a synthetic field: geometry without pixels."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from kit.competitions.synthetic.style import CellLine, FieldStyle
 BRIDGE = 16  # cytokinetic bridge
 SPINDLE = 17  # mitotic spindle
 _DARTS = 90  # places tried for cells in one field
-_DIVIDING = 0.07  # chance of a dividing cell nobody asked for, about a culture's mitotic index
+_DIVIDING = 0.07  # chance of an unlabelled dividing cell, about a culture's mitotic index
 
 Point = tuple[float, float]
 
 
 class Phase(Enum):
-    """Where a cell stands in its division, as far as a picture shows it."""
+    """The phase of cell division, as far as an image shows it."""
 
     INTERPHASE = "interphase"
     METAPHASE = "metaphase"  # rounded up, chromosomes in a plate between two spindle poles
@@ -40,7 +40,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """One cell: every outline is a distance from the centre for each of 256 angles."""
+    """One cell; every outline is a distance from the centre at each of 256 angles."""
 
     centre: Point
     radius: float
@@ -56,9 +56,9 @@ class Outline:
 
 
 def place_cells(style: FieldStyle, labels: Collection[int]) -> tuple[Outline, ...]:
-    """Scatter the cells of a field; labels 16 and 17 ask for a dividing pair or a spindle.
+    """Scatter the cells of a field; labels 16 and 17 require a dividing pair or a spindle.
 
-    Dividing cells lie well inside the field, the others anywhere over it and its borders.
+    Dividing cells lie well inside the field, the others anywhere, including its borders.
     """
     rng = generator(style.seed, 1)
     bridge, spindle = rng.random(2) < _DIVIDING
@@ -70,7 +70,7 @@ def place_cells(style: FieldStyle, labels: Collection[int]) -> tuple[Outline, ..
     if BRIDGE in labels or (bridge and not cells):
         cells.extend(_daughters(rng, _clear_of(rng, cells)))
     wanted = len(cells) + max(3, int(style.line.cells * style.crowding + 0.5))
-    # The first darts fall well inside, so that no field is all but empty.
+    # The first cells are placed well inside, so that no field is almost empty.
     spread = np.where(np.arange(_DARTS) < 3, 0.7, 1.16)[:, None]
     spots = 0.5 + spread * (rng.random((_DARTS, 2)) - 0.5)
     sizes = some_between(rng, 1 - style.line.spread, 1 + style.line.spread, _DARTS)
@@ -91,7 +91,7 @@ def _second(rng: np.random.Generator, cells: list[Outline]) -> list[Outline]:
 
 
 def _clear_of(rng: np.random.Generator, cells: list[Outline]) -> Point:
-    """Draw some inner points and return the first that no cell holds, or else the last."""
+    """Draw some inner points and return the first outside all cells, else the last."""
     spots = [_inner(rng) for _ in range(12)]
     return next((spot for spot in spots if _free(spot, 0.25, cells, 1.0)), spots[-1])
 
@@ -99,7 +99,7 @@ def _clear_of(rng: np.random.Generator, cells: list[Outline]) -> Point:
 def _free(spot: Point, radius: float, cells: list[Outline], packing: float) -> bool:
     for cell in cells:
         across, down = spot[0] - cell.centre[0], spot[1] - cell.centre[1]
-        # A daughter keeps its bridge clear too, hence the reach.
+        # A daughter also keeps its bridge clear, hence the reach.
         other = cell.radius if cell.phase is Phase.INTERPHASE else cell.reach
         least = packing * (radius + other)
         if across * across + down * down < least * least:
@@ -114,7 +114,7 @@ def _interphase(rng: np.random.Generator, line: CellLine, centre: Point, radius:
     tilt = axis + int(rng.integers(-20, 21))
     flat = 1 + (stretch - 1) * between(rng, 0.3, 0.7) + between(rng, 0.0, 0.2)
     size = radius * line.nucleus * between(rng, 0.88, 1.12)
-    # Real nuclei are nearly but never quite elliptic; about one in seven is lobed or dented.
+    # Real nuclei are almost elliptic; about one in seven is lobed or dented.
     ripple = _ripple(rng, 1.1 if rng.random() < 0.15 else 0.4)
     nucleus = np.minimum(_ellipse(size, flat, tilt) * ripple, 0.78 * body)
     return _with_landmarks(rng, centre, radius, axis, stretch, Phase.INTERPHASE, body, nucleus)
@@ -194,7 +194,7 @@ def _ellipse(radius: float, stretch: float, axis: int) -> Floats:
 
 
 def _ripple(rng: np.random.Generator, strength: float) -> Floats:
-    """Return the factor that makes an outline uneven: a few slow waves around the turn."""
+    """Return the factor that makes an outline uneven: a few slow waves around it."""
     wave = np.ones(TURN)
     for order, height in enumerate((0.10, 0.06, 0.06, 0.05, 0.03, 0.02), start=1):
         phase = int(rng.integers(0, TURN))
@@ -204,7 +204,7 @@ def _ripple(rng: np.random.Generator, strength: float) -> Floats:
 
 
 def _spikes(rng: np.random.Generator, length: float) -> Floats:
-    """Return the factor that pulls an outline out to two to four corners."""
+    """Return the factor that stretches an outline into two to four corners."""
     pull = np.ones(TURN)
     corners = rng.integers(0, TURN, 4)
     widths = rng.integers(14, 30, 4)

@@ -1,7 +1,7 @@
-"""What the synthetic competition shows: rows, labels, antibodies, and which row is held back where.
+"""Plans the synthetic competition: rows, labels, antibodies, and the split into parts.
 
-Frequencies and companions of the labels were counted in the competition's train.csv (31,072
-rows) and tempered, so that a set of a few hundred rows still has every class.
+Label frequencies and co-occurrences were counted in the competition's train.csv (31,072 rows) and
+tempered, so that a set of a few hundred rows still has every class.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _COUNTS = (
 )  # fmt: skip
 # Rows with one, two, three, four labels.
 _LABELS_A_ROW = (15126, 12485, 3160, 301)
-# The labels that most often stand beside each, with their share of its rows in per cent; classes
-# that train.csv never shows alone (10, 15, 17) get others too, so that they can be told apart.
+# The labels that most often occur with each, with their share of its rows in percent. Classes that
+# never occur alone in train.csv (10, 15, 17) get additional ones, so that they can be told apart.
 _COMPANIONS: tuple[tuple[tuple[int, int], ...], ...] = (
     ((25, 28), (2, 13), (21, 10), (7, 8), (23, 6), (5, 6), (19, 5), (3, 4)),
     ((0, 48), (25, 21), (2, 12), (21, 6), (23, 4), (7, 4)),
@@ -85,9 +85,9 @@ class _Group:
 def plan_fields(seed: int, n_train: int, n_test: int) -> tuple[FieldPlan, ...]:
     """Plan the rows of a synthetic competition: train rows, then test rows, each sorted by id.
 
-    Groups have two to five fields.  Every class has a positive in a split of at least 56 rows; at
-    1400 train rows at least 12 in 4 groups, at 700 test rows at least 8, of them 2 Public and 4
-    Private.  Raises ValueError for a negative seed or count.
+    Groups have two to five fields. In a split of at least 56 rows every class has a positive; 1400
+    train rows have at least 12 in 4 groups; 700 test rows at least 8, of them 2 Public and 4
+    Private. Raises ValueError for a negative seed or count.
     """
     if min(seed, n_train, n_test) < 0:
         raise ValueError("seed, n_train and n_test may not be negative")
@@ -119,7 +119,7 @@ def _plan_split(
 
 
 def _plan_groups(rng: np.random.Generator, rows: int, most_reserved: int) -> list[_Group]:
-    """Deal the rows to groups: first some for each class, then by tempered frequency."""
+    """Assign rows to groups: first some for each class, then by tempered frequency."""
     reserved = max(min(2, rows // CLASSES), min(most_reserved, rows // 80))
     groups: list[_Group] = []
     if reserved >= 2:
@@ -127,10 +127,10 @@ def _plan_groups(rng: np.random.Generator, rows: int, most_reserved: int) -> lis
             for fields in _pieces(rng, reserved):
                 groups.append(_Group(_group_labels(rng, label), fields))
     left = rows - sum(group.fields for group in groups)
-    # A fourth root of the cube: the commonest class stays about 200 times the rarest.
+    # Power 3/4: the most common class stays about 200 times as frequent as the rarest.
     weights = [isqrt(isqrt(count**3)) for count in _COUNTS]
     while left > 0:
-        # No single field may be left over at the end.
+        # Never leave a single field for the end.
         fields = left if left <= 3 else min(int(rng.integers(2, 6)), left - 2)
         groups.append(_Group(_group_labels(rng, _draw(rng, weights)), fields))
         left -= fields
@@ -156,7 +156,7 @@ def _group_labels(rng: np.random.Generator, first: int) -> tuple[int, ...]:
 
 
 def _companion(rng: np.random.Generator, labels: Sequence[int]) -> int | None:
-    """Draw one more label that stands beside the first, or None where none is left."""
+    """Draw one more label that occurs with the first, or None if there is none left."""
     choices = [(label, share) for label, share in _COMPANIONS[labels[0]] if label not in labels]
     if not choices:
         return None
@@ -164,7 +164,7 @@ def _companion(rng: np.random.Generator, labels: Sequence[int]) -> int | None:
 
 
 def _field_labels(rng: np.random.Generator, labels: tuple[int, ...]) -> tuple[int, ...]:
-    """Vary the labels of one field: now and then a companion is missing or one comes in."""
+    """Vary the labels of one field: sometimes drop a companion or add one."""
     chance = float(rng.random())
     found = list(labels)
     if chance < 0.12 and len(found) > 1:
@@ -176,15 +176,15 @@ def _field_labels(rng: np.random.Generator, labels: tuple[int, ...]) -> tuple[in
 
 
 def _draw(rng: np.random.Generator, weights: Sequence[int]) -> int:
-    """Draw an index with whole-number weights."""
+    """Draw an index with integer weights."""
     sums = list(accumulate(weights))
     return bisect_right(sums, int(rng.integers(0, sums[-1])))
 
 
 def _with_usage(rows: tuple[FieldPlan, ...], rng: np.random.Generator) -> tuple[FieldPlan, ...]:
-    """Mark about three in ten rows Public, class by class from the rarest, the others Private.
+    """Mark about 30% of the rows Public, class by class from the rarest, and the others Private.
 
-    Rows of one group may fall on both sides, as they did in the competition.
+    Rows of one group may be in both parts, as in the competition.
     """
     holders = {
         label: [i for i, row in enumerate(rows) if label in row.labels] for label in range(CLASSES)

@@ -1,4 +1,4 @@
-"""How a synthetic field is stained and grown: cell lines, and the style of one field."""
+"""Cell lines, and the staining and imaging style of a synthetic field."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kit.competitions.synthetic.ink import between
 
 @dataclass(frozen=True)
 class CellLine:
-    """The build of a cell line; lengths in field widths, the rest are ratios."""
+    """The shape of a cell line; lengths in field widths, the rest are ratios."""
 
     name: str
     radius: float  # of a mean cell
@@ -19,14 +19,14 @@ class CellLine:
     stretch: float  # long over short axis
     spikes: float  # length of the protrusions over the radius
     nucleus: float  # radius of the nucleus over that of the cell
-    packing: float  # least distance of two centres over the sum of their radii
-    cells: int  # most cells that are tried for
-    filaments: int  # microtubules a cell
-    wobble: int  # of a microtubule a step, 256 to a turn
+    packing: float  # minimum distance of two centres over the sum of their radii
+    cells: int  # maximum number of cells to place
+    filaments: int  # microtubules per cell
+    wobble: int  # of a microtubule per step, 256 per turn
 
 
-# The builds follow the look of the lines in the Cell Atlas (Thul et al., Science 2017), with
-# radii scaled up so that a field of 128 pixels still shows their organelles.
+# Shapes follow the Cell Atlas (Thul et al., Science 2017), with radii scaled up so that a field of
+# 128 pixels still shows the organelles.
 CELL_LINES = (
     CellLine("U-2 OS", 0.250, 0.20, 1.35, 0.35, 0.40, 0.64, 9, 130, 5),
     CellLine("A-431", 0.205, 0.18, 1.20, 0.20, 0.48, 0.64, 13, 110, 8),
@@ -40,12 +40,12 @@ CELL_LINES = (
 
 @dataclass(frozen=True)
 class FieldStyle:
-    """What the drawing of a field needs besides its labels."""
+    """Everything that drawing a field needs besides its labels."""
 
     seed: int  # of the field's own random streams, 0 to 2**32 - 1
-    antibody: int  # seed of what the fields of one antibody have in common
+    antibody: int  # seed shared by the fields of one antibody
     line: CellLine
-    crowding: float  # share of the line's cells that are tried for, 0 to 1
+    crowding: float  # share of the line's cells to place, 0 to 1
     red: float  # brightness of a channel, 1 is full scale
     green: float
     blue: float
@@ -61,7 +61,7 @@ class FieldStyle:
 def group_style(rng: np.random.Generator, touching: bool) -> FieldStyle:
     """Draw the style that the fields of one antibody share; its seed is still 0.
 
-    touching asks for a line that grows in contact, without which no cell junction can be seen.
+    touching requires a line that grows in contact, which cell junctions need.
     """
     lines = tuple(line for line in CELL_LINES if not touching or line.packing < 0.7)
     line = lines[int(rng.integers(0, len(lines)))]

@@ -1,1 +1,1 @@
-"""One file a family of backbones; being in this folder is enough to be found."""
+"""One file per family of backbones; a file in this folder is found automatically."""

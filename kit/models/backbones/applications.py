@@ -1,6 +1,6 @@
 """Backbones from keras.applications, with ImageNet weights.
 
-Another one is another line at the end: its facts, and what its constructor is called there.
+To add one, add a line at the end with its constructor's name and its facts.
 """
 
 import os
@@ -18,15 +18,15 @@ from kit.models.seeding import drawn_from
 if TYPE_CHECKING:
     import keras
 
-# What the weights were trained with; keras.applications.imagenet_utils calls the first three so.
+# How pixels were scaled in training; the first three names are keras.applications.imagenet_utils'.
 TF = Preprocessing(scale=1 / 127.5, mean=(1.0, 1.0, 1.0))
 TORCH = Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 CAFFE = Preprocessing(scale=1.0, mean=(103.939, 116.779, 123.68), order="bgr")
 V2_SMALL = Preprocessing(scale=1 / 128, mean=(1.0, 1.0, 1.0))
-# EfficientNet's own layers scale and normalize, and cannot be left out.
+# EfficientNet scales and normalizes in layers of its own, which cannot be switched off.
 PIXELS = Preprocessing(scale=1.0)
 
-# Families whose constructors preprocess unless told not to.
+# Families whose constructors include preprocessing by default.
 SELF_PREPROCESSING = ("ConvNeXt", "EfficientNetV2", "MobileNetV3")
 
 
@@ -39,7 +39,7 @@ def application(
     preprocessing: Preprocessing,
     min_size: int = 32,
 ) -> None:
-    """File a constructor of keras.applications, with its facts, as the backbone `name`."""
+    """Register a keras.applications constructor, with its facts, as the backbone `name`."""
 
     @backbone(
         name,
@@ -62,7 +62,7 @@ def _construct(constructor: str, shape: Shape, weights: str | None) -> "keras.Mo
     import keras
 
     construct = getattr(keras.applications, constructor)
-    # The constructors take the names of their files from the model's, so it keeps its own.
+    # The constructors derive weight file names from the model's name, so it is not changed.
     if constructor.startswith(SELF_PREPROCESSING):
         return construct(
             include_top=False, weights=weights, input_shape=shape, include_preprocessing=False
@@ -76,11 +76,11 @@ def _construct(constructor: str, shape: Shape, weights: str | None) -> "keras.Mo
 
 
 def _copy_without_second_scaling(pretrained: "keras.Model", plain: "keras.Model") -> None:
-    """Give an EfficientNet the weights of the one that Keras builds for ImageNet's.
+    """Copy weights from the EfficientNet that Keras builds for ImageNet to a plain one.
 
-    That one has a layer more, which multiplies the normalized channels by numbers of its own
-    (keras/src/applications/efficientnet.py). They go into the variances of the normalization, so
-    that a network built without weights, to be filled from a file, is the same one.
+    With ImageNet weights, Keras adds a layer that rescales the normalized channels
+    (keras/src/applications/efficientnet.py). Its factors are folded into the variances of the
+    normalization here, so that the architecture is the same as without weights and a file fits it.
     """
     import keras
 
@@ -101,7 +101,7 @@ def _copy_without_second_scaling(pretrained: "keras.Model", plain: "keras.Model"
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    # Keras warns about every number of channels but one and three, and about sizes other than 224.
+    # Keras warns about channel counts other than one and three, and about sizes other than 224.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This model usually expects 1 or 3 input channels")
         warnings.filterwarnings("ignore", "`input_shape` is undefined or non-square")
@@ -110,8 +110,8 @@ def _without_advice() -> Iterator[None]:
 
 @contextmanager
 def _explained_download(name: str) -> Iterator[None]:
-    # keras.utils.get_file raises a bare Exception when it gets no answer, and lets the OSError
-    # of a broken connection through.
+    # keras.utils.get_file raises a bare Exception when the server does not answer, and passes on
+    # the OSError of a broken connection.
     try:
         yield
     except Exception as error:
@@ -119,10 +119,10 @@ def _explained_download(name: str) -> Iterator[None]:
         if failed is None and not isinstance(error, OSError):
             raise
         folder = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "models"
-        file = failed[1] if failed else "the file with the weights"
+        file = failed[1] if failed else "the weights file"
         raise UserError(
-            f"The ImageNet weights of {name} could not be had ({_last_part(error)}). "
-            f"Put {file} into {folder}, or train from scratch: --set weights=none."
+            f"The ImageNet weights of {name} could not be downloaded ({_last_part(error)}). "
+            f"Put {file} in {folder}, or train from scratch: --set weights=none."
         ) from error
 
 

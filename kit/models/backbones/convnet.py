@@ -1,4 +1,4 @@
-"""A small convolutional network for small images, small data, and machines without a GPU."""
+"""A small convolutional network for small images, small data sets and machines without a GPU."""
 
 from random import Random
 from typing import TYPE_CHECKING
@@ -13,11 +13,11 @@ WIDTHS = (32, 64, 128, 256)
 
 @backbone("convnet", source="this kit", native_size=128, min_size=16, parameters=389_856)
 def convnet(shape: Shape, weights: str, seed: int) -> "keras.Model":
-    """One feature map of 256 channels at 1/16 of the size; a pixel of it sees 73 pixels square.
+    """One feature map of 256 channels at 1/16 of the size, with a receptive field of 73x73 pixels.
 
-    Four times: convolution 3x3, batch normalization, ReLU; the first convolution in steps of two,
-    and a maximum of 2x2 between one and the next. The first convolution halves the size because
-    at full resolution its block would have by far the most pixels to normalize and to keep.
+    Four blocks of 3x3 convolution, batch normalization and ReLU, with 2x2 max pooling in between.
+    The first convolution has stride two, because at full resolution its block would dominate the
+    cost of normalization and the memory for activations.
     """
     import keras
 
@@ -35,8 +35,8 @@ def convnet(shape: Shape, weights: str, seed: int) -> "keras.Model":
             use_bias=False,
             kernel_initializer=keras.initializers.HeNormal(draw.getrandbits(31)),
         )(features)
-        # Keras' momentum of 0.99 takes hundreds of steps to forget the first ones; small data give
-        # few dozen an epoch, and validation would lag behind training for many epochs.
+        # Keras' default momentum of 0.99 takes hundreds of steps to forget the first ones. Small
+        # data sets have a few dozen per epoch, so validation would lag for many epochs.
         features = keras.layers.BatchNormalization(momentum=0.9)(features)
         features = keras.layers.ReLU()(features)
     return keras.Model(images, features, name="backbone")

@@ -1,4 +1,4 @@
-"""GapNet-PL: a small SELU network whose head reads the averages of all three of its blocks."""
+"""GapNet-PL: a small SELU network whose head reads the global averages of all three blocks."""
 
 from random import Random
 from typing import TYPE_CHECKING
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     parameters=499_200,
 )
 def gapnet(shape: Shape, weights: str, seed: int) -> "keras.Model":
-    """Three feature maps, of 32, 64 and 128 channels, at 1/4, 1/16 and 1/16 of the size.
+    """Three feature maps of 32, 64 and 128 channels at 1/4, 1/16 and 1/16 of the size.
 
-    Layers, 'same' padding, LeCun-normal initial values and the penalties (L1 1e-7, L2 1e-5) are
-    those of the authors' code. SELU keeps its activations near zero mean and unit variance only
-    from such initial values and from inputs that are so already: use `normalize="image"`.
+    Layers, 'same' padding, LeCun-normal initialization and the penalties (L1 1e-7, L2 1e-5) follow
+    the authors' code. SELU keeps activations near zero mean and unit variance only with this
+    initialization and with normalized inputs: use `normalize="image"`.
     """
     import keras
 

@@ -8,7 +8,7 @@ from kit.models.seeding import drawn_from
 if TYPE_CHECKING:
     import keras
 
-STEP = 32  # the last of its feature maps is so many times smaller than the image
+STEP = 32  # stride of the last feature map
 
 
 @backbone(
@@ -19,11 +19,11 @@ STEP = 32  # the last of its feature maps is so many times smaller than the imag
     parameters=3_319_392,
 )
 def mit_b0(shape: Shape, weights: str, seed: int) -> "keras.Model":
-    """One feature map of 256 channels at 1/32 of the size, from scratch or a file.
+    """One feature map of 256 channels at 1/32 of the size, from scratch or from a file.
 
-    Images are padded with zeros, below and to the right, to a multiple of 32: keras-cv's layers
-    fit no other sides, and 32 itself leaves the last stage a single pixel, which they refuse. They
-    shorten keys and values by a convolution, as published, but over pixels in another order (the
+    Images are zero-padded at the bottom and right to a multiple of 32: keras-cv's layers accept no
+    other size, nor 32 itself, which leaves a single pixel to the last stage. As published, a
+    convolution shortens keys and values, but keras-cv reads the pixels in another order (the
     reshape in keras_cv/src/layers/segformer_multihead_attention.py).
     """
     import keras

@@ -1,7 +1,7 @@
-"""The small ResNets, of basic blocks, from keras-cv.
+"""The small ResNets, with basic blocks, from keras-cv.
 
-keras-cv has ImageNet weights for them, but fetches them from Kaggle through another library. The
-kit starts them from scratch, or from a file.
+keras-cv has ImageNet weights for them but downloads them from Kaggle with another library. The kit
+starts them from scratch or from a file.
 """
 
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ def _file(name: str, blocks: tuple[int, ...], parameters: int) -> None:
 
         with drawn_from(seed):
             model = resnet(shape, blocks)
-        # As plain layers of Keras, which load again without keras-cv.
+        # Plain Keras layers, which load without keras-cv.
         return keras.Model(model.input, model.output, name="backbone")
 
 

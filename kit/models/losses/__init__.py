@@ -1,9 +1,10 @@
-"""What training makes small: losses on logits, each class a yes-or-no question of its own.
+"""Losses on logits; each class is a separate binary problem.
 
-Texts are read and checked here without Keras; `kit/models/losses/functions.py` has the formulas.
+Texts are parsed here without Keras; `kit/models/losses/functions.py` has the formulas.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from kit.core.terms import Known, Term, parse_terms
 if TYPE_CHECKING:
     import keras
 
-# The numbers of each loss with their usual values: those of its source, except that focal leaves
-# the balance of classes to the recipe's `sampling`. The square root and the cap are the kit's.
+# The parameters of each loss with their defaults: those of its source, except that focal leaves
+# class balance to the recipe's `sampling`. The square root and the cap are the kit's own.
 LOSSES: Known = {
     "bce": {},
     "weighted_bce": {"power": 0.5, "cap": 10.0},
@@ -39,50 +40,28 @@ _ALLOWED: Mapping[str, tuple[Callable[[float], bool], str]] = {
 }
 
 
-# F1 and Jaccard of a set count what is predicted against what is true. Where smoothed labels are
-# all that is true of a class, as in most batches of a rare one, predicting every row scores best.
+# F1 and Jaccard compare sets of predicted and true rows. If a class has no positives but smoothed
+# labels, as a rare class in most batches, predicting every row scores best.
 _OF_SETS = ("soft_f1", "lovasz")
 
 
-def check_loss(text: str, label_smoothing: float = 0.0) -> None:
-    """Raise UserError unless `text` names known losses with numbers that they can take.
+@dataclass(frozen=True)
+class Loss:
+    """A weighted sum of losses by name; it prints as the `text` it was parsed from."""
 
-    Also for a `label_smoothing` that changes nothing, as none of the losses takes it. Builds
-    nothing and does not import Keras, so that a mistake shows at once.
+    terms: tuple[Term, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_loss(text: str) -> Loss:
+    """Parse a loss such as `bce` or `0.5*focal(gamma=2)+0.5*lovasz`; the names are those of LOSSES.
+
+    Raises UserError for an unknown name, and for a weight or parameter out of bounds. Does not
+    import Keras.
     """
-    _read(text, label_smoothing)
-
-
-def build_loss(
-    text: str, label_smoothing: float = 0.0, shares: NDArray[np.float64] | None = None
-) -> "keras.losses.Loss":
-    """The loss that `text` describes, as `bce` or `0.5*focal(gamma=2)+0.5*lovasz`.
-
-    It takes labels and logits, (rows, classes), and gives one float32: the mean over rows and
-    classes, of soft_f1 and lovasz the mean over classes of a value of all rows together. Labels
-    may lie between 0 and 1. `label_smoothing`, from 0 below 1, moves them so far of their way to
-    a half, except for soft_f1 and lovasz. `shares`, (classes,) in 0..1, is the share of positives
-    of each class among the training rows; only weighted_bce reads it. Raises UserError as
-    `check_loss` does, and ValueError for a smoothing out of range and for shares that are missing
-    or no shares.
-    """
-    terms = _read(text, label_smoothing)
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing is {label_smoothing}, not from 0 below 1")
-    from kit.models.losses.functions import FUNCTIONS, SumOfLosses, smoothed
-
-    parts = []
-    for term in terms:
-        numbers: dict[str, Any] = dict(term.numbers)
-        if term.name == "weighted_bce":
-            numbers = {"weights": _positive_weights(shares, numbers["power"], numbers["cap"])}
-        function = partial(FUNCTIONS[term.name], **numbers)
-        amount = 0.0 if term.name in _OF_SETS else label_smoothing
-        parts.append((term.weight, smoothed(function, amount)))
-    return SumOfLosses(parts)
-
-
-def _read(text: str, label_smoothing: float) -> tuple[Term, ...]:
     terms = parse_terms("loss", text, LOSSES)
     for term in terms:
         if term.weight <= 0:
@@ -95,27 +74,60 @@ def _read(text: str, label_smoothing: float) -> tuple[Term, ...]:
                 raise UserError(
                     f"loss '{text}': {key} of {term.name} is {value:g}; it must be {allowed}."
                 )
-    if label_smoothing and all(term.name in _OF_SETS for term in terms):
+    return Loss(terms, text)
+
+
+def check_smoothing(loss: Loss, label_smoothing: float) -> None:
+    """Raise UserError for a `label_smoothing` that no term of the loss uses."""
+    if label_smoothing and all(term.name in _OF_SETS for term in loss.terms):
         raise UserError(
-            f"label_smoothing={label_smoothing:g} changes nothing with loss '{text}': "
-            f"{' and '.join(_OF_SETS)} take labels as they are. Set it to 0, or add bce to the "
+            f"label_smoothing={label_smoothing:g} has no effect with loss '{loss}': "
+            f"{' and '.join(_OF_SETS)} do not smooth labels. Set it to 0, or add bce to the "
             "loss."
         )
-    return terms
+
+
+def build_loss(
+    loss: Loss, label_smoothing: float = 0.0, shares: NDArray[np.float64] | None = None
+) -> "keras.losses.Loss":
+    """The loss as a Keras loss.
+
+    It takes labels and logits, (rows, classes), and returns one float32: the mean over rows and
+    classes, or for soft_f1 and lovasz the mean over classes of one value for all rows. Labels may
+    lie between 0 and 1. `label_smoothing`, in [0, 1), moves labels by this share of the distance
+    to 0.5, except for soft_f1 and lovasz. `shares`, (classes,) in 0..1, is the share of positives
+    per class among the training rows; only weighted_bce uses it. Raises UserError as
+    `check_smoothing` does, and ValueError for smoothing out of range and for missing or invalid
+    shares.
+    """
+    check_smoothing(loss, label_smoothing)
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
+    from kit.models.losses.functions import FUNCTIONS, SumOfLosses, smoothed
+
+    parts = []
+    for term in loss.terms:
+        numbers: dict[str, Any] = dict(term.numbers)
+        if term.name == "weighted_bce":
+            numbers = {"weights": _positive_weights(shares, numbers["power"], numbers["cap"])}
+        function = partial(FUNCTIONS[term.name], **numbers)
+        amount = 0.0 if term.name in _OF_SETS else label_smoothing
+        parts.append((term.weight, smoothed(function, amount)))
+    return SumOfLosses(parts)
 
 
 def _positive_weights(
     shares: NDArray[np.float64] | None, power: float, cap: float
 ) -> NDArray[np.float32]:
-    """How much a positive of each class counts beside a negative: between 1 / cap and cap.
+    """The weight of a positive of each class relative to a negative, between 1 / cap and cap.
 
-    With power 1 the positives of a class weigh as much as its negatives, as far as the cap
-    lets them. The bounds keep a class without positives, or without negatives, at a number.
+    With power 1 a class's positives weigh as much in total as its negatives, up to the cap. The
+    bounds keep the weight finite for a class without positives or without negatives.
     """
     if shares is None:
         raise ValueError("weighted_bce needs the share of positives of each class")
     if shares.ndim != 1 or not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError(f"shares must be numbers from 0 to 1, one a class, got {shares}")
+        raise ValueError(f"shares must be numbers from 0 to 1, one per class, got {shares}")
     with np.errstate(divide="ignore"):
         odds = (1 - shares) / shares
     return np.clip(odds**power, 1 / cap, cap).astype(np.float32)

@@ -1,0 +1,99 @@
+"""The fold table of a competition: split its labels as asked, and write the table once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.competitions.base import Competition
+from kit.core.disk import read_csv
+from kit.core.errors import UserError
+from kit.core.paths import Workspace
+from kit.data.folds import (
+    RANDOM,
+    Folds,
+    digest_labels,
+    make_folds,
+    read_groups,
+    table_rows,
+    write_folds,
+)
+
+# What the provenance says of a split, without groups and with.
+_METHODS = {
+    ("stratified", False): (
+        "MultilabelStratifiedKFold of iterative-stratification, rows sorted by id"
+    ),
+    ("stratified", True): "groups kept whole, greedy from the rarest label, then single moves",
+    (RANDOM, False): "shuffled K-fold, not stratified, rows sorted by id",
+    (RANDOM, True): "groups kept whole, shuffled K-fold of the groups, not stratified",
+}
+
+
+@dataclass(frozen=True)
+class FoldOptions:
+    """How to split: into `n` folds, by one of SPLITS, and where the table goes.
+
+    `groups` is a CSV `Id,group`; without it the competition's own group table is used if it has
+    one. `out` is another path than the workspace's. `force` replaces a table of other folds.
+    """
+
+    n: int = 5
+    seed: int = 0
+    how: str = "stratified"
+    groups: Path | None = None
+    out: Path | None = None
+    force: bool = False
+
+    def target(self, workspace: Workspace) -> Path:
+        """The path of the table."""
+        return self.out or workspace.folds
+
+    def words(self) -> list[str]:
+        """The words after `kit` that ask for this, without --force and defaults."""
+        usual = FoldOptions()
+        asked = {name: getattr(self, name) for name in ("n", "seed", "how", "groups", "out")}
+        given = [(name, value) for name, value in asked.items() if value != getattr(usual, name)]
+        return ["folds", *(word for name, value in given for word in (f"--{name}", str(value)))]
+
+
+def make_fold_table(competition: Competition, workspace: Workspace, options: FoldOptions) -> Folds:
+    """Make and write the folds of a competition; returns them.
+
+    The same labels, groups, number, seed and way give the same bytes. Raises UserError rather
+    than replace a table that says something else, unless forced.
+    """
+    target = options.target(workspace)
+    if target.suffix != ".csv":
+        raise UserError(f"--out {target}: a fold table is a .csv, its provenance the .json beside.")
+    labels = competition.read_labels(workspace.source)
+    group_file = options.groups
+    if group_file is None and competition.group_table is not None:
+        group_file = workspace.source / competition.group_table
+        competition.require(group_file)
+    group_of = read_groups(group_file) if group_file is not None else None
+    folds = make_folds(labels, options.n, options.seed, group_of, options.how)
+    if not options.force:
+        _refuse_to_replace(target, folds)
+    provenance = {
+        "competition": competition.name,
+        "method": _METHODS[options.how, group_of is not None],
+        "n": options.n,
+        "seed": options.seed,
+        "rows": len(labels.ids),
+        "groups": len(set(folds.group)),
+        "labels_digest": digest_labels(labels),
+        "command": options.words(),
+    }
+    write_folds(target, folds, provenance)
+    return folds
+
+
+def _refuse_to_replace(target: Path, folds: Folds) -> None:
+    if not target.exists():
+        return
+    found, wanted = read_csv(target), table_rows(folds)
+    # Their order says nothing.
+    if sorted(row for _, row in found) != sorted(row for _, row in wanted):
+        raise UserError(
+            f"{target} holds other folds. Runs that were trained on them could not be blended with "
+            "new ones. To replace it all the same: --force; to write elsewhere: --out FILE."
+        )

@@ -1,0 +1,50 @@
+"""The thresholds as a scikit-learn estimator, whose own refuses multilabel targets."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from kit.api import macro_f1, make_folds, tune
+
+
+class MultilabelThresholds(BaseEstimator):
+    """A threshold for each class, chosen for macro-F1 by cross-fitting.
+
+    `policy` is `auto`, `all` with Optuna's studies, or one of docs/thresholds.md. After `fit`:
+    `thresholds_`, float64 (classes,); `expected_` and `interval_`, the macro-F1 to expect of as
+    many new rows, and its 95% CI; `cross_fitted_`; and `decision_`, the whole `kit.Decision`.
+    """
+
+    def __init__(self, policy: str = "auto") -> None:
+        self.policy = policy
+
+    def fit(
+        self, probs: Any, y: Any, fold: Any = None, groups: Any = None
+    ) -> "MultilabelThresholds":
+        """Fit to out-of-fold probabilities (rows, classes) and labels (rows, classes).
+
+        `fold` is the fold that each row was held out in; five folds are made when it is None, which
+        is honest only if no row was predicted by a model that trained on it. Raises `UserError`.
+        """
+        if fold is None:
+            fold = make_folds(y, groups=groups)
+        made = tune(y, probs, fold=fold, groups=groups, policy=self.policy)
+        self.decision_ = made
+        self.thresholds_ = made.thresholds
+        self.expected_, self.interval_ = made.expected, made.interval
+        self.cross_fitted_ = made.cross_fitted
+        self.n_features_in_ = len(made.class_keys)
+        return self
+
+    def predict(self, probs: Any) -> NDArray[np.uint8]:
+        """Labels, uint8 (rows, classes), from probabilities (rows, classes)."""
+        check_is_fitted(self)
+        labels: NDArray[np.uint8] = self.decision_.decide(probs)
+        return labels
+
+    def score(self, probs: Any, y: Any) -> float:
+        """Macro-F1 of the predicted labels."""
+        return macro_f1(y, self.predict(probs))

@@ -1,0 +1,127 @@
+"""The stage `folds`: split, write the table, and print what each fold holds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.competitions.tables import LabelTable
+from kit.core.errors import some
+from kit.core.paths import Workspace
+from kit.core.terminal import say, table
+from kit.data.fold_table import FoldOptions, make_fold_table
+from kit.data.folds import Folds, count_labels, read_folds
+from kit.data.sampling import (
+    SAMPLINGS,
+    SamplingOptions,
+    build_sampling,
+    parse_repeats,
+    parse_sampling,
+)
+from kit.recipes.base import Recipe
+
+
+def fold_stage(competition: Competition, workspace: Workspace, options: FoldOptions) -> Folds:
+    """Make and write the folds of a competition, and print the positives in each; returns them.
+
+    Raises UserError as `make_fold_table` does.
+    """
+    folds = make_fold_table(competition, workspace, options)
+    labels = competition.read_labels(workspace.source)
+    _print_counts(competition, folds, labels)
+    if missing := missing_classes(competition, folds, labels):
+        say(missing)
+    say(f"Wrote {options.target(workspace)}")
+    return folds
+
+
+def sampling_stage(
+    competition: Competition,
+    workspace: Workspace,
+    options: FoldOptions,
+    keep: bool,
+    repeats: str = "",
+) -> None:
+    """Print how often each sampling shows each class, on the folds there are.
+
+    Makes the folds first where there are none, or where they are not to be kept as they are.
+    `repeats` is a recipe's; without it there is no column for the samplings that use it. Raises
+    UserError for repeats that do not parse.
+    """
+    target = options.target(workspace)
+    labels = competition.read_labels(workspace.source)
+    if keep and target.exists():
+        folds = read_folds(target, labels, workspace.typed)
+    else:
+        folds = fold_stage(competition, workspace, options)
+    _print_samplings(competition, folds, labels, repeats)
+
+
+def missing_classes(competition: Competition, folds: Folds, labels: LabelTable) -> str:
+    """One line that names the first classes some fold has no positive of; empty without any."""
+    without = count_labels(folds, labels) == 0
+    listed = [
+        f"{title} (fold {', '.join(str(fold) for fold in np.flatnonzero(row))})"
+        for title, row in zip(class_titles(competition), without, strict=True)
+        if row.any()
+    ]
+    return f"Classes that a fold has no positive of: {some(listed, 8)}." if listed else ""
+
+
+def class_titles(competition: Competition) -> list[str]:
+    """How tables call each class: its key and its name, once where they are the same."""
+    pairs = zip(competition.class_keys, competition.class_names, strict=True)
+    return [f"{key} {name}" if key != name else name for key, name in pairs]
+
+
+def _print_counts(competition: Competition, folds: Folds, labels: LabelTable) -> None:
+    counts = count_labels(folds, labels).tolist()
+    named = class_titles(competition)
+    rows = [[title, sum(each), *each] for title, each in zip(named, counts, strict=True)]
+    images = [int((folds.fold == fold).sum()) for fold in range(folds.n)]
+    rows.append(["images", sum(images), *images])
+    header = ["class", "all", *(f"fold {fold}" for fold in range(folds.n))]
+    table(f"{competition.title}: positives in each fold", header, rows)
+
+
+def _print_samplings(
+    competition: Competition, folds: Folds, labels: LabelTable, repeats: str
+) -> None:
+    """Print how often rows of each class are seen an epoch when fold 0 is left out, on average.
+
+    A column for each sampling, with a recipe's default numbers.
+    """
+    usual = Recipe(name="", backbone="", size=16, epochs=1)
+    threshold, cap = usual.repeat_threshold, usual.repeat_cap
+    trained = labels.labels[folds.of(labels.ids) != 0]
+    options = SamplingOptions(competition.class_keys, threshold, cap, parse_repeats(repeats))
+    hows = [how for how, one in SAMPLINGS.items() if repeats or "repeats" not in one.settings]
+    times = [build_sampling(parse_sampling(how), trained, options).times for how in hows]
+    columns = [_seen(trained, each) for each in times]
+    whole = [int(count) for count in [*labels.labels.sum(axis=0), _unlabelled(labels.labels).sum()]]
+    titles = [*class_titles(competition), "without labels"]
+    rows: list[Sequence[object]] = [
+        [title, count, *(f"{column[row]:.0f}" for column in columns)]
+        for row, (title, count) in enumerate(zip(titles, whole, strict=True))
+    ]
+    if not whole[-1]:
+        rows.pop()
+    rows.append(["rows an epoch", len(labels.ids), *(f"{each.sum():.0f}" for each in times)])
+    rows.append(["one row at most", "", *(f"{each.max():.1f}" for each in times)])
+    title = f"{competition.title}: rows of each class seen an epoch, fold 0 of {folds.n} left out"
+    table(title, ["class", "rows", *hows], rows)
+    say(
+        f"repeat: classes rarer than {threshold:g} of the rows, at most {cap:g} times a row. "
+        f"inverse: at most {cap:g} times a row on average."
+    )
+
+
+def _seen(labels: NDArray[np.uint8], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How often rows of each class, and last rows without any, come an epoch: (classes + 1,)."""
+    by_class: NDArray[np.float64] = times @ labels
+    return np.append(by_class, times[_unlabelled(labels)].sum())
+
+
+def _unlabelled(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.logical_not(labels.any(axis=1))

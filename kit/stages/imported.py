@@ -1,0 +1,38 @@
+"""The stage `import-predictions`: another framework's predictions become a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kit.competitions.base import Competition
+from kit.core.paths import Workspace
+from kit.core.terminal import say
+from kit.data.imported import import_predictions
+from kit.data.runs import Run
+
+
+def import_stage(
+    competition: Competition,
+    workspace: Workspace,
+    name: str,
+    oof: Path,
+    tests: Sequence[Path] = (),
+) -> Run:
+    """Import predictions as a run, and print what it can be used for; returns the run.
+
+    Raises UserError as `import_predictions` does.
+    """
+    imported = import_predictions(competition, workspace, name, oof, tests)
+    if not imported.folds_checked:
+        say(
+            f"{oof} has no column 'fold', so the kit cannot check that it was predicted on the "
+            f"folds of {workspace.folds}. If it was not, its scores are too good."
+        )
+    run = imported.run
+    with_tests = {0: "no test predictions", 1: "averaged test predictions"}
+    following = f"Next: {workspace.typed.command('blend')}"
+    say(
+        f"{run.name}: {run.folds} folds, "
+        f"{with_tests.get(imported.tests, 'test predictions of each')}. "
+        + (following if tests else "It can be compared, but not blended without --test.")
+    )
+    return run

@@ -1,0 +1,96 @@
+"""The stage `kernel`: write the offline notebook, check it, push it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.competitions.base import Competition
+from kit.core.errors import UserError
+from kit.core.kernel_paths import KernelFiles
+from kit.core.paths import Workspace
+from kit.core.progress import volume
+from kit.core.terminal import TERMINAL, say
+from kit.data.blends import find_blend
+from kit.kaggle.client import Kaggle, connect
+from kit.kaggle.clock import Clock
+from kit.kaggle.push import account_name
+from kit.kernel.check import TOLERANCE, check_kernel, require_agreement
+from kit.kernel.folder import Plan, owner_of, plan_kernel, require_rules, title_of, write_kernel
+from kit.kernel.push import push_kernel
+from kit.models.registry import backbones
+
+
+@dataclass(frozen=True)
+class KernelOptions:
+    """What to make of a blend's notebook.
+
+    `own_file` is the Python file of a competition that the kit does not bring. `title` is the
+    notebook's on Kaggle, `out` another folder than the usual one.
+    """
+
+    own_file: Path | None = None
+    title: str | None = None
+    out: Path | None = None
+    check: bool = False
+    push: bool = False
+
+
+def kernel_stage(
+    competition: Competition,
+    workspace: Workspace,
+    name: str | None,
+    options: KernelOptions,
+    clock: Clock,
+) -> KernelFiles:
+    """Write the offline notebook of a blend (the one made last when None); check and push if asked.
+
+    Raises UserError for a blend that a notebook cannot repeat, for what Kaggle would refuse, and
+    when the check finds other predictions than the blend's; then nothing is pushed.
+    """
+    blend = find_blend(workspace, name)
+    files = KernelFiles(options.out) if options.out else workspace.kernel(blend.name)
+    kaggle = _connect(competition, clock) if options.push else None
+    owner = owner_of(files) or (account_name(kaggle) if kaggle else None)
+    title = options.title or title_of(files) or f"{competition.name} {blend.name}"
+    plan = plan_kernel(competition, workspace, blend, options.own_file, title, owner)
+    from_kerascv = {name for name in backbones.names() if "keras-cv" in backbones.get(name).source}
+    for run in plan.runs:
+        if run.recipe.get("backbone") in from_kerascv:
+            say(f"{run.name} needs keras-cv: look whether Kaggle's image has it before you push.")
+    written = write_kernel(plan, files)
+    require_rules(files)
+    _say_what_is_there(plan, files, written)
+    if options.check:
+        _check(plan, files)
+    if kaggle:
+        push_kernel(files, kaggle, clock)
+    return files
+
+
+def _connect(competition: Competition, clock: Clock) -> Kaggle:
+    # A notebook without the competition's files has nothing to predict.
+    if competition.kaggle is None:
+        raise UserError(
+            f"{competition.title} is not on Kaggle: its notebook can be checked, not pushed."
+        )
+    return connect(clock, TERMINAL)
+
+
+def _check(plan: Plan, files: KernelFiles) -> None:
+    agreement = check_kernel(plan, files)
+    how = "in a network of its own" if agreement.isolated else "in Python"
+    say(f"The notebook ran here with the network blocked ({how}).")
+    say(
+        f"Test predictions: at most {agreement.difference:.1e} from the blend's, "
+        f"{TOLERANCE:.0e} is allowed. Rows of the submission that differ: "
+        f"{agreement.rows_differing}."
+    )
+    require_agreement(agreement, plan, files)
+
+
+def _say_what_is_there(plan: Plan, files: KernelFiles, written: bool) -> None:
+    size = volume(sum(path.stat().st_size for path in files.dataset.all_files()))
+    verb = "Wrote" if written else "Already there:"
+    say(f"{verb} {files.dataset.folder}: {size}, {len(plan.runs)} runs and a wheel of the kit")
+    say(f"{verb} {files.notebook}: predicts only, without internet")
+    if owner_of(files) is None:
+        say("Your account's name is not in the metadata yet: --push fills it in.")

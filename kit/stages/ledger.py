@@ -1,0 +1,61 @@
+"""The stage `ledger`: every submission and its scores, and what they say together."""
+
+from collections.abc import Sequence
+
+from kit.competitions.base import Competition
+from kit.core.paths import Workspace
+from kit.core.terminal import TERMINAL, say, table
+from kit.kaggle.clock import Clock
+from kit.submission.entries import LedgerEntry, read_entries
+from kit.submission.final import choose_final, match_of_estimates
+from kit.submission.sync import sync_scores
+
+
+def ledger_stage(competition: Competition, workspace: Workspace, sync: bool, clock: Clock) -> None:
+    """Print every submission, how well the estimates have matched, and which two to select.
+
+    With `sync` Kaggle's list is read first; without, no network and no credentials are needed.
+    """
+    if sync:
+        synced = sync_scores(competition, workspace, clock, TERMINAL)
+        say(f"Kaggle lists {synced.listed} submissions, {synced.elsewhere} of them made elsewhere.")
+    entries = read_entries(competition, workspace)
+    if not entries:
+        blend, submit = workspace.typed.command("blend"), workspace.typed.command("submit")
+        say(f"No submission in {workspace.submissions}. Make one: {blend}; then: {submit}")
+        return
+    _print_table(competition, entries)
+    for one in entries:
+        say(f"  {one.name}: {_made_of(one)}")
+    for line in (*match_of_estimates(entries), *choose_final(entries)):
+        say(line)
+
+
+def _print_table(competition: Competition, entries: Sequence[LedgerEntry]) -> None:
+    publics = [one.public for one in entries]
+    privates = [one.private for one in entries]
+    rows = [
+        [
+            one.name,
+            "" if one.when is None else f"{one.when:%Y-%m-%d %H:%M}",
+            one.state,
+            "" if one.estimate is None else f"{one.estimate.expected:.4f}",
+            "" if one.estimate is None else "{:.3f} to {:.3f}".format(*one.estimate.interval),
+            _ranked(one.public, publics),
+            _ranked(one.private, privates),
+        ]
+        for one in entries
+    ]
+    header = ["", "sent (UTC)", "state", "expected", "95 %", "public", "private"]
+    table(f"Submissions to {competition.title}, ranks of the scores among them", header, rows)
+
+
+def _ranked(score: float | None, others: Sequence[float | None]) -> str:
+    if score is None:
+        return ""
+    rank = 1 + sum(other > score for other in others if other is not None)
+    return f"{score:.4f} #{rank}"
+
+
+def _made_of(entry: LedgerEntry) -> str:
+    return f"made of {', '.join(entry.made_of)}" if entry.made_of else "of unknown ancestry"

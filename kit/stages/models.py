@@ -1,0 +1,171 @@
+"""The stage `models`: recipes and backbones with their facts, and every setting of a recipe."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from kit.competitions.base import Competition
+from kit.core.errors import UserError
+from kit.core.quiet import without_announcements
+from kit.core.suggest import Typed
+from kit.core.terminal import say, table
+from kit.core.terms import Known
+from kit.models.registry import backbones
+from kit.recipes import recipes
+from kit.recipes.base import Recipe
+
+WIDTH = 100
+INDENT = 30  # of a setting's description
+
+# JSON schema's words for the limits of a number, and ours.
+BOUNDS = {
+    "minimum": "from",
+    "exclusiveMinimum": "above",
+    "maximum": "to",
+    "exclusiveMaximum": "below",
+}
+
+
+def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -> None:
+    """Print what can be trained: without names every recipe and every backbone, from their files.
+
+    Recipes that are named are built for the competition, which downloads nothing, and counted; one
+    that does not fit its channels says why instead. Every setting follows with its value, what it
+    means, and what it can be. Raises UserError for a name that is not known.
+    """
+    if not names:
+        _print_recipes()
+        _print_backbones()
+        say(f"Train a recipe: {typed.command('train', 'NAME')}")
+        say(f"Its settings: {typed.command('models', 'NAME')}")
+        return
+    chosen = [recipes.get(name) for name in names]
+    _print_built(chosen, competition)
+    for recipe in chosen:
+        _print_settings(recipe)
+        say(f"What augment does to images: {typed.command('look', recipe.name)}")
+
+
+def _print_recipes() -> None:
+    rows = []
+    for recipe in map(recipes.get, recipes.names()):
+        rows.append([recipe.name, recipe.size, recipe.backbone, recipe.stem, recipe.weights])
+    header = ["recipe", "size", "backbone", "stem", "weights"]
+    table("Recipes", header, rows)
+
+
+def _print_backbones() -> None:
+    rows = []
+    for entry in map(backbones.get, backbones.names()):
+        rows.append(
+            [
+                entry.name,
+                f"{entry.parameters:,}",
+                entry.native_size,
+                entry.min_size,
+                "any, 3 *" if "imagenet" in entry.weights else "any",
+                ", ".join(entry.weights),
+                entry.source,
+            ]
+        )
+    header = ["backbone", "parameters", "native", "smallest", "channels", "weights", "source"]
+    say("")
+    table("Backbones, without their heads: --set backbone=NAME", header, rows)
+    note = (
+        "native: the size in pixels that it was published with; smallest: the least that can be "
+        "built. * With ImageNet's weights three channels, more by --set stem=inflate or conv1x1. "
+        "weights may also be a .keras or .weights.h5 file, or a run."
+    )
+    _say_wrapped(note, first="", rest="")
+
+
+def _print_built(chosen: Sequence[Recipe], competition: Competition) -> None:
+    with without_announcements():
+        from kit.models.build import count_parameters
+
+    channels, classes = competition.channels, len(competition.class_keys)
+    rows, notes = [], []
+    for recipe in chosen:
+        backbone = backbones.get(recipe.backbone)
+        notes.append(f"{recipe.name}: {backbone.source}")
+        try:
+            size = count_parameters(recipe, channels, classes)
+            counts = [f"{size.total:,}", f"{size.trainable:,}"]
+        except UserError as error:
+            notes.append(f"{recipe.name} does not fit: {error}")
+            counts = ["does not fit", ""]
+        native = f"{backbone.native_size} (from {backbone.min_size})"
+        rows.append([recipe.name, recipe.size, native, recipe.stem, recipe.weights, *counts])
+    header = ["recipe", "size", "backbone's size", "stem", "weights", "parameters", "trainable"]
+    table(f"Recipes, built for {len(channels)} channels and {classes} classes", header, rows)
+    for note in notes:
+        _say_wrapped(note, first="", rest="    ")
+
+
+def _print_settings(recipe: Recipe) -> None:
+    """Print each `key=value` as --set takes it, with its description and the values allowed."""
+    with without_announcements():
+        from kit.data.augment import AUGMENTATIONS
+        from kit.data.mixing import MIXES
+        from kit.data.sampling import SAMPLINGS
+        from kit.models.heads import HEADS
+        from kit.models.losses import LOSSES
+        from kit.models.stems import STEMS
+
+    backbone = backbones.get(recipe.backbone)
+    registered = {
+        "backbone": backbones.names(),
+        "stem": tuple(STEMS),
+        "head": tuple(HEADS),
+        "weights": (*backbone.weights, "a .keras or .weights.h5 file", "a run"),
+        "sampling": _spelled({name: one.numbers for name, one in SAMPLINGS.items()}),
+        "loss": _spelled(LOSSES),
+        "augment": _spelled(AUGMENTATIONS),
+        "mix": _spelled(MIXES),
+    }
+    schemas = Recipe.model_json_schema()["properties"]
+    schemas["size"]["minimum"] = max(schemas["size"]["minimum"], backbone.min_size)
+    say("")
+    say(f"Settings of {recipe.name}, each changed with --set key=value:")
+    for key in Recipe.model_fields:
+        if key == "name":
+            continue
+        value = getattr(recipe, key)
+        setting = f"{key}={'none' if value is None else value}"
+        allowed = ", ".join(registered[key]) if key in registered else _allowed(schemas[key])
+        text = f"{Recipe.model_fields[key].description}{allowed and f' ({allowed})'}"
+        _say_wrapped(text, first=f"  {setting} ".ljust(INDENT), rest=" " * INDENT)
+
+
+def _spelled(known: Known) -> tuple[str, ...]:
+    """Each name with its numbers and their usual values: `focal(gamma=2, alpha=-1)`."""
+    spelled = []
+    for name, numbers in known.items():
+        inside = ", ".join(f"{key}={value:g}" for key, value in numbers.items())
+        spelled.append(f"{name}({inside})" if inside else name)
+    return tuple(spelled)
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """The values that a field's JSON schema allows, in words: `number from 0 below 1`."""
+    if "anyOf" in schema:
+        return ", or ".join(_allowed(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(schema["enum"])
+    if schema["type"] == "string":
+        return ""  # its description says what it may be
+    kind = {"integer": "whole number", "number": "number", "null": "none"}[schema["type"]]
+    bounds = [f"{word} {schema[bound]}" for bound, word in BOUNDS.items() if bound in schema]
+    return " ".join([kind, *bounds])
+
+
+def _say_wrapped(text: str, first: str, rest: str) -> None:
+    for line in textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ):
+        say(line)

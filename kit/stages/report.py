@@ -1,0 +1,41 @@
+"""The stages `report` and `look`: files for the eye, and where they are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kit.competitions.base import Competition
+from kit.core.paths import Workspace
+from kit.core.quiet import without_announcements
+from kit.core.terminal import TERMINAL, say
+from kit.recipes import recipes
+from kit.recipes.base import with_settings
+from kit.report.html import write_report
+
+
+def report_stage(competition: Competition, workspace: Workspace, name: str | None) -> Path:
+    """Write the HTML report of a blend (the one made last when None); prints and returns its path.
+
+    Raises UserError as `write_report` does.
+    """
+    path = write_report(competition, workspace, name)
+    say(f"Report: {path}")
+    return path
+
+
+def look_stage(
+    competition: Competition,
+    workspace: Workspace,
+    model: str,
+    size: int | None,
+    settings: Sequence[str],
+) -> Path:
+    """Draw training images as a recipe with these settings varies them; prints the PNG's path."""
+    sized = [f"size={size}"] if size is not None else []
+    recipe = with_settings(recipes.get(model), [*settings, *sized])
+    # Here, because a report needs no Keras.
+    with without_announcements():
+        from kit.report.look import look
+
+    path = look(competition, workspace, recipe, TERMINAL)
+    say(f"Drew {path}")
+    return path

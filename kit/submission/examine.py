@@ -1,0 +1,105 @@
+"""What is checked before a CSV is submitted, without asking Kaggle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kit.competitions.base import Competition
+from kit.competitions.tables import LabelTable
+from kit.core.paths import SubmissionFiles, Workspace
+from kit.ensemble import LabelCounts
+from kit.submission.ancestry import read_ancestry
+from kit.submission.check import find_problems
+from kit.submission.record import Promise, Upload
+from kit.submission.sense import compare, describe, warn
+
+MOST_COMPARED = 5  # earlier submissions, the nearest, to name the difference to
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the checks found: what is so, what to look at twice, and what forbids sending."""
+
+    facts: list[str]
+    warnings: list[str]
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A CSV to submit, called `name`, of a competition that is on Kaggle."""
+
+    competition: Competition
+    workspace: Workspace
+    name: str
+    csv_digest: str
+
+    @property
+    def files(self) -> SubmissionFiles:
+        return self.workspace.submission(self.name)
+
+    @property
+    def slug(self) -> str:
+        assert self.competition.kaggle is not None
+        return self.competition.kaggle.slug
+
+
+def examine(
+    draft: Draft, estimate: Promise | None, sent: Sequence[tuple[str, Upload]], again: bool
+) -> Findings:
+    """Everything that can be found out without Kaggle."""
+    competition, csv = draft.competition, draft.files.csv
+    test_ids = competition.read_test_ids(draft.workspace.source)
+    found = Findings([], [], list(find_problems(competition, csv, test_ids)))
+    ancestry = read_ancestry(draft.files)
+    if estimate is None and ancestry.csv_digest == draft.csv_digest:
+        found.warnings.append("its models were trained on all rows: no score can be promised.")
+    elif estimate is None:
+        found.warnings.append(
+            "its bytes are not those that the kit wrote: what to expect of it is not known."
+        )
+    else:
+        low, high = estimate.interval
+        found.facts.append(
+            f"expected score {estimate.expected:.3f}, 95% CI {low:.3f} to {high:.3f}"
+        )
+    if found.problems:
+        return found  # what cannot be read cannot be compared
+    table = competition.answer_format.read(csv, competition.class_keys)
+    test = LabelCounts.of(table.labels, competition.class_keys)
+    found.facts.append(describe(test, ancestry.out_of_fold))
+    found.warnings.extend(warn(competition, test, ancestry.out_of_fold))
+    if not sum(test.positives.values()):
+        found.problems.append(f"{csv} has no label in any row, and would score 0.")
+    _hold_against_earlier(draft, table, sent, again, found)
+    return found
+
+
+def _hold_against_earlier(
+    draft: Draft,
+    table: LabelTable,
+    sent: Sequence[tuple[str, Upload]],
+    again: bool,
+    found: Findings,
+) -> None:
+    """Add to the findings how far the file is from each that was sent, which it must not equal."""
+    compared = compare(draft.competition, draft.workspace, table, draft.csv_digest, sent)
+    for other in compared[:MOST_COMPARED]:
+        if other.labels == 0 and not again:
+            found.problems.append(
+                f"{draft.files.csv} is the same as {other.name}, submitted {_said(other.upload)}. "
+                "To send it all the same: --again."
+            )
+            return
+        found.facts.append(
+            f"differs from {other.name} ({_said(other.upload)}) in {other.rows} rows, "
+            f"{other.labels} labels"
+        )
+    if rest := compared[MOST_COMPARED:]:
+        found.facts.append(f"differs from {len(rest)} more in {rest[0].rows} rows or more")
+    if lost := len(sent) - len(compared):
+        found.facts.append(f"sent before, overwritten since and so not compared: {lost}")
+
+
+def _said(upload: Upload) -> str:
+    """When an upload was, and what came of it."""
+    return f"{upload.begun:%Y-%m-%d}, {upload.outcome}"

@@ -1,0 +1,272 @@
+"""The library: what `import kit` offers, its checks, and docs/api.md as it stands."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import kit
+from kit.competitions.registry import competitions
+from kit.core.errors import UserError
+from kit.data.predictions import Predictions, write_predictions
+from kit.ensemble import Options
+from kit.stages.tune import TuneInputs, tune_stage
+
+ROOT = Path(__file__).parent.parent
+ROWS, CLASSES, FOLDS = 240, 4, 3
+
+
+class World:
+    """Labels, two models' out-of-fold probabilities, and each fold's test predictions."""
+
+    def __init__(self) -> None:
+        rng = np.random.Generator(np.random.PCG64(7))
+        self.y = (rng.random((ROWS, CLASSES)) < [0.5, 0.3, 0.2, 0.1]).astype(np.uint8)
+        self.truth = (rng.random((ROWS // 2, CLASSES)) < [0.5, 0.3, 0.2, 0.1]).astype(np.uint8)
+        self.fold = kit.make_folds(self.y, n=FOLDS)
+        self.probs = [self._predict(rng, self.y, skill) for skill in (2.0, 3.0)]
+        self.tests = [
+            [self._predict(rng, self.truth, skill) for _ in range(FOLDS)] for skill in (2.0, 3.0)
+        ]
+
+    @staticmethod
+    def _predict(
+        rng: np.random.Generator, labels: NDArray[np.uint8], skill: float
+    ) -> NDArray[np.float32]:
+        logits = skill * (labels - 0.5) + rng.normal(0, 1, labels.shape)
+        return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+# The face
+
+
+def test_importing_the_kit_is_light() -> None:
+    heavy = ["tensorflow", "keras", "torch", "matplotlib", "optuna", "kaggle", "pandas", "sklearn"]
+    code = f"import sys, kit; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_face_is_exactly_what_it_says() -> None:
+    names = {"make_folds", "tune", "blend", "Decision", "MultilabelThresholds", "macro_f1"}
+    assert set(kit.__all__) == names
+    assert names <= set(dir(kit))
+    for name in names:
+        assert getattr(kit, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'tuna'"):
+        kit.tuna  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_page_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    assert len(blocks) > 5
+    space: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "docs/api.md", "exec"), space)
+    assert space["labels"].shape == space["y"].shape
+    assert len(repr(space["made"]).splitlines()) == 2
+
+
+# What it gives
+
+
+def test_thresholds_are_those_of_the_command_line(world: World, tmp_path: Path) -> None:
+    hpa = competitions.get("hpa")
+    keys = hpa.class_keys
+    rng = np.random.Generator(np.random.PCG64(3))
+    y = (rng.random((ROWS, len(keys))) < 0.2).astype(np.uint8)
+    y[:, 0] |= ~y.any(axis=1)
+    probs = World._predict(rng, y, 2.0)
+    tests = [World._predict(rng, y[:100], 2.0) for _ in range(FOLDS)]
+    ids = tuple(f"row{number:03d}" for number in range(ROWS))
+    fold = np.arange(ROWS) % FOLDS
+    lines = ["Id,Target", *(
+        f"{one}," + " ".join(keys[column] for column in np.flatnonzero(row))
+        for one, row in zip(ids, y, strict=True)
+    )]  # fmt: skip
+    (tmp_path / "train.csv").write_text("\n".join(lines) + "\n")
+    write_predictions(tmp_path / "oof.parquet", Predictions(ids, probs, keys, fold), {})
+    paths = []
+    for number, test in enumerate(tests):
+        paths.append(tmp_path / f"test{number}.parquet")
+        write_predictions(paths[-1], Predictions(ids[:100], test, keys), {})
+    inputs = TuneInputs(tmp_path / "oof.parquet", tmp_path / "train.csv", None, tuple(paths))
+    typed = tune_stage(hpa, inputs, tmp_path / "decision.json", Options())
+    called = kit.tune(y, probs, fold=fold, tests=tests)
+    assert called.thresholds.tolist() == typed.thresholds.tolist()
+    assert called.worth.score == typed.worth.score
+
+
+def test_frames_are_aligned_by_index_and_columns(world: World) -> None:
+    ids, names = [f"i{row}" for row in range(ROWS)], ["a", "b", "c", "d"]
+    y = pd.DataFrame(world.y, index=ids, columns=names)
+    probs = pd.DataFrame(world.probs[0], index=ids, columns=names)
+    fold = pd.Series(world.fold, index=ids)
+    plain = kit.tune(world.y, world.probs[0], fold=world.fold, tests=world.tests[0])
+    tests = [pd.DataFrame(one, columns=names) for one in world.tests[0]]
+    shuffled = [one.sample(frac=1, random_state=1)[names[::-1]] for one in tests[1:]]
+    framed = kit.tune(
+        y,
+        probs.sample(frac=1, random_state=2)[names[::-1]],
+        fold=fold.sample(frac=1, random_state=3),
+        tests=[tests[0], *shuffled],
+    )
+    assert framed.class_keys == tuple(names)
+    assert framed.thresholds.tolist() == plain.thresholds.tolist()
+    assert framed.expected == plain.expected
+    decided = framed.decide([tests[0], *shuffled])
+    assert decided.tolist() == plain.decide(world.tests[0]).tolist()
+
+
+@pytest.mark.parametrize("kind", [bool, float, np.int64])
+def test_labels_may_be_bools_floats_or_integers(world: World, kind: type) -> None:
+    made = kit.tune(world.y.astype(kind), world.probs[0], fold=world.fold, policy="exact")
+    plain = kit.tune(world.y, world.probs[0], fold=world.fold, policy="exact")
+    assert made.thresholds.tolist() == plain.thresholds.tolist()
+
+
+@pytest.mark.parametrize(
+    "name", [str, lambda n: n * 10**15, lambda n: (n, "slide"), lambda n: -n], ids=str
+)
+def test_groups_are_any_hashables(world: World, name: Callable[[int], object]) -> None:
+    groups = [name(row // 2) for row in range(ROWS)]
+    fold = kit.make_folds(world.y, n=FOLDS, groups=groups)
+    assert all(fold[0::2] == fold[1::2])
+    made = kit.tune(world.y, world.probs[0], fold=fold, groups=groups, policy="fold-mean")
+    assert 0 < made.interval[0] < made.expected < made.interval[1] < 1
+
+
+def test_tests_are_one_array_or_one_a_fold_for_each_member(world: World) -> None:
+    averaged = [np.mean(of_member, axis=0) for of_member in world.tests]
+    made = kit.blend(
+        world.y, world.probs, fold=world.fold, tests=averaged, method="mean", policy="fold-mean"
+    )
+    assert made.decide(averaged).shape == world.truth.shape
+    by_fold = kit.blend(
+        world.y, world.probs, world.fold, tests=world.tests, method="greedy", policy="exact"
+    )
+    assert by_fold.chosen.transfer == "averaged"
+    assert by_fold.members == ("model0", "model1")
+    score = kit.macro_f1(world.truth, by_fold.decide(world.tests))
+    assert by_fold.interval[0] < score < by_fold.interval[1]
+
+
+def test_a_class_without_positives_is_never_on(world: World) -> None:
+    y = world.y.copy()
+    y[:, 2] = 0
+    made = kit.tune(y, world.probs[0], fold=world.fold)
+    assert made.thresholds[2] == 2.0
+    assert made.decide(world.tests[0][0])[:, 2].sum() == 0
+
+
+def test_test_rows_widen_the_interval(world: World) -> None:
+    few, many = (
+        kit.tune(world.y, world.probs[0], fold=world.fold, policy="exact", test_rows=rows)
+        for rows in (50, 5000)
+    )
+    assert few.interval[1] - few.interval[0] > many.interval[1] - many.interval[0]
+
+
+# What it refuses
+
+Mistake = tuple[str, Callable[[World], object]]
+
+
+def tuned(world: World, **given: Any) -> object:
+    return kit.tune(**{"y": world.y, "probs": world.probs[0], "fold": world.fold, **given})
+
+
+MISTAKES: dict[str, Mistake] = {
+    "logits": ("look like logits", lambda w: tuned(w, probs=w.probs[0] * 4 - 2)),
+    "NaN": ("are NaN", lambda w: tuned(w, probs=np.where(w.probs[0] > 0.9, np.nan, w.probs[0]))),
+    "y not 0/1": ("y is 2 in row 0", lambda w: tuned(w, y=w.y * 2 + (w.y == 0) * 2)),
+    "y NaN": ("y is nan in row 0", lambda w: tuned(w, y=np.full(w.y.shape, np.nan))),
+    "y texts": ("y of type", lambda w: tuned(w, y=w.y.astype(str))),
+    "y of one dimension": (r"y of shape \(240,\)", lambda w: tuned(w, y=w.y[:, 0])),
+    "one fold": ("a single fold", lambda w: tuned(w, fold=np.zeros(ROWS, int))),
+    "fold -1": ("fold -1 in row", lambda w: tuned(w, fold=w.fold - 1)),
+    "half folds": ("no whole numbers", lambda w: tuned(w, fold=w.fold + 0.5)),
+    "folds too short": (r"fold of shape \(239,\)", lambda w: tuned(w, fold=w.fold[1:])),
+    "other rows": ("model0 has 239 rows", lambda w: tuned(w, probs=w.probs[0][1:])),
+    "other classes": ("but there are 4 classes", lambda w: tuned(w, probs=w.probs[0][:, 1:])),
+    "groups too short": ("239 groups for 240 rows", lambda w: tuned(w, groups=range(239))),
+    "split groups": ("in the folds", lambda w: tuned(w, groups=["one"] * ROWS)),
+    "lists as groups": ("must be hashable", lambda w: tuned(w, groups=[[0]] * ROWS)),
+    "rows without group": ("without a group: 3", lambda w: tuned(
+        w, groups=[None if row == 3 else row for row in range(ROWS)])),
+    "policy": ("No policy 'exakt'.*Did you mean 'exact'", lambda w: tuned(w, policy="exakt")),
+    "transfer": ("No transfer", lambda w: tuned(w, transfer="averages")),
+    "averaged without tests": ("needs test predictions", lambda w: tuned(w, transfer="averaged")),
+    "no test rows": ("test_rows 0", lambda w: tuned(w, test_rows=0)),
+    "two tests for three folds": ("2 models for 3 folds", lambda w: tuned(w, tests=w.tests[0][:2])),
+    "tests of other members": ("Test predictions of 2 members", lambda w: tuned(w, tests=w.tests)),
+    "method": ("No method 'median'", lambda w: kit.blend(w.y, w.probs, w.fold, method="median")),
+    "one array to blend": ("takes a list", lambda w: kit.blend(w.y, w.probs[0], w.fold)),  # type: ignore[arg-type]
+    "no model": ("probs is empty", lambda w: kit.blend(w.y, [], w.fold)),
+    "names": ("2 different names", lambda w: kit.blend(w.y, w.probs, w.fold, names=["a", "a"])),
+    "unequal tests": ("2, 3 fold models", lambda w: kit.blend(
+        w.y, w.probs, w.fold, tests=[w.tests[0][:2], w.tests[1]])),
+    "ids that differ": ("lack ids: 0", lambda w: tuned(
+        w, y=pd.DataFrame(w.y), probs=pd.DataFrame(w.probs[0], index=range(1, ROWS + 1)))),
+    "ids twice": ("ids more than once: 0", lambda w: tuned(
+        w, y=pd.DataFrame(w.y), probs=pd.DataFrame(w.probs[0], index=[0] * ROWS))),
+    "columns of other names": ("no column for a", lambda w: tuned(
+        w, y=pd.DataFrame(w.y, columns=list("abcd")),
+        probs=pd.DataFrame(w.probs[0], columns=list("efgh")))),
+    "probabilities as labels": ("labels is 0", lambda w: kit.macro_f1(w.y, w.probs[0])),
+    "labels of another shape": ("labels of shape", lambda w: kit.macro_f1(w.y, w.y[1:])),
+    "too many folds": ("2 to 240 folds", lambda w: kit.make_folds(w.y, n=241)),
+    "decide on logits": ("look like logits", lambda w: kit.tune(
+        w.y, w.probs[0], w.fold, policy="exact").decide(w.tests[0][0] * 9)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line(world: World, mistake: Mistake) -> None:
+    said, make = mistake
+    with pytest.raises(UserError, match=said) as raised:
+        make(world)
+    assert "\n" not in str(raised.value)
+
+
+# The estimator
+
+
+def test_the_estimator_is_one_of_scikit_learn(world: World) -> None:
+    estimator = kit.MultilabelThresholds(policy="fold-mean")
+    assert estimator.get_params() == {"policy": "fold-mean"}
+    copied = clone(estimator).set_params(policy="exact")
+    assert (estimator.policy, copied.policy) == ("fold-mean", "exact")
+    fitted = copied.fit(world.probs[0], world.y, fold=world.fold)
+    assert fitted is copied
+    made = kit.tune(world.y, world.probs[0], fold=world.fold, policy="exact")
+    assert fitted.thresholds_.tolist() == made.thresholds.tolist()
+    assert (fitted.expected_, fitted.interval_) == (made.expected, made.interval)
+    assert fitted.predict(world.tests[0][0]).shape == world.truth.shape
+    logits = np.log(world.probs[0] / (1 - world.probs[0]))
+    pipeline = make_pipeline(FunctionTransformer(lambda x: 1 / (1 + np.exp(-x))), clone(copied))
+    pipeline.fit(logits, world.y, multilabelthresholds__fold=world.fold)
+    assert pipeline.predict(logits).shape == world.y.shape
+    assert 0 < pipeline.score(logits, world.y) < 1
+
+
+def test_an_estimator_that_is_not_fitted_says_so(world: World) -> None:
+    with pytest.raises(ValueError, match="not fitted"):
+        kit.MultilabelThresholds().predict(world.probs[0])
