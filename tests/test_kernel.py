@@ -23,11 +23,10 @@ from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles, KernelOutput
 from kit.core.paths import Workspace
+from kit.data.blends import remember_blend
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
-from kit.ensemble.thresholds import read_score
+from kit.ensemble import Decision
 from kit.kaggle.clock import system_clock
 from kit.kernel import folder as folder_module
 from kit.kernel import image, no_network, predict, wheel
@@ -37,6 +36,7 @@ from kit.kernel.image import compare_versions, require_keras
 from kit.kernel.notebook import script_of
 from kit.kernel.rules import NO_OWNER
 from kit.models.build import build_model
+from kit.stages.blend import blend
 from kit.stages.kernel import KernelOptions, kernel_stage
 
 ROOT = Path(__file__).parent.parent
@@ -158,7 +158,7 @@ def test_rows_that_differ_from_the_submission_are_counted(
     meadow: Workspace, written: KernelFiles
 ) -> None:
     alike = Agreement(difference=0.0, rows_differing=0, isolated=False)
-    plan = plan_kernel(flowers, meadow, meadow.blend("both"), FILE, "flowers both", None)
+    plan = plan_kernel(flowers, meadow, meadow.blend("both"), Path(FILE), "flowers both", None)
     require_agreement(alike, plan, written)
     with pytest.raises(UserError, match=r"agree to 0\.0e\+00, but 3 rows of .*submission\.csv"):
         require_agreement(replace(alike, rows_differing=3), plan, written)
@@ -318,7 +318,7 @@ def test_the_notebook_says_what_to_expect_and_is_nbformat_4(
     kinds = [cell["cell_type"] for cell in notebook["cells"]]
     assert kinds == ["markdown", *["code"] * 5]
     assert len({cell["id"] for cell in notebook["cells"]}) == len(kinds)
-    score = read_score(meadow.blend("both").thresholds)
+    score = Decision.load(meadow.blend("both").decision).worth.score
     told = "".join(notebook["cells"][0]["source"])
     assert f"**{score.expected:.3f}**, between {score.interval[0]:.3f} and" in told
     compile(script_of(json.dumps(notebook)), "notebook", "exec")

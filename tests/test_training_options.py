@@ -22,7 +22,7 @@ from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.stages.folds import fold_stage
 from kit.stages.status import status_stage
-from kit.submission.record import read_ancestry
+from kit.submission.ancestry import promise_of
 from kit.training.batches import EpochBatches
 from kit.training.events import append_events
 from kit.training.predict_run import predict_run
@@ -355,21 +355,21 @@ def test_training_on_all_rows_predicts_the_test_set_and_claims_no_score(
 def test_a_blend_takes_the_models_of_all_rows_when_asked(
     here: Workspace, first: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from kit.ensemble.blend import How
+    from kit.ensemble import Options
     from kit.stages.blend import blend_stage
 
+    options = Options("mean", "fold-mean")
     run = trained(here, fold=1)
     with pytest.raises(UserError, match=r"no model trained on all rows\. Train it"):
-        blend_stage(cells, here, [run.name], None, How("mean", "fold-mean", all_rows=True))
+        blend_stage(cells, here, [run.name], None, options, all_rows=True)
     trained(here, fold=None)
     capsys.readouterr()
-    how = How("mean", "fold-mean", all_rows=True)
-    made, written = blend_stage(cells, here, [run.name], None, how)
-    assert "No row was left out to score them" in capsys.readouterr().out
-    assert read_ancestry(written.files, digest_file(written.files.csv)) == ((run.name,), None)
+    made, written = blend_stage(cells, here, [run.name], None, options, all_rows=True)
+    assert "No row was held out from them" in capsys.readouterr().out
+    assert promise_of(written.files, digest_file(written.files.csv)) == ((run.name,), None)
     status_stage(cells, here)
     assert "trained on all rows" in capsys.readouterr().out
-    usual, _ = blend_stage(cells, here, [run.name], None, How("mean", "fold-mean"))
+    usual, _ = blend_stage(cells, here, [run.name], None, options)
     assert made.name != usual.name
     blended = read_predictions(made.test, cells.class_keys)
     own = read_predictions(run.files.fold(None).test, cells.class_keys).take(blended.ids)

@@ -61,9 +61,11 @@ def test_the_ancestry_of_a_submission_names_runs_recipes_folds_and_thresholds(
     for run in ancestry["runs"].values():
         assert run["recipe"]["name"] == "convnet"
         assert run["inputs"]["folds"] == 2
-    assert set(ancestry["thresholds"]["thresholds"]) == set(flowers.class_keys)
-    low, high = ancestry["thresholds"]["scores"]["interval"]
-    assert low <= ancestry["thresholds"]["scores"]["expected"] <= high
+    decision = ancestry["decision"]
+    assert set(decision["thresholds"]) == set(flowers.class_keys)
+    assert decision["members"] == list(ancestry["runs"])
+    low, high = decision["worth"]["score"]["interval"]
+    assert low <= decision["worth"]["score"]["expected"] <= high
 
 
 def test_blending_again_changes_no_byte(meadow: Path) -> None:
