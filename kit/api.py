@@ -89,8 +89,6 @@ def blend(
     unseen = None
     if tests is not None:
         unseen = to_unseen(tests, len(members.names), members.class_keys)
-    if test_rows is not None and test_rows < 1:
-        raise UserError(f"test_rows {test_rows}: expected at least 1.")
     options = Options(method, policy, transfer, test_rows=test_rows)
     return fit_decision(members, unseen, options).decision
 

@@ -38,6 +38,10 @@ _HEADER = ("format", "kit")
 Kind = TypeVar("Kind")
 
 
+class Unreadable(UserError):
+    """A file that is damaged or too old to be read: the remedy is to make it again."""
+
+
 @dataclass(frozen=True)
 class Format:
     """One kind of JSON file: what it is called in messages, its version, and how to make it again.
@@ -67,7 +71,7 @@ class Format:
             content = {self.items: content}
         version = content.get("format", UNVERSIONED) if isinstance(content, dict) else None
         if type(version) is not int:
-            raise UserError(f"{path} is not {self.name}. {self.remake}")
+            raise Unreadable(f"{path} is not {self.name}. {self.remake}")
         maker = f"hpa-kit {content['kit']}" if "kit" in content else "hpa-kit 0.1"
         if version > self.version:
             raise UserError(
@@ -75,7 +79,7 @@ class Format:
                 f"{kit.__version__}, which reads formats up to {self.version}: update it."
             )
         if version < self.oldest:
-            raise UserError(
+            raise Unreadable(
                 f"{path} is {self.name} of format {version}, written by {maker}, which hpa-kit "
                 f"{kit.__version__} no longer reads. {self.remake}"
             )
@@ -102,6 +106,6 @@ class Format:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             reason = first["msg"].removeprefix("Value error, ")
-            raise UserError(
+            raise Unreadable(
                 f"{path} is not as the kit writes it: {place}: {reason}. {self.remake}"
             ) from None
