@@ -64,10 +64,10 @@ report: setup  ## write an HTML report on the newest blend
 models: setup  ## every recipe with its parameters
 	$(KIT) models --competition $(COMPETITION)
 
-test: setup  ## every stage, fault and house rule, on small networks: about seven minutes on two cores
+test: setup  ## every stage, fault and house rule on small networks, in about seven minutes on two cores
 	$(PYTEST) -m "not slow"
 
-test-slow: setup  ## what make test leaves out: larger backbones, further variants of the line
+test-slow: setup  ## what make test skips: larger backbones, further variants of the line
 	$(PYTEST) -m slow
 
 test-all: test test-slow  ## all tests

@@ -65,7 +65,7 @@ def _decide(
         return decide(read.probs, np.full(len(competition.class_keys), 0.5))
     made = Decision.load(decision)
     if made.class_keys != competition.class_keys:
-        raise UserError(f"{decision} is for other classes than {competition.title} has.")
+        raise UserError(f"{decision} is for other classes than those of {competition.title}.")
     if read.fold is None:
         return made.label(read.probs, read.ids)
     return made.postprocess.decide(read.probs, made.oof_thresholds)
