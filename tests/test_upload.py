@@ -153,7 +153,7 @@ def test_a_file_without_any_label_is_refused(place: Place) -> None:
     BEST.write_text("Id,Predicted\n" + "".join(f"{one},\n" for one in ids))
     status, out, err = place.kit("submit")
     assert status == 2
-    assert "has no label in any row, and would score 0" in err
+    assert "has no label in any row and would score 0" in err
     assert "warning: the share of rows without labels is not that out of fold: 100" in out
 
 
