@@ -108,10 +108,6 @@ def literals(path: Path) -> list[str]:
     return found
 
 
-# Their commands still leave the competition out.
-NOT_YET = {"commands/blending.py"}
-
-
 def test_no_other_function_writes_a_command() -> None:
     named = re.compile(rf"\bkit ({'|'.join(COMMANDS)})\b|(^|[ `]|: )kit {{}}")
     spelled = {
@@ -119,7 +115,7 @@ def test_no_other_function_writes_a_command() -> None:
         for path in sorted(KIT.rglob("*.py"))
         if (found := [text for text in literals(path) if named.search(text)])
     }
-    assert {name: found for name, found in spelled.items() if name not in NOT_YET} == {}
+    assert spelled == {}
 
 
 # Every suggestion
@@ -298,6 +294,20 @@ def a_blend(here: Here) -> str:
     return here.kit("status")
 
 
+def nothing_to_blend(here: Here) -> str:
+    return here.kit("blend") + here.kit("submit")
+
+
+def a_blend_of_the_first_release(here: Here) -> str:
+    write_text(here.workspace.blend("old").folder / "thresholds.json", "{}")
+    return here.kit("report", "old")
+
+
+def no_folds_to_compare_on(here: Here) -> str:
+    here.workspace.folds.unlink()
+    return here.kit("compare", "one", "other")
+
+
 def folds_missing(here: Here) -> str:
     return error_of(here.run.read_oof, here.competition)
 
@@ -418,6 +428,9 @@ SUGGESTIONS = [
     no_finished_run,
     a_finished_run,
     a_blend,
+    nothing_to_blend,
+    a_blend_of_the_first_release,
+    no_folds_to_compare_on,
     folds_missing,
     folds_missing_of_a_run_of_unknown_settings,
     no_model_of_all_rows,

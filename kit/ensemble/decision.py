@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 from kit.core.errors import UserError
 from kit.core.formats import Floats, Format
 from kit.ensemble.combine import Average, Stack, combine_test
-from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, Trial
+from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, JudgedStep
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
 from kit.ensemble.oof import Sample, Unseen, to_unseen
 from kit.ensemble.postprocess import NOTHING, Postprocess
@@ -62,7 +62,7 @@ class Weighed:
 
     methods: tuple[Candidate, ...] = ()
     policies: tuple[Candidate, ...] = ()
-    steps: tuple[Trial, ...] = ()
+    steps: tuple[JudgedStep, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,3 +240,10 @@ def find_policies(title: str) -> tuple[Policy, ...]:
     """The policies to choose from: of `auto`, of `all` (Optuna's too), or the one of this title."""
     titles = {"auto": AUTO, "all": (*AUTO, *SEARCHED)}.get(title, (title,))
     return tuple(find_policy(one) for one in titles)
+
+
+def fit_policy(policy: Policy, sample: Sample, journal: Path | None) -> Thresholds:
+    """The policy's thresholds; with a journal, those of Optuna's studies kept in it."""
+    if policy.name == "tuned" and journal is not None:
+        return tuned(sample, Journal(journal))
+    return policy.fit(sample)
