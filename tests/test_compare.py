@@ -71,7 +71,7 @@ def pixels(monkeypatch: pytest.MonkeyPatch) -> None:
         def rows(self, ids: list[str]) -> list[int]:
             return list(range(len(ids)))
 
-    monkeypatch.setattr("kit.report.view.open_store", lambda files: Store())
+    monkeypatch.setattr("kit.report.view.open_store", lambda files, typed: Store())
 
 
 @pytest.fixture

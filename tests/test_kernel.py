@@ -338,7 +338,7 @@ def test_all_that_kaggle_would_refuse_is_told_before_anything_is_written(
     told = str(caught.value)
     assert "the dataset's title 'xxx" in told
     assert "the dataset's name 'xxx" in told
-    assert "6 to 50 are allowed" in told
+    assert "allowed: 6 to 50" in told
     assert not (tmp_path / "out").exists()
 
 
@@ -349,7 +349,7 @@ def test_metadata_changed_by_hand_are_checked_again(meadow: Workspace, copy: Ker
     with pytest.raises(UserError) as caught:
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=copy.folder), system_clock())
     assert "enable_internet is True, not False" in str(caught.value)
-    assert "its title gives 'other'" in str(caught.value)
+    assert "its title in 'other'" in str(caught.value)
     assert "licenses are [], expected one of CC0-1.0" in str(caught.value)
 
 
