@@ -26,7 +26,7 @@ def ledger_stage(competition: Competition, workspace: Workspace, sync: bool, clo
         return
     _print_table(competition, entries)
     for one in entries:
-        say(f"  {one.name}: {_made_of(one)}")
+        say(f"  {one.name}: {_about(one)}")
     for line in (*match_of_estimates(entries), *choose_final(entries)):
         say(line)
 
@@ -37,8 +37,6 @@ def _print_table(competition: Competition, entries: Sequence[LedgerEntry]) -> No
     rows = [
         [
             one.name,
-            "" if one.when is None else f"{one.when:%Y-%m-%d %H:%M}",
-            one.state,
             "" if one.estimate is None else f"{one.estimate.expected:.4f}",
             "" if one.estimate is None else "{:.3f} to {:.3f}".format(*one.estimate.interval),
             _ranked(one.public, publics),
@@ -46,7 +44,7 @@ def _print_table(competition: Competition, entries: Sequence[LedgerEntry]) -> No
         ]
         for one in entries
     ]
-    header = ["", "sent (UTC)", "state", "expected", "95% CI", "public", "private"]
+    header = ["", "expected", "95% CI", "public", "private"]
     table(f"Submissions to {competition.title}, with the ranks of their scores", header, rows)
 
 
@@ -57,5 +55,8 @@ def _ranked(score: float | None, others: Sequence[float | None]) -> str:
     return f"{score:.4f} #{rank}"
 
 
-def _made_of(entry: LedgerEntry) -> str:
-    return f"made of {', '.join(entry.made_of)}" if entry.made_of else "provenance unknown"
+def _about(entry: LedgerEntry) -> str:
+    """State, time and runs of a submission: beside the scores they would not fit 80 columns."""
+    when = "" if entry.when is None else f", {entry.when:%Y-%m-%d %H:%M} UTC"
+    runs = f"made of {', '.join(entry.made_of)}" if entry.made_of else "provenance unknown"
+    return f"{entry.state}{when}, {runs}"
