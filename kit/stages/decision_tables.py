@@ -86,7 +86,7 @@ def _say_difference(difference: Difference) -> None:
     low, high = difference.interval
     verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
     say(
-        f"vs the best run alone, {difference.member}: {difference.difference:+.3f}, 95% CI "
+        f"Gain over the best run alone, {difference.member}: {difference.difference:+.3f}, 95% CI "
         f"{low:+.3f} to {high:+.3f}: {verdict}."
     )
 

@@ -14,7 +14,7 @@ from kit.models.registry import backbones
 from kit.recipes import recipes
 from kit.recipes.base import Recipe
 
-WIDTH = 100
+WIDTH = 80
 INDENT = 30  # of a setting's description
 
 # JSON schema's keywords for the limits of a number, and how they are printed.
@@ -56,7 +56,9 @@ def _print_recipes() -> None:
 
 def _print_backbones() -> None:
     rows = []
+    names_of: dict[str, list[str]] = {}  # by source: in the table it would not fit 80 columns
     for entry in map(backbones.get, backbones.names()):
+        names_of.setdefault(entry.source, []).append(entry.name)
         rows.append(
             [
                 entry.name,
@@ -65,10 +67,9 @@ def _print_backbones() -> None:
                 entry.min_size,
                 "any, 3 *" if "imagenet" in entry.weights else "any",
                 ", ".join(entry.weights),
-                entry.source,
             ]
         )
-    header = ["backbone", "parameters", "native", "smallest", "channels", "weights", "source"]
+    header = ["backbone", "parameters", "native", "smallest", "channels", "weights"]
     say("")
     table("Backbones, without their heads: --set backbone=NAME", header, rows)
     note = (
@@ -77,6 +78,10 @@ def _print_backbones() -> None:
         "weights may also be a .keras or .weights.h5 file, or a run."
     )
     _say_wrapped(note, first="", rest="")
+    say("")
+    for source, names in names_of.items():
+        _say_wrapped(f"{', '.join(names)}: {source}", first="", rest="    ")
+    say("")
 
 
 def _print_built(chosen: Sequence[Recipe], competition: Competition) -> None:
@@ -95,8 +100,8 @@ def _print_built(chosen: Sequence[Recipe], competition: Competition) -> None:
             notes.append(f"{recipe.name} does not fit: {error}")
             counts = ["does not fit", ""]
         native = f"{backbone.native_size} (from {backbone.min_size})"
-        rows.append([recipe.name, recipe.size, native, recipe.stem, recipe.weights, *counts])
-    header = ["recipe", "size", "backbone's size", "stem", "weights", "parameters", "trainable"]
+        rows.append([recipe.name, recipe.size, native, *counts])
+    header = ["recipe", "size", "backbone's size", "parameters", "trainable"]
     table(f"Recipes, built for {len(channels)} channels and {classes} classes", header, rows)
     for note in notes:
         _say_wrapped(note, first="", rest="    ")

@@ -39,7 +39,7 @@ def match_of_estimates(entries: Sequence[LedgerEntry]) -> list[str]:
 
 def _verdict(gaps: Sequence[float]) -> str:
     if len(gaps) < ENOUGH:
-        return f"{len(gaps)} are too few to judge the expected scores: {ENOUGH} or more are needed."
+        return f"Too few to judge the expected scores: {ENOUGH} or more are needed."
     if abs(fmean(gaps)) > 2 * stdev(gaps) / sqrt(len(gaps)):
         return f"Scores are {'higher' if fmean(gaps) > 0 else 'lower'} than expected by that much."
     return "No more than random variation: the expected scores can be trusted."
