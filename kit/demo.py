@@ -120,13 +120,10 @@ def _grade_alone(
 
 def _print_result(workspace: Workspace, made: BlendFiles, grades: Sequence[Grades]) -> None:
     decision = Decision.load(made.decision)
-    minutes = [open_run(workspace, run).seconds() / 60 for run in decision.members]
     scores = {run: one.score for run, one in decision.worth.alone.items()}
     scores[made.name] = decision.worth.score
     rows = []
-    for (name, score), grade, spent in zip(
-        scores.items(), grades, [*minutes, sum(minutes)], strict=True
-    ):
+    for (name, score), grade in zip(scores.items(), grades, strict=True):
         low, high = score.interval
         rows.append(
             [
@@ -136,19 +133,14 @@ def _print_result(workspace: Workspace, made: BlendFiles, grades: Sequence[Grade
                 f"{low:.3f} to {high:.3f}",
                 f"{grade.public:.3f}",
                 f"{grade.private:.3f}",
-                f"{spent:.1f}",
             ]
         )
-    header = [
-        "macro-F1",
-        "cross-fitted",
-        "expected",
-        "95% CI",
-        "public",
-        "private",
-        "minutes",
-    ]
+    header = ["macro-F1", "cross-fitted", "expected", "95% CI", "public", "private"]
     table("\nExpected score (left) and the grader's (right)", header, rows)
+    # Not a column: with it the table would not fit 80 columns.
+    spent = [open_run(workspace, run).seconds() / 60 for run in decision.members]
+    each = ", ".join(f"{minutes:.1f}" for minutes in spent)
+    say(f"Minutes of training: {each}; {sum(spent):.1f} in all.")
 
 
 def _print_files(workspace: Workspace, made: BlendFiles, written: Submission, report: Path) -> None:
