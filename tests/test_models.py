@@ -181,8 +181,8 @@ def test_imagenet_weights_refuse_four_channels() -> None:
     with pytest.raises(UserError) as raised:
         build_model(small("xception", "weights=imagenet"), RGBY, CLASSES, seed=0)
     assert str(raised.value) == (
-        "The imagenet weights of 'xception' take 3 channels, stem 'as_is' gives 4. "
-        "Take all: --set stem=inflate or stem=conv1x1; or --set weights=none."
+        "The imagenet weights of 'xception' take 3 channels, but stem 'as_is' gives 4. "
+        "Use --set stem=inflate or stem=conv1x1 to keep all channels, or --set weights=none."
     )
 
 
@@ -261,5 +261,5 @@ def test_weights_that_cannot_be_downloaded_are_named_with_their_place(
         assert message.startswith(f"The ImageNet weights of {name} could not be downloaded (")
         assert re.search(r"\. Put https://\S+_no_?top\S*\.h5 in ", message)
         assert message.endswith(
-            f" into {tmp_path / 'models'}, or train from scratch: --set weights=none."
+            f" in {tmp_path / 'models'}, or train from scratch: --set weights=none."
         )

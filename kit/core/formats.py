@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
-import kit
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
+from kit.core.version import VERSION
 
 
 def _read_floats(value: Any) -> NDArray[np.float64]:
@@ -59,7 +59,7 @@ class Format:
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write `content` under the format's version and the kit's own, whole or not at all."""
-        write_json(path, {"format": self.version, "kit": kit.__version__, **content})
+        write_json(path, {"format": self.version, "kit": VERSION, **content})
 
     def read(self, path: Path) -> dict[str, Any]:
         """What `write` wrote, the version included; UserError in one line for any other file.
@@ -76,12 +76,12 @@ class Format:
         if version > self.version:
             raise UserError(
                 f"{path} is {self.name} of format {version}, written by {maker}. This is hpa-kit "
-                f"{kit.__version__}, which reads formats up to {self.version}: update it."
+                f"{VERSION}, which reads formats up to {self.version}: update it."
             )
         if version < self.oldest:
             raise Unreadable(
                 f"{path} is {self.name} of format {version}, written by {maker}, which hpa-kit "
-                f"{kit.__version__} no longer reads. {self.remake}"
+                f"{VERSION} no longer reads. {self.remake}"
             )
         return content
 
