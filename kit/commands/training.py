@@ -98,7 +98,7 @@ def pack(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="A recipe; kit models lists them.")],
+    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size; default the recipe's.")] = None,
@@ -148,7 +148,7 @@ def predict(
 
 @app.command()
 def look(
-    model: Annotated[str, typer.Argument(help="A recipe; kit models lists them.")],
+    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size; default the recipe's.")] = None,

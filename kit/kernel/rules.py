@@ -68,7 +68,7 @@ def metadata_problems(dataset: Mapping[str, Any], kernel: Mapping[str, Any]) -> 
         ),
     ]
     if slug != slug_of(title):
-        found.append(f"the notebook's id ends in '{slug}', but its title gives '{slug_of(title)}'")
+        found.append(f"the notebook's id ends in '{slug}', but its title in '{slug_of(title)}'")
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", dataset_slug):
         found.append(f"the dataset's name '{dataset_slug}' may have a-z, 0-9, single dashes only")
     if len(licenses) != 1 or licenses[0] not in LICENSES:

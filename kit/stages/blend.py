@@ -108,7 +108,7 @@ def count_private(competition: Competition, workspace: Workspace) -> int:
 
 
 def _read_origin(files: BlendFiles) -> Origin | None:
-    """What a blend on disk was made from; None where there is none, or one to be made again."""
+    """What a blend on disk was made from; None if there is none, or it must be made again."""
     if not files.decision.exists():
         return None
     try:
