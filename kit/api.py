@@ -13,11 +13,24 @@ from numpy.typing import NDArray
 
 from kit.competitions import metrics
 from kit.competitions.tables import LabelTable
+from kit.core.arrays import as_list, as_numbers, depth, has_ids, name_of, shown, whole_number
 from kit.core.errors import UserError, some
 from kit.data import folds as splits
 from kit.data.predictions import Predictions
 from kit.ensemble import Decision, Members, Options, fit_decision, make_members
-from kit.ensemble.oof import align, as_probs, number_groups, table_ids, to_unseen
+from kit.ensemble.oof import (
+    align,
+    as_probs,
+    by_name,
+    class_names,
+    number_groups,
+    table_ids,
+    to_unseen,
+)
+
+# The interval takes time and memory in proportion to the rows of the test set.
+MOST_TEST_ROWS = 10_000_000
+MOST_FOLD = 2**53
 
 
 def make_folds(y: Any, n: int = 5, groups: Any = None, seed: int = 0) -> NDArray[np.int64]:
@@ -31,6 +44,7 @@ def make_folds(y: Any, n: int = 5, groups: Any = None, seed: int = 0) -> NDArray
     package iterative-stratification; with groups the kit's own greedy pass.
     """
     labels, ids = as_labels(y), table_ids(y)
+    n, seed = whole_number(n, "n"), whole_number(seed, "seed")
     names = _row_names(len(labels)) if ids is None else tuple(map(str, ids))
     if len(set(names)) < len(names):
         raise UserError("y has duplicate ids: a frame's index must name each row once.")
@@ -89,17 +103,25 @@ def blend(
     unseen = None
     if tests is not None:
         unseen = to_unseen(tests, len(members.names), members.class_keys)
-    options = Options(method, policy, transfer, test_rows=test_rows)
+    options = Options(
+        name_of(method, "method"),
+        name_of(policy, "policy"),
+        name_of(transfer, "transfer"),
+        test_rows=None if test_rows is None else _test_rows(test_rows),
+    )
     return fit_decision(members, unseen, options).decision
 
 
 def macro_f1(y: Any, labels: Any) -> float:
     """Mean F1 over all classes; a class with no positives or no predictions scores 0.
 
-    `y` and `labels` are (rows, classes) of 0 and 1; frames are aligned by their index.
+    `y` and `labels` are (rows, classes) of 0 and 1; frames are aligned by index and columns.
     """
     true = as_labels(y)
-    decided = as_labels(align(labels, table_ids(y), "labels"), "labels")
+    aligned = align(labels, table_ids(y), "labels")
+    if hasattr(aligned, "columns"):
+        aligned = by_name(aligned, class_names([y, aligned], true.shape[1]))
+    decided = as_labels(aligned, "labels")
     if true.shape != decided.shape:
         raise UserError(f"labels of shape {decided.shape}, expected the shape of y, {true.shape}.")
     return metrics.macro_f1(true, decided)
@@ -107,13 +129,11 @@ def macro_f1(y: Any, labels: Any) -> float:
 
 def as_labels(y: Any, what: str = "y") -> NDArray[np.uint8]:
     """Labels as uint8 (rows, classes), from integers, floats or bools; UserError unless 0 or 1."""
-    array = np.asarray(y)
-    if array.ndim != 2:
+    array = as_numbers(y, what, "zeros and ones")
+    if array.ndim != 2 or not array.size:
         raise UserError(
             f"{what} of shape {array.shape}, expected (rows, classes): one row per image."
         )
-    if array.dtype.kind not in "fiub":
-        raise UserError(f"{what} of type {array.dtype}, expected zeros and ones.")
     strange = (array != 0) & (array != 1)
     if strange.any():
         row, column = np.argwhere(strange)[0]
@@ -125,12 +145,16 @@ def as_labels(y: Any, what: str = "y") -> NDArray[np.uint8]:
 
 def as_fold(fold: Any, ids: NDArray[Any] | None, rows: int) -> NDArray[np.int64]:
     """Each row's fold, int64 (rows,); UserError unless there are two or more, numbered from 0."""
-    array = np.asarray(align(fold, ids, "folds"))
+    array = as_numbers(align(fold, ids, "folds"), "fold", "one integer per row")
     if array.shape != (rows,):
         raise UserError(f"fold of shape {array.shape}, expected one integer per row, ({rows},).")
-    whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and (array % 1 == 0).all())
+    whole = array.dtype.kind in "iu"
+    if array.dtype.kind == "f":
+        whole = bool(np.isfinite(array).all() and (array % 1 == 0).all())
     if not whole:
         raise UserError("fold has values that are not whole numbers.")
+    if (array > MOST_FOLD).any():
+        raise UserError(f"fold {array.max()} is too large, expected numbers from 0.")
     if (array < 0).any():
         raise UserError(
             f"fold {int(array.min())} in row {int(array.argmin())}: folds are numbered from 0. "
@@ -147,20 +171,18 @@ def _members(
 ) -> Members:
     """Check all arguments and align them to the rows of `y`, or of the first frame."""
     labels = as_labels(y)
-    if hasattr(probs, "columns") or getattr(probs, "ndim", None) == 2:
+    if hasattr(probs, "columns") or depth(probs) == 2:
         raise UserError("probs is one array: blend takes a list of arrays; for one array use tune.")
-    given = list(probs)
+    given = as_list(probs, "probs", "a list of one array per model")
     if not given:
         raise UserError("probs is empty, expected one array per model.")
     ids = table_ids(y)
     if ids is None:
         ids = next((found for one in given if (found := table_ids(one)) is not None), None)
-    called = tuple(names) if names is not None else tuple(f"model{n}" for n in range(len(given)))
-    if len(called) != len(given) or len(set(called)) < len(called):
-        raise UserError(f"names are {list(called)}, expected {len(given)} different names.")
-    keys = _class_keys(y, given, labels.shape[1])
+    called = _names(names, len(given))
+    keys = class_names([y, *given], labels.shape[1])
     if len(set(keys)) < len(keys):
-        raise UserError("y has duplicate columns: a frame's columns must name each class once.")
+        raise UserError("Duplicate columns: a frame's columns must name each class once.")
     rows = len(labels)
     held_out_in = as_fold(fold, ids, rows)
     row_ids = _row_names(rows) if ids is None else tuple(map(str, ids))
@@ -176,27 +198,50 @@ def _members(
     return make_members(labels, oofs, called, group)
 
 
-def _class_keys(y: Any, given: Sequence[Any], classes: int) -> tuple[str, ...]:
-    """The class names: the columns of the first frame, else numbers."""
-    named = next((one for one in (y, *given) if hasattr(one, "columns")), None)
-    if named is None or len(named.columns) != classes:
-        return tuple(map(str, range(classes)))
-    return tuple(map(str, named.columns))
+def _names(names: Sequence[str] | None, models: int) -> tuple[str, ...]:
+    """What the models are called; UserError unless there is one name per model, all different."""
+    if names is None:
+        return tuple(f"model{number}" for number in range(models))
+    called = as_list(names, "names", f"a list of {models} texts")
+    for name in called:
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise UserError(f"names has {shown(name)}, expected printable text for each model.")
+    if len(called) != models or len(set(called)) < models:
+        raise UserError(f"names are {shown(called)}, expected {models} different names.")
+    return tuple(map(str, called))
+
+
+def _test_rows(rows: Any) -> int:
+    number = whole_number(rows, "test_rows")
+    if number > MOST_TEST_ROWS:
+        raise UserError(f"test_rows {shown(number)}: expected at most {MOST_TEST_ROWS:,}.")
+    return number
 
 
 def _groups(groups: Any, ids: NDArray[Any] | None, rows: int) -> list[Any]:
     """Each row's group; UserError unless there is one hashable value per row."""
-    aligned = list(align(groups, ids, "groups"))
-    if len(aligned) != rows:
-        raise UserError(f"{len(aligned)} groups for {rows} rows, expected one per row.")
+    aligned = align(groups, ids, "groups")
+    if hasattr(aligned, "__array__") and not has_ids(aligned):
+        aligned = np.asarray(aligned)  # a tensor's items are hashed by identity, not by value
+    found = as_list(aligned, "groups", "one hashable value per row")
+    if len(found) != rows:
+        raise UserError(f"{len(found)} groups for {rows} rows, expected one per row.")
     try:
-        missing = [row for row, one in enumerate(aligned) if one is None or one != one]
-        hash(tuple(aligned))
-    except (TypeError, ValueError):
+        hash(tuple(found))
+    except TypeError:
         raise UserError("groups must be hashable: numbers, strings, or tuples of them.") from None
+    missing = [row for row, one in enumerate(found) if _is_missing(one)]
     if missing:
         raise UserError(f"Rows without a group: {some(missing)}.")
-    return aligned
+    return found
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT, or pandas' NA, whose comparisons have no truth value."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
 
 
 def _refuse_split_groups(groups: Sequence[Any], fold: NDArray[np.int64]) -> None:

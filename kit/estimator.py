@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from kit.api import macro_f1, make_folds, tune
+from kit.ensemble.oof import align, table_ids
 
 
 class MultilabelThresholds(BaseEstimator):
@@ -47,4 +48,4 @@ class MultilabelThresholds(BaseEstimator):
 
     def score(self, probs: Any, y: Any) -> float:
         """Macro-F1 of the predicted labels."""
-        return macro_f1(y, self.predict(probs))
+        return macro_f1(y, self.predict(align(probs, table_ids(y), "probabilities")))

@@ -135,6 +135,74 @@ def test_frames_are_aligned_by_index_and_columns(world: World) -> None:
     assert decided.tolist() == plain.decide(world.tests[0]).tolist()
 
 
+class Tensor:
+    """Like a tensor: it becomes an array, and its items are equal to nothing but themselves."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self.values if dtype is None else self.values.astype(dtype)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, row: int) -> "Tensor":
+        return Tensor(self.values[row])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda array: array.tolist(),
+        lambda array: tuple(map(tuple, array.tolist())),
+        lambda array: array.astype(object),
+        lambda array: array.astype(array.dtype.newbyteorder(">")),
+        lambda array: np.repeat(array, 2, axis=0)[::2],
+        Tensor,
+        pd.DataFrame,
+        lambda array: pd.DataFrame(array).convert_dtypes(),
+        lambda array: pd.DataFrame(array).astype(object),
+    ],
+    ids=["lists", "tuples", "objects", "big-endian", "strided", "tensor", "frame", "nullable", "x"],
+)
+def test_tables_may_be_lists_tensors_and_frames_of_any_numeric_type(
+    world: World, given: Callable[[NDArray[Any]], Any]
+) -> None:
+    plain = kit.tune(world.y, world.probs[0], world.fold, tests=world.tests[0], policy="fold-mean")
+    tests = [given(one) for one in world.tests[0]]
+    made = kit.tune(
+        given(world.y), given(world.probs[0]), world.fold, tests=tests, policy="fold-mean"
+    )
+    assert made == plain
+    assert made.decide(tests).tolist() == plain.decide(world.tests[0]).tolist()
+
+
+def test_labels_of_several_types_in_a_frame(world: World) -> None:
+    y = pd.DataFrame(world.y).astype({0: bool, 1: "boolean", 2: float, 3: "Int64"})
+    assert kit.macro_f1(y, world.y) == 1.0
+
+
+def test_frames_of_classes_in_another_order_are_aligned_where_y_names_none(world: World) -> None:
+    names = ["a", "b", "c", "d"]
+
+    def framed(table: NDArray[Any], order: list[str]) -> pd.DataFrame:
+        return pd.DataFrame(table, columns=names)[order]
+
+    tests = [of_member[0] for of_member in world.tests]
+    plain = kit.blend(
+        world.y, world.probs, world.fold, tests=tests, method="mean", policy="fold-mean"
+    )
+    swapped = [framed(tests[0], names), framed(tests[1], names[::-1])]
+    assert plain.decide(swapped).tolist() == plain.decide(tests).tolist()
+    probs = [framed(world.probs[0], names), framed(world.probs[1], names[::-1])]
+    made = kit.blend(
+        pd.DataFrame(world.y), probs, world.fold, tests=swapped, method="mean", policy="fold-mean"
+    )
+    assert made.thresholds.tolist() == plain.thresholds.tolist()
+    assert kit.macro_f1(framed(world.y, names), framed(world.y, names[::-1])) == 1.0
+
+
 @pytest.mark.parametrize("kind", [bool, float, np.int64])
 def test_labels_may_be_bools_floats_or_integers(world: World, kind: type) -> None:
     made = kit.tune(world.y.astype(kind), world.probs[0], fold=world.fold, policy="exact")
@@ -153,6 +221,12 @@ def test_groups_are_any_hashables(world: World, name: Callable[[int], object]) -
     assert all(fold[0::2] == fold[1::2])
     made = kit.tune(world.y, world.probs[0], fold=fold, groups=groups, policy="fold-mean")
     assert 0 < made.interval[0] < made.expected < made.interval[1] < 1
+
+
+def test_groups_in_a_tensor_are_known_by_their_values(world: World) -> None:
+    groups = np.arange(ROWS) // 2
+    plain = kit.make_folds(world.y, n=FOLDS, groups=groups)
+    assert kit.make_folds(world.y, n=FOLDS, groups=Tensor(groups)).tolist() == plain.tolist()
 
 
 def test_tests_are_one_array_or_one_a_fold_for_each_member(world: World) -> None:
@@ -232,6 +306,46 @@ MISTAKES: dict[str, Mistake] = {
     "columns of other names": ("no column for a", lambda w: tuned(
         w, y=pd.DataFrame(w.y, columns=list("abcd")),
         probs=pd.DataFrame(w.probs[0], columns=list("efgh")))),
+    "text as probabilities": ("of type", lambda w: tuned(w, probs=w.probs[0].astype(str))),
+    "ragged lists": ("cannot be read as an array", lambda w: tuned(w, y=[[0, 1], [1]])),
+    "no labels at all": ("y of type NoneType", lambda w: tuned(w, y=None)),
+    "no rows": (r"y of shape \(0, 4\)", lambda w: tuned(w, y=w.y[:0])),
+    "masked": ("are NaN", lambda w: tuned(
+        w, probs=np.ma.masked_array(w.probs[0], w.probs[0] > 0.9))),
+    "missing in a nullable frame": ("are NaN", lambda w: tuned(
+        w, probs=pd.DataFrame(w.probs[0]).astype("Float64").mask(w.y == 1))),
+    "infinite folds": ("not whole numbers", lambda w: tuned(
+        w, fold=np.where(w.fold == 1, np.inf, w.fold))),
+    "huge folds": ("too large", lambda w: tuned(w, fold=np.where(w.fold == 1, 1e30, w.fold))),
+    "folds as texts": ("fold of type", lambda w: tuned(w, fold=w.fold.astype(str))),
+    "one number as groups": ("groups of type int", lambda w: tuned(w, groups=3)),
+    "groups by id": ("groups of type dict", lambda w: tuned(w, groups=dict(enumerate(w.fold)))),
+    "NA as group": ("without a group: 3", lambda w: tuned(
+        w, groups=pd.Series(range(ROWS), dtype="Int64").mask(np.arange(ROWS) == 3))),
+    "policy None": ("policy None: expected a name", lambda w: tuned(w, policy=None)),
+    "policy list": ("expected a name", lambda w: tuned(w, policy=["exact"])),
+    "method 3": ("method 3: expected", lambda w: kit.blend(w.y, w.probs, w.fold, method=3)),  # type: ignore[arg-type]
+    "transfer None": ("transfer None: expected", lambda w: tuned(w, transfer=None)),
+    "test rows as text": ("test_rows '10': expected a whole", lambda w: tuned(w, test_rows="10")),
+    "half a test row": ("test_rows 10.5", lambda w: tuned(w, test_rows=10.5)),
+    "test rows NaN": ("test_rows nan", lambda w: tuned(w, test_rows=float("nan"))),
+    "too many test rows": ("at most 10,000,000", lambda w: tuned(w, test_rows=10**400)),
+    "tests without rows": ("without rows", lambda w: tuned(w, tests=[w.tests[0][0][:0]] * FOLDS)),
+    "a number as tests": ("tests of type float", lambda w: tuned(w, tests=0.5)),
+    "tests by name": ("tests of type dict", lambda w: tuned(w, tests={"a": w.tests[0]})),
+    "models by name": ("probs of type dict", lambda w: kit.blend(
+        w.y, dict(zip("ab", w.probs, strict=True)), w.fold)),  # type: ignore[arg-type]
+    "numbers as names": ("names has 1", lambda w: kit.blend(w.y, w.probs, w.fold, names=[1, 2])),  # type: ignore[list-item]
+    "one text as names": ("names of type str", lambda w: kit.blend(
+        w.y, w.probs, w.fold, names="ab")),
+    "names of two lines": ("printable", lambda w: kit.blend(
+        w.y, w.probs, w.fold, names=["a", "b\n"])),
+    "n as text": ("n '5': expected a whole number", lambda w: kit.make_folds(w.y, n="5")),  # type: ignore[arg-type]
+    "half a fold": ("n 2.5", lambda w: kit.make_folds(w.y, n=2.5)),  # type: ignore[arg-type]
+    "seed None": ("seed None", lambda w: kit.make_folds(w.y, seed=None)),  # type: ignore[arg-type]
+    "negative seed": ("--seed -1", lambda w: kit.make_folds(w.y, seed=-1)),
+    "labels of other classes": ("no column for 3", lambda w: kit.macro_f1(
+        pd.DataFrame(w.y, columns=list("abc3")), pd.DataFrame(w.y, columns=list("abcd")))),
     "probabilities as labels": ("labels is 0", lambda w: kit.macro_f1(w.y, w.probs[0])),
     "labels of another shape": ("labels of shape", lambda w: kit.macro_f1(w.y, w.y[1:])),
     "too many folds": ("2 to 240 folds", lambda w: kit.make_folds(w.y, n=241)),
@@ -267,6 +381,12 @@ def test_the_estimator_is_one_of_scikit_learn(world: World) -> None:
     pipeline.fit(logits, world.y, multilabelthresholds__fold=world.fold)
     assert pipeline.predict(logits).shape == world.y.shape
     assert 0 < pipeline.score(logits, world.y) < 1
+
+
+def test_the_estimator_scores_frames_in_another_order(world: World) -> None:
+    y, probs = pd.DataFrame(world.y), pd.DataFrame(world.probs[0])
+    fitted = kit.MultilabelThresholds("exact").fit(probs, y, fold=world.fold)
+    assert fitted.score(probs.iloc[::-1], y) == fitted.score(probs, y)
 
 
 def test_an_estimator_that_is_not_fitted_says_so(world: World) -> None:

@@ -1,5 +1,7 @@
 """Intervals: as wide as scores of fresh rows scatter, by whole groups, and of differences."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -220,3 +222,12 @@ def test_a_group_number_without_rows_changes_no_standard_error() -> None:
     spread = [count(one, 2 * np.arange(40)) for one in (both, changed(both, 0.2))]
     close = [count(one) for one in (both, changed(both, 0.2))]
     assert standard_error(*spread) == pytest.approx(standard_error(*close))
+
+
+def test_the_interval_of_a_large_test_set_is_drawn_in_little_memory() -> None:
+    counts = count(answers(50))
+    tracemalloc.start()
+    prediction_interval(counts, rows_ratio=2_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6  # all 100 draws of 100,000 rows at once take 80 MB

@@ -206,7 +206,7 @@ def test_columns_are_taken_by_name_and_by_place_only_where_there_are_no_names() 
         (draw()[:, :1], 1, r"Probabilities of shape \(4, 1\), but there are 2 classes"),
         (draw() * 9 - 4, 1, "is not a probability; .* They look like logits: apply a sigmoid"),
         (np.full((4, 2), np.nan, np.float32), 1, "NaN for id 0, class x; 8 of 8 values are NaN"),
-        (np.full((4, 2), "a"), 1, "Probabilities of type <U1: numbers from 0 to 1 are needed"),
+        (np.full((4, 2), "a"), 1, "Probabilities of type <U1, expected numbers from 0 to 1"),
         ([as_frame(draw()), as_frame(draw(), "pqrt")], 2, "The probabilities lack ids: s"),
         (
             [as_frame(draw()), as_frame(draw(), "pqrr")],

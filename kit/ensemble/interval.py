@@ -113,7 +113,7 @@ def _draws(
         draws = min(_AT_A_TIME, DRAWS - start)
         sides = []
         for drawn in (groups, new):
-            picks = rng.integers(0, groups, (draws, drawn))
+            picks = (rng.integers(0, groups, drawn) for _ in range(draws))  # one at a time: memory
             times = np.stack([np.bincount(pick, minlength=groups) for pick in picks])
             sides.append([_f1(times.astype(np.float64) @ counts.by_group) for counts in several])
         yield sides[0], sides[1]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.core.arrays import as_list, as_numbers, depth, has_ids
 from kit.core.errors import UserError, some
 from kit.core.ids import positions, twice
 from kit.data.predictions import Predictions, as_probabilities
@@ -186,7 +187,8 @@ def to_unseen(tests: Any, members: int, class_keys: Sequence[str]) -> Unseen:
     """
     if isinstance(tests, Unseen):
         return tests
-    given = [tests] if _is_table(tests) else list(tests)
+    wanted = "a list of arrays, (rows, classes)"
+    given = [tests] if _is_table(tests) else as_list(tests, "tests", wanted)
     if members == 1 and all(_is_table(one) for one in given):
         given = [given]
     if len(given) != members:
@@ -194,7 +196,7 @@ def to_unseen(tests: Any, members: int, class_keys: Sequence[str]) -> Unseen:
             f"Test predictions of {len(given)} members, but there are {members}: give a list of "
             "one array a member, or of one list a member with an array for each fold's model."
         )
-    by_member = [[one] if _is_table(one) else list(one) for one in given]
+    by_member = [[one] if _is_table(one) else as_list(one, "tests", wanted) for one in given]
     counts = {len(one) for one in by_member}
     if len(counts) > 1 or counts == {0}:
         raise UserError(
@@ -202,21 +204,27 @@ def to_unseen(tests: Any, members: int, class_keys: Sequence[str]) -> Unseen:
             "give as many of each, or average each member's yourself."
         )
     ids = table_ids(by_member[0][0])
+    if tuple(class_keys) == plain_names(len(class_keys)):
+        class_keys = class_names(
+            [one for of_member in by_member for one in of_member], len(class_keys)
+        )
     read = [[as_probs(one, class_keys, ids) for one in of_member] for of_member in by_member]
     if len(shapes := {probs.shape for of_member in read for probs in of_member}) > 1:
         raise UserError(f"Test predictions of different shapes: {', '.join(map(str, shapes))}.")
+    if not len(read[0][0]):
+        raise UserError("Test predictions without rows, expected one or more.")
     rows = np.arange(len(read[0][0])) if ids is None else ids
     return Unseen(rows, tuple(np.stack(of_fold) for of_fold in zip(*read, strict=True)))
 
 
 def _is_table(value: Any) -> bool:
-    """Whether a value is one table: a frame, or an array of two dimensions."""
-    return hasattr(value, "columns") or getattr(value, "ndim", None) == 2
+    """Whether a value is one table: a frame, or an array or list of two dimensions."""
+    return hasattr(value, "columns") or depth(value) == 2
 
 
 def table_ids(table: Any) -> NDArray[Any] | None:
     """The ids of a frame's rows, its index; None for an array, whose rows have none."""
-    return np.array(table.index, dtype=object) if hasattr(table, "index") else None
+    return np.array(table.index, dtype=object) if has_ids(table) else None
 
 
 def as_probs(
@@ -230,25 +238,35 @@ def as_probs(
     """
     values = align(table, ids, "probabilities")
     if hasattr(values, "columns"):
-        values = _by_name(values, class_keys)
-    array = np.asarray(values)
+        values = by_name(values, class_keys)
+    array = as_numbers(values, "Probabilities", "numbers from 0 to 1")
     if array.ndim != 2 or array.shape[1] != len(class_keys):
         raise UserError(
             f"Probabilities of shape {array.shape}, but there are {len(class_keys)} classes: one "
             "row an image and one column a class is needed."
         )
-    if array.dtype.kind not in "fiub":
-        raise UserError(f"Probabilities of type {array.dtype}: numbers from 0 to 1 are needed.")
     rows = np.arange(len(array)) if ids is None else ids
     return as_probabilities(rows, array, class_keys)
 
 
-def _by_name(frame: Any, class_keys: Sequence[str]) -> Any:
+def plain_names(classes: int) -> tuple[str, ...]:
+    """What classes without names are called: numbers from 0."""
+    return tuple(map(str, range(classes)))
+
+
+def class_names(tables: Sequence[Any], classes: int) -> tuple[str, ...]:
+    """The columns of the first frame that names them, else numbers from 0."""
+    plain = plain_names(classes)
+    frames = (tuple(map(str, one.columns)) for one in tables if hasattr(one, "columns"))
+    return next((one for one in frames if len(one) == classes and one != plain), plain)
+
+
+def by_name(frame: Any, class_keys: Sequence[str]) -> Any:
     """A frame's columns in the order of the class keys."""
-    found, plain = [str(one) for one in frame.columns], [str(n) for n in range(len(class_keys))]
+    found, plain = tuple(map(str, frame.columns)), plain_names(len(class_keys))
     if sorted(found) == sorted(class_keys):
         return frame.set_axis(found, axis=1)[list(class_keys)]
-    if found == plain or list(class_keys) == plain or len(found) != len(class_keys):
+    if found == plain or tuple(class_keys) == plain or len(found) != len(class_keys):
         return frame
     missing = [key for key in class_keys if key not in found]
     raise UserError(
@@ -259,7 +277,7 @@ def _by_name(frame: Any, class_keys: Sequence[str]) -> Any:
 
 def align(table: Any, ids: NDArray[Any] | None, what: str) -> Any:
     """A frame or series with its rows in the order of `ids`; an array as it is."""
-    if ids is None or not hasattr(table, "index") or not hasattr(table, "loc"):
+    if ids is None or not has_ids(table):
         return table
     if doubled := twice(table.index):
         raise UserError(f"The {what} have ids more than once: {some(doubled)}.")
