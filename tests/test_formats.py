@@ -24,6 +24,7 @@ from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.formats import Format
 from kit.core.paths import Workspace, provenance_of
+from kit.data.blends import find_blend
 from kit.data.folds import digest_labels, read_folds
 from kit.data.run_files import load_progress, read_done
 from kit.data.runs import open_run
@@ -175,6 +176,14 @@ KINDS: dict[str, tuple[Callable[[Opened], Path], Callable[[Opened], object]]] = 
         _run_file("fold0/done.json"),
         lambda opened: read_done(opened.workspace.run(opened.trained).fold(0)),
     ),
+    "command": (
+        _run_file("command.json"),
+        lambda opened: open_run(opened.workspace, opened.trained).training_words(),
+    ),
+    "latest": (
+        lambda opened: opened.workspace.latest_blend,
+        lambda opened: find_blend(opened.workspace, None),
+    ),
     "folds": (
         lambda opened: provenance_of(opened.workspace.folds),
         lambda opened: read_folds(opened.workspace.folds),
@@ -208,8 +217,9 @@ KINDS: dict[str, tuple[Callable[[Opened], Path], Callable[[Opened], object]]] = 
 def test_a_file_of_a_later_version_is_refused_in_one_line(opened: Opened, kind: str) -> None:
     find, open_it = KINDS[kind]
     path = find(opened)
-    content = read_json(path)
+    content = read_json(path) if path.exists() else {}
     later = content if isinstance(content, dict) else {"items": content}
+    path.parent.mkdir(exist_ok=True)
     write_json(path, {**later, "format": 99, "kit": "9.9"})
     with pytest.raises(UserError) as raised:
         open_it(opened)
@@ -223,10 +233,55 @@ def test_a_file_of_a_later_version_is_refused_in_one_line(opened: Opened, kind: 
 def test_a_file_of_another_kind_is_refused_in_one_line(opened: Opened, kind: str) -> None:
     find, open_it = KINDS[kind]
     path = find(opened)
+    path.parent.mkdir(exist_ok=True)
     path.write_text('"a text"')
     with pytest.raises(UserError, match=f"{path.name} is not ") as raised:
         open_it(opened)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{}", "null", "3", "[" * 100_000, "1" * 5000, "\x00"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_damaged_file_opens_or_is_refused_in_one_line(
+    opened: Opened, kind: str, damage: str
+) -> None:
+    find, open_it = KINDS[kind]
+    path = find(opened)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(damage)
+    said = ""
+    try:
+        open_it(opened)
+    except UserError as error:
+        said = str(error)
+    assert "\n" not in said
+    # Files whose every field has a default open without any; records were once a bare list.
+    opens = damage == "{}" or (damage == "[]" and kind in ("uploads", "elsewhere"))
+    assert str(path) in said or opens
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("recipe.json", "size", None),
+        ("recipe.json", "size", "large"),
+        ("recipe.json", "name", 3),
+        ("inputs.json", "folds", -1),
+        ("inputs.json", "folds", float("nan")),
+        ("inputs.json", "stores", []),
+    ],
+)
+def test_a_run_with_a_wrong_value_is_refused_in_one_line(
+    opened: Opened, capsys: pytest.CaptureFixture[str], file: str, key: str, value: object
+) -> None:
+    path = opened.workspace.run(opened.trained).folder / file
+    content = read_json(path)
+    del content[key]
+    path.write_text(json.dumps(content if value is None else {**content, key: value}))
+    assert run_kit("status", "--competition", "shapes.py") == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith(f"kit: {path} is not as the kit writes it: {key}")
 
 
 def test_a_run_with_an_unknown_setting_is_refused_in_one_line(

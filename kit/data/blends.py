@@ -1,20 +1,29 @@
 """Which blend is meant: the one named, or the one made last."""
 
-from kit.core.disk import read_json, write_json
+from dataclasses import dataclass
+
 from kit.core.errors import UserError
+from kit.core.formats import Format
 from kit.core.paths import BlendFiles, Workspace
+
+_LATEST = Format("the name of the blend made last", 1, "Delete it, or name the blend.", oldest=0)
+
+
+@dataclass(frozen=True)
+class _Latest:
+    blend: str
 
 
 def remember_blend(workspace: Workspace, blend: BlendFiles) -> None:
     """Make this the blend that is meant when none is named."""
-    write_json(workspace.latest_blend, {"blend": blend.name})
+    _LATEST.write(workspace.latest_blend, {"blend": blend.name})
 
 
 def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
     """A blend by its name, or the one made last; UserError listing those there are."""
     known = workspace.blend_names()
     if name is None and workspace.latest_blend.exists():
-        name = read_json(workspace.latest_blend)["blend"]
+        name = _LATEST.read_as(workspace.latest_blend, _Latest).blend
     if name is not None and name not in known and workspace.blend(name).is_of_first_release():
         raise UserError(
             f"{name} was written by hpa-kit 0.1, whose blends this version does not read. Make it "

@@ -114,7 +114,7 @@ def _read_or_find_twins(
     stores = {"train": train.digest, "extra": extra.digest, "least": LEAST}
     if path.exists():
         found = read_json(path)
-        if {key: found.get(key) for key in stores} == stores:
+        if isinstance(found, dict) and {key: found.get(key) for key in stores} == stores:
             return np.array(found["pairs"], dtype=np.int64).reshape(-1, 2)
     known = fingerprints(train.images, reporter=reporter)
     asked = fingerprints(extra.images, reporter=reporter)

@@ -24,6 +24,13 @@ _PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.
 
 
 @dataclass(frozen=True)
+class _Made:
+    """What is read of a fold table's provenance: the words after `kit` that made it."""
+
+    command: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Folds:
     """Ids in ascending order, with the fold and the group of each.
 
@@ -177,7 +184,7 @@ def _how_to_remake(path: Path, typed: Typed | None) -> str:
     if typed is None:
         return "make the folds again."
     sidecar = provenance_of(path)
-    words = _PROVENANCE.read(sidecar).get("command") if sidecar.exists() else None
+    words = _PROVENANCE.read_as(sidecar, _Made).command if sidecar.exists() else None
     return f"make the folds again: {typed.command(*(words or ['folds']), '--force')}"
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from kit.core.formats import Format
 from kit.core.paths import FoldRunFiles, RunFiles
@@ -24,7 +26,7 @@ class RunInputs:
     a run that was imported has `predictions` instead.
     """
 
-    folds: int
+    folds: Annotated[int, Field(ge=1)]
     folds_digest: str
     labels_digest: str
     stores: Mapping[str, str] | None = None
@@ -41,12 +43,21 @@ def write_run(files: RunFiles, recipe: Settings, inputs: RunInputs) -> None:
     _INPUTS.write(files.inputs, inputs.content())
 
 
+@dataclass(frozen=True)
+class _Named:
+    """What is read of every recipe; the other settings are checked where a model is built."""
+
+    name: str
+    size: int | None
+
+
 def read_recipe(files: RunFiles) -> dict[str, Any]:
     """The settings of a run as this version has them; of an imported one, what it came from.
 
     Raises UserError as `current` does, and for a file of a newer version.
     """
     saved = _RECIPE.read_body(files.recipe)
+    _RECIPE.as_kind(saved, _Named, files.recipe)
     return saved if is_imported(saved) else current(saved, files.recipe)
 
 
@@ -60,6 +71,11 @@ def read_inputs(files: RunFiles) -> RunInputs:
     return _INPUTS.read_as(files.inputs, RunInputs)
 
 
+@dataclass(frozen=True)
+class _Command:
+    words: tuple[str, ...]
+
+
 def write_command(files: RunFiles, words: Sequence[str]) -> None:
     """Write the words after `kit` that train the run."""
     _COMMAND.write(files.command, {"words": list(words)})
@@ -69,7 +85,7 @@ def read_command(files: RunFiles) -> tuple[str, ...] | None:
     """The words that `write_command` wrote; None where there are none."""
     if not files.command.exists():
         return None
-    return tuple(_COMMAND.read(files.command)["words"])
+    return _COMMAND.read_as(files.command, _Command).words
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,13 @@ class Store:
 
 
 @dataclass(frozen=True)
+class _Meta:
+    """What is read of a store's description."""
+
+    digest: str
+
+
+@dataclass(frozen=True)
 class Packing:
     """What to pack: the images of these ids, in their order, at `size` pixels a side.
 
@@ -220,12 +227,12 @@ def open_store(files: StoreFiles, typed: Typed | None = None) -> Store:
         size = files.images.parent.name
         how = f" Pack it: {typed.command('pack', '--size', size)}" if typed else ""
         raise UserError(f"{files.images} has not been packed.{how}")
-    meta = _META.read(files.meta)
+    meta = _META.read_as(files.meta, _Meta)
     ids = tuple(row[0] for _, row in read_csv(files.ids)[1:])
     images = np.load(files.images, mmap_mode="r")
     if len(images) != len(ids):
         raise UserError(f"{files.images} has {len(images)} rows for {len(ids)} ids. Delete it.")
-    return Store(ids, images, meta["digest"])
+    return Store(ids, images, meta.digest)
 
 
 def _is_packed(files: StoreFiles) -> bool:
