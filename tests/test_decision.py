@@ -69,6 +69,15 @@ def refused(path: Path) -> str:
 # To a file and back
 
 
+def test_its_parts_are_equal_by_their_values() -> None:
+    made = Stack(np.eye(2), None, np.zeros(2))
+    assert made == Stack(np.eye(2), None, np.zeros(2))
+    assert made != Stack(np.eye(2), np.zeros((2, 2)), np.zeros(2))
+    assert made != Stack(np.eye(2), None, np.ones(2))
+    assert Average(np.ones(1)) != Average(np.ones(1), in_logits=False)
+    assert Average(np.ones(1)) != made
+
+
 @pytest.mark.parametrize("method", ["mean", "logit-mean", "greedy", "stack", "cross-stack"])
 def test_a_decision_reads_back_equal(method: str, tmp_path: Path) -> None:
     fitted = fit(method)
@@ -79,6 +88,8 @@ def test_a_decision_reads_back_equal(method: str, tmp_path: Path) -> None:
         assert back == one
         assert type(back.combination) is (Stack if "stack" in method else Average)
         assert back.postprocess == one.postprocess
+        assert back.combination == one.combination
+        assert back.worth == one.worth
         assert back.origin == one.origin
         assert back.worth.score == one.worth.score
         assert back.worth.classes == one.worth.classes

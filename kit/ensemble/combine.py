@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import unknown
-from kit.core.formats import Floats
+from kit.core.formats import EqualByValue, Floats
 from kit.core.parallel import on_all_cores
 from kit.core.progress import SILENT, Reporter
 from kit.data.predictions import to_logits, to_probs
@@ -28,8 +28,8 @@ OWN = 1.0
 ACROSS = 0.1
 
 
-@dataclass(frozen=True)
-class Average:
+@dataclass(frozen=True, eq=False)
+class Average(EqualByValue):
     """A weighted mean of models, one weight a model, in logits or in probabilities.
 
     `weights` is float64 (models,), not negative, summing to one.
@@ -54,8 +54,8 @@ class Average:
         return np.tensordot(self.weights, probs.astype(np.float64), 1).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Stack:
+@dataclass(frozen=True, eq=False)
+class Stack(EqualByValue):
     """A logistic regression a class, on the logits of all models.
 
     `own` is float64 (classes, models): how much each model's logit of the class counts; `across`

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, field_serializer, field_validator
 from pydantic.dataclasses import dataclass
 
 from kit.core.errors import UserError
-from kit.core.formats import Floats, Format
+from kit.core.formats import EqualByValue, Floats, Format
 from kit.ensemble.combine import Average, Stack, combine_test
 from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, JudgedStep
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
@@ -65,8 +65,8 @@ class Weighed:
     steps: tuple[JudgedStep, ...] = ()
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Alone:
+@dataclass(frozen=True, config=_STRICT, eq=False)
+class Alone(EqualByValue):
     """One member by itself, under the same policy: its score, its test thresholds."""
 
     score: HonestScore
