@@ -24,11 +24,8 @@ def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
     known = workspace.blend_names()
     if name is None and workspace.latest_blend.exists():
         name = _LATEST.read_as(workspace.latest_blend, _Latest).blend
-    if name is not None and name not in known and workspace.blend(name).is_of_first_release():
-        raise UserError(
-            f"{name} was written by hpa-kit 0.1, whose blends this version does not read. Make it "
-            f"again: {workspace.typed.command('blend', '--name', name)}"
-        )
+    if name is not None and name not in known:
+        refuse_first_release(workspace, name)
     if not known:
         raise UserError(
             f"No blend in {workspace.blends}. Make one: {workspace.typed.command('blend')}"
@@ -36,3 +33,12 @@ def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
     if name not in known:
         raise UserError(f"No blend '{name or ''}'. There are: {', '.join(known)}.")
     return workspace.blend(name)
+
+
+def refuse_first_release(workspace: Workspace, name: str) -> None:
+    """Raise UserError for a blend that release 0.1 wrote, with the command that makes it again."""
+    if workspace.blend(name).is_of_first_release():
+        raise UserError(
+            f"{name} was written by hpa-kit 0.1, whose blends this version does not read. Make it "
+            f"again: {workspace.typed.command('blend', '--name', name)}"
+        )

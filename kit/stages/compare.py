@@ -12,6 +12,7 @@ from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.terminal import TERMINAL, say, table
+from kit.data.blends import refuse_first_release
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import read_predictions
 from kit.data.runs import open_run
@@ -115,6 +116,7 @@ def _full_name(workspace: Workspace, name: str) -> str:
         return begun[0]
     if begun:
         raise UserError(f"'{name}' matches several: {', '.join(begun)}. Name one.")
+    refuse_first_release(workspace, name)
     raise UserError(f"No blend or run '{name}'. There are: {', '.join(known) or 'none'}.")
 
 
