@@ -59,7 +59,7 @@ def test_an_unknown_run_is_refused_with_the_runs_there_are(
     workspace: Workspace, make_run: MakeRun
 ) -> None:
     name = make_run("net", seed=1).name
-    with pytest.raises(UserError, match=f"No run 'nett' in .* There are: {name}"):
+    with pytest.raises(UserError, match=f"No run 'nett' in .* Known: {name}"):
         open_run(workspace, "nett")
 
 
@@ -310,7 +310,7 @@ def test_an_unfinished_run_that_was_asked_for_is_refused(
     shapes: Competition, workspace: Workspace, make_run: MakeRun
 ) -> None:
     half = make_run("half", seed=2, done=[1])
-    with pytest.raises(UserError, match=f"{half.name}: folds that are not trained: 0"):
+    with pytest.raises(UserError, match=f"{half.name}: untrained folds: 0"):
         blend(shapes, workspace, [half.name])
 
 

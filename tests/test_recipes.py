@@ -200,10 +200,10 @@ def test_texts_are_parsed_when_a_recipe_is_made_and_dumped_as_they_were() -> Non
     ("setting", "message"),
     [
         ("loss=focl", "No loss 'focl'. Known: .* Did you mean 'focal'"),
-        ("augment=crop(9)", "augmentation 'crop\\(9\\)': crop\\(9\\) is not from 0.05 to 1."),
+        ("augment=crop(9)", "augmentation 'crop\\(9\\)': crop\\(9\\) is out of range"),
         ("mix=mixup+cutmix", "mix 'mixup\\+cutmix': name one of"),
         ("sampling=balance", "No sampling 'balance'. Known: .* Did you mean 'balanced'"),
-        ("repeats=27", "repeats '27': '27' does not read as class:times"),
+        ("repeats=27", "repeats '27': '27' is not class:times"),
     ],
 )
 def test_a_text_that_does_not_parse_is_refused_as_it_is_set(setting: str, message: str) -> None:

@@ -217,7 +217,7 @@ def test_without_a_name_the_blend_made_last_is_meant_whatever_the_times_say(
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [(None, "No blend ''. There are: best."), ("x", "No blend 'x'. There are: best.")],
+    [(None, "No blend ''. Known: best."), ("x", "No blend 'x'. Known: best.")],
 )
 def test_a_blend_that_is_not_there_gets_a_list_of_those_that_are(
     workspace: Workspace, blended: BlendFiles, name: str | None, message: str
