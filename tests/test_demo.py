@@ -93,7 +93,7 @@ def test_the_second_time_nothing_changes(first: tuple[Path, str]) -> None:
     before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
     printed = demo(folder)
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files} == before
-    assert "all folds asked for are done" in printed
+    assert "all requested folds are done" in printed
 
 
 def test_another_folder_gets_the_same_submission_byte_for_byte(
