@@ -117,7 +117,7 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
         (nothing, (*FOLDS[:3], "--n", "1"), "--n 1: 60 rows allow 2 to 60 folds"),
         (nothing, ("train", "inceptionv9", "-c", "cells"), "Did you mean 'inceptionv3'?"),
         (nothing, (*TRAIN, "--set", "epoch=3"), "Did you mean 'epochs'?"),
-        (nothing, (*TRAIN, "--set", "epochs"), "--set wants key=value, got 'epochs'"),
+        (nothing, (*TRAIN, "--set", "epochs"), "--set expects key=value, got 'epochs'"),
         (nothing, (*TRAIN, "--set", "epochs=many"), "--set epochs=many: input should be a valid"),
         (nothing, (*TRAIN, "--set", "epochs=0"), "--set epochs=0"),
         (nothing, (*TRAIN, "--set", "loss=focall"), "No loss 'focall'. Known: asymmetric, bce,"),

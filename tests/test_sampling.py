@@ -276,7 +276,7 @@ def test_a_sampling_is_a_function_and_a_line(monkeypatch: pytest.MonkeyPatch) ->
     assert recipe.model_dump()["sampling"] == "other(step=3)"
     drawn = recipe_sampling(recipe, rare_labels(6), KEYS).draw(0, 0)
     assert sorted(drawn.tolist()) == [0, 3]
-    with pytest.raises(UserError, match="repeat_cap=2 changes nothing with sampling=other"):
+    with pytest.raises(UserError, match="repeat_cap=2 has no effect with sampling=other"):
         with_settings(recipes.get("convnet"), ["sampling=other", "repeat_cap=2"])
 
 
