@@ -242,7 +242,7 @@ def test_a_named_blend_is_made_anew_in_another_way(
     [
         (How(method="stak"), "No method 'stak'. Known: .* Did you mean 'stack'?"),
         (How(policy="exakt"), "No policy 'exakt'. Known: .* Did you mean 'exact'?"),
-        (How(policy="fixed=x"), "Policy fixed wants a number"),
+        (How(policy="fixed=x"), "Policy fixed needs a number"),
         (
             How(method="mean", transfer="rate"),
             "No transfer 'rate'. Known: .* Did you mean 'rates'?",

@@ -152,7 +152,11 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
         (nothing, ("blend", "-c", "cells"), "folds/cells.csv does not exist."),
         (nothing, ("blend", "-c", "cells", "--method", "stak"), "Did you mean 'stack'?"),
         (nothing, ("blend", "-c", "cells", "--policy", "exakt"), "Did you mean 'exact'?"),
-        (nothing, ("blend", "-c", "cells", "--policy", "fixed=x"), "wants a number: fixed=0.5"),
+        (
+            nothing,
+            ("blend", "-c", "cells", "--policy", "fixed=x"),
+            "needs a number, such as fixed=0.5",
+        ),
         (nothing, ("blend", "-c", "cells", "--name", "a/b"), "--name a/b: use letters"),
         (nothing, ("submit", "-c", "cells"), "No blend in runs/cells/blends. Make one: kit blend"),
         (nothing, ("report", "-c", "cells"), "No blend"),

@@ -216,8 +216,8 @@ def test_the_number_behind_the_name_is_what_is_fitted_with() -> None:
         ("fold_mean", "Did you mean 'fold-mean'?"),
         ("exact=0.5", "No policy 'exact=0.5'"),  # it has no number
         ("", "No policy ''"),
-        ("fixed=", "Policy fixed wants a number: fixed=0.5, not 'fixed='"),
-        ("fixed=half", "Policy fixed wants a number: fixed=0.5, not 'fixed=half'"),
+        ("fixed=", "Policy fixed needs a number, such as fixed=0.5, got 'fixed='"),
+        ("fixed=half", "Policy fixed needs a number, such as fixed=0.5, got 'fixed=half'"),
         ("fixed=-0.1", "Policy fixed=-0.1: wanted is a number from 0 up"),
         ("shrunk=inf", "Policy shrunk=inf: wanted is a number from 0 up"),
         ("scaled=nan", "Policy scaled=nan: wanted is a number from 0 up"),
