@@ -18,7 +18,7 @@ from kit.ensemble.thresholds import Thresholds, rate_thresholds
 NEAR = 4
 # Fewer rows than this are too few to measure the noise of a class.
 LEAST_ROWS = 20
-# This few rows are too few for a variance of their own: all rows of the class are used.
+# With at most this many rows of a kind, the standard deviation over all rows is used.
 HANDFUL = 5
 # However large the noise, a score keeps at least a fifth of its distance from its mean.
 _LEAST_FACTOR = 0.2
