@@ -15,11 +15,11 @@ from simulated import SimulatedBlend, simulate_models
 
 from kit.competitions.exact import decide
 from kit.competitions.metrics import macro_f1
-from kit.core.terminal import say
-from kit.ensemble.cuts import fold_mean
-from kit.ensemble.methods import METHODS, Fits
-from kit.ensemble.policies import find_policies
-from kit.ensemble.solve import solve
+from kit.core.terminal import TERMINAL, say
+from kit.ensemble.combine import METHODS, Fits
+from kit.ensemble.fitting import Options, fit_decision
+from kit.ensemble.oof import Unseen
+from kit.ensemble.thresholds import fold_mean
 
 MODELS = 8
 
@@ -29,20 +29,15 @@ def fresh_scores(world: SimulatedBlend) -> dict[str, float]:
     found = {}
     fits = Fits(world.members)
     for name in METHODS:
-        cuts = fold_mean(fits.sample(name))
+        thresholds = fold_mean(fits.sample(name))
         probs = fits.combination(name).apply(world.test_probs)
-        found[name] = macro_f1(world.test_labels, decide(probs, cuts))
-    solved = solve(
-        world.members,
-        [world.test_probs],
-        tuple(METHODS),
-        find_policies("auto"),
-        len(world.test_labels),
-        "thresholds",
-    )
-    say(f"  auto chose {solved.method} and {solved.policy.title}")
-    found["auto"] = macro_f1(world.test_labels, decide(solved.test, solved.cuts))
-    found["auto, expected"] = solved.estimate.score.expected
+        found[name] = macro_f1(world.test_labels, decide(probs, thresholds))
+    unseen = Unseen(np.arange(len(world.test_labels)), (world.test_probs,))
+    options = Options(transfer="thresholds")
+    decision = fit_decision(world.members, unseen, options, reporter=TERMINAL).decision
+    say(f"  auto chose {decision.chosen.method} and {decision.chosen.policy}")
+    found["auto"] = macro_f1(world.test_labels, decision.decide(unseen))
+    found["auto, expected"] = decision.expected
     return found
 
 

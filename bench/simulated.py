@@ -13,8 +13,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.members import Members
-from kit.ensemble.sample import Sample
+from kit.ensemble.oof import Members, Sample
 
 ROWS, TEST_ROWS = 31_072, 11_702
 # Rows of the competition's train.csv with each label.
@@ -78,7 +77,8 @@ def simulate(kind: Kind, seed: int) -> Simulated:
         _scores(test_labels, strength, _mixed(shared, _own(rng, shared.shape, kind), kind))
         for _ in range(models)
     )
-    return Simulated(Sample(labels, train, fold, group), test_labels, tests)
+    sample = Sample(np.arange(kind.rows), labels, fold, group, train)
+    return Simulated(sample, test_labels, tests)
 
 
 def draw_labels(
@@ -178,5 +178,8 @@ def simulate_models(seed: int, models: int, alike: bool, rows: int = ROWS) -> Si
         odds = scale * (odds + np.log(RATES / (1 - RATES))) + offset
         sides.append((labels, group, expit(odds).astype(np.float32)))
     (labels, group, probs), (test_labels, _, test_probs) = sides
-    members = Members(labels, probs, deal_folds(rng, labels, group), group)
+    fold = deal_folds(rng, labels, group)
+    names = tuple(f"model{number}" for number in range(models))
+    keys = tuple(map(str, range(CLASSES)))
+    members = Members(np.arange(rows), labels, fold, group, probs, names, keys)
     return SimulatedBlend(members, test_labels, test_probs)

@@ -26,14 +26,13 @@ from kit.competitions.hpa import hpa
 from kit.competitions.metrics import macro_f1
 from kit.core.disk import write_text
 from kit.core.parallel import on_all_cores
-from kit.core.terminal import say
+from kit.core.terminal import TERMINAL, say
 from kit.data.predictions import mean_of_logits, read_predictions
-from kit.ensemble.crossfit import choose_policy
-from kit.ensemble.estimate import estimate, leave_each_out
-from kit.ensemble.policies import find_policies, find_policy
-from kit.ensemble.sample import Sample
-from kit.ensemble.transfer import as_averaged, carry, choose_transfer, own_noise
-from kit.ensemble.tune import read_fold_table
+from kit.ensemble.averaging import as_averaged, carry, choose_transfer, own_noise
+from kit.ensemble.evaluate import Choices, HeldOutFold, choose_policy, estimate
+from kit.ensemble.oof import Sample
+from kit.ensemble.thresholds import find_policies, find_policy
+from kit.stages.tune import read_fold_table
 
 OTHERS = ("fixed=0.5", "fixed=0.2", "constant", "exact", "class-rate", "scaled=0.7")
 AUTO = find_policies("auto")
@@ -67,7 +66,8 @@ def read_real(folder: Path) -> Iterator[Real]:
     for name, (oof, test) in models.items():
         oof, _ = read_fold_table(oof, folder / "folds.csv")
         assert oof.fold is not None
-        sample = Sample(truth.labels, oof.probs, oof.fold, np.arange(len(oof.ids)))
+        ids = np.array(oof.ids, dtype=object)
+        sample = Sample(ids, truth.labels, oof.fold, np.arange(len(ids)), oof.probs)
         yield Real(name, sample, solution.labels, test.probs)
 
 
@@ -75,9 +75,9 @@ def on_the_test_set(real: Real) -> Scores:
     """Protocol (a): fitted on all out-of-fold rows, scored on the held-out test set."""
     scores = {title: _plain(title, real.sample, real.test, real.test_labels) for title in OTHERS}
     transfer = choose_transfer("auto", real.sample, real.test, models=1)
-    cuts = choose_policy(real.sample, AUTO).fit(real.sample)
-    cuts = carry(transfer, cuts, real.sample, real.test)
-    return {**scores, "auto": macro_f1(real.test_labels, decide(real.test, cuts))}
+    thresholds = choose_policy(real.sample, AUTO).fit(real.sample)
+    thresholds = carry(transfer, thresholds, real.sample, real.test)
+    return {**scores, "auto": macro_f1(real.test_labels, decide(real.test, thresholds))}
 
 
 def on_the_other_half(job: tuple[Real, int]) -> Scores:
@@ -101,8 +101,8 @@ def on_fresh_rows(job: tuple[Kind, int]) -> Scores:
     mean = world.mean_of_probs()
     scores = {title: _plain(title, world.sample, mean, world.test_labels) for title in OTHERS}
     averaged = _as_averaged(world)
-    cuts = choose_policy(averaged, AUTO).fit(averaged)
-    decided = decide(world.mean_of_logits(), cuts)
+    thresholds = choose_policy(averaged, AUTO).fit(averaged)
+    decided = decide(world.mean_of_logits(), thresholds)
     return {**scores, "auto": macro_f1(world.test_labels, decided)}
 
 
@@ -124,13 +124,23 @@ def promise(job: tuple[Kind, int]) -> Promise:
     world = simulate(*job)
     averaged = _as_averaged(world)
     rows = len(world.test_labels)
-    folds = leave_each_out(world.sample, averaged)
-    found = estimate(
-        world.sample.labels, world.sample.group, folds, AUTO, fitted=1.0, test_rows=rows
-    )
-    cuts = choose_policy(averaged, AUTO).fit(averaged)
-    score = macro_f1(world.test_labels, decide(world.mean_of_logits(), cuts))
-    return Promise(found.score.expected, found.score.interval, score)
+    folds = _hold_each_out(world.sample, averaged)
+    around = estimate(world.sample, folds, Choices(AUTO), rows).around
+    thresholds = choose_policy(averaged, AUTO).fit(averaged)
+    score = macro_f1(world.test_labels, decide(world.mean_of_logits(), thresholds))
+    return Promise(around.mean, around.macro, score)
+
+
+def _hold_each_out(sample: Sample, averaged: Sample) -> list[HeldOutFold]:
+    """Each fold, and the others; nothing but thresholds is fitted to these scores."""
+    held_out = []
+    for fold in sample.folds:
+        inside = sample.fold == fold
+        both = (sample, averaged)
+        rows, averaged_rows = (one.only(inside) for one in both)
+        others, averaged_others = (one.only(~inside) for one in both)
+        held_out.append(HeldOutFold(inside, rows, others, averaged_rows, averaged_others))
+    return held_out
 
 
 def _plain(
@@ -160,7 +170,7 @@ def protocol_b(folder: Path) -> dict[str, Scores]:
     rows = {}
     for real in read_real(folder):
         jobs = [(real, seed) for seed in range(HALVES)]
-        halves = on_all_cores(f"(b) {real.name}", on_the_other_half, jobs, 10**6)
+        halves = on_all_cores(f"(b) {real.name}", on_the_other_half, jobs, 10**6, TERMINAL)
         rows[f"(b) {real.name}, {HALVES} halves"] = mean_scores(halves)
     return rows
 
@@ -181,7 +191,7 @@ def _worlds(letter: str, count: int, shares: Sequence[float]) -> dict[str, Score
             if own:
                 name += f", {own:.0%} model-specific"
             jobs = [(Kind(heavy=heavy, own=own), seed) for seed in range(count)]
-            rows[name] = mean_scores(on_all_cores(name, on_fresh_rows, jobs, 10**6))
+            rows[name] = mean_scores(on_all_cores(name, on_fresh_rows, jobs, 10**6, TERMINAL))
     return rows
 
 
@@ -192,7 +202,7 @@ def promises() -> dict[str, list[Promise]]:
         kinds = [Kind(heavy=seed % 4 >= 2, grouped=grouped) for seed in range(PROMISES)]
         jobs = [(kind, 1000 + seed) for seed, kind in enumerate(kinds)]
         name = "rows in groups of four on average" if grouped else "independent rows"
-        found[name] = on_all_cores(f"promises, {name}", promise, jobs, 10**6)
+        found[name] = on_all_cores(f"promises, {name}", promise, jobs, 10**6, TERMINAL)
     return found
 
 

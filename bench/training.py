@@ -23,10 +23,10 @@ from kit.core.terminal import TERMINAL, say
 from kit.data.folds import Folds, read_folds
 from kit.data.predictions import to_logits, to_probs
 from kit.data.runs import Run
-from kit.ensemble.crossfit import judge
+from kit.ensemble.evaluate import judge
 from kit.ensemble.interval import Counts
-from kit.ensemble.policies import find_policy
-from kit.ensemble.sample import Sample
+from kit.ensemble.oof import Sample
+from kit.ensemble.thresholds import find_policy
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 
@@ -93,7 +93,8 @@ class Bench:
             run = self.runs[base, (seed + int(step or 0)) % self.seeds]
             logits.append(to_logits(run.read_oof(cells).take(self.folds.ids).probs))
         probs = to_probs(np.mean(logits, axis=0))
-        return Sample(self.labels, probs, self.folds.fold, self.group)
+        ids = np.array(self.folds.ids, dtype=object)
+        return Sample(ids, self.labels, self.folds.fold, self.group, probs)
 
     def decisions(self, names: Sequence[str], seed: int) -> NDArray[np.uint8]:
         """Labels for every row by thresholds fitted on the other folds, (rows, classes)."""

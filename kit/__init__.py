@@ -15,14 +15,24 @@ docs/api.md has it all. The names below stay; each is imported when it is first 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kit.core.version import VERSION
+
 if TYPE_CHECKING:
     from kit.api import blend, macro_f1, make_folds, tune
     from kit.ensemble.decision import Decision
     from kit.estimator import MultilabelThresholds
 
-__version__ = "0.2.0"
 
-__all__ = ["Decision", "MultilabelThresholds", "blend", "macro_f1", "make_folds", "tune"]
+__version__ = VERSION
+
+__all__ = [
+    "Decision",
+    "MultilabelThresholds",
+    "blend",
+    "macro_f1",
+    "make_folds",
+    "tune",
+]
 
 _HOME = {
     "Decision": "kit.ensemble.decision",

@@ -88,8 +88,6 @@ def blend(
     unseen = None
     if tests is not None:
         unseen = to_unseen(tests, len(members.names), members.class_keys)
-    if test_rows is not None and test_rows < 1:
-        raise UserError(f"test_rows {test_rows}: at least one row is needed.")
     options = Options(method, policy, transfer, test_rows=test_rows)
     return fit_decision(members, unseen, options).decision
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from kit.models.build import build_model
 from kit.models.losses import build_loss, parse_loss
-from kit.models.registry import backbones
+from kit.models.registry import Backbone, backbones
 from kit.recipes.base import Recipe, with_settings
 
 RGBY = ("red", "green", "blue", "yellow")
@@ -20,6 +21,20 @@ EAGER = keras.backend.backend() != "jax"
 
 # Deep networks that normalize one pixel over four images are rough: a long step may miss.
 STEPS = (1e-3, 1e-5, 1e-7)
+
+
+def every_backbone() -> list[object]:
+    """The name of each backbone; all but the smallest of a family, one source, are slow tests."""
+    families: dict[str, list[Backbone]] = {}
+    for name in backbones.names():
+        entry = backbones.get(name)
+        families.setdefault(entry.source, []).append(entry)
+    smallest = {min(family, key=lambda entry: entry.parameters) for family in families.values()}
+    return [
+        pytest.param(entry.name, marks=() if entry in smallest else pytest.mark.slow)
+        for family in families.values()
+        for entry in family
+    ]
 
 
 def small(backbone: str, *settings: str) -> Recipe:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import kit
+from flowers import FILE, write_flowers
 from hypothesis import settings
 from kaggle_place import Place, StillClock, grade_bytes, sent_to, write_blends
 from kaggle_server import KaggleServer
@@ -108,6 +110,24 @@ def make_run(
         return run
 
     return make
+
+
+@pytest.fixture(scope="session")
+def flower_line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two models of flowers have been trained and blended, to be copied.
+
+    Training is most of what a test of the line costs: whoever needs trained runs copies these.
+    """
+    folder = tmp_path_factory.mktemp("flowers")
+    write_flowers(folder / "data" / "flowers", n_train=40, n_test=12)
+    common = ("--competition", FILE)
+    kit(folder, "folds", *common, "--n", "2")
+    for size in ("16", "24"):
+        changes = ("epochs=1", "batch=8", "repeat_threshold=0.5")
+        words = [word for change in changes for word in ("--set", change)]
+        kit(folder, "train", "convnet", *common, "--size", size, *words)
+    kit(folder, "blend", *common, "--name", "both")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,9 @@ from kit.competitions.base import Competition
 from kit.competitions.images import OneFile
 from kit.competitions.tables import OneHot
 
+# As the command line takes this competition.
+FILE = __file__
+
 FLOWERS = ("aster", "bellflower", "clover", "daisy", "edelweiss")
 
 flowers = Competition(

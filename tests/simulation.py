@@ -5,15 +5,47 @@ A model's score for a label is its log-odds from one noisy measurement, so it is
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kit.data.predictions import to_probs
-from kit.ensemble.members import Members
-from kit.ensemble.sample import Sample
+from kit.ensemble.oof import Members, Sample
 
 RATES = (0.5, 0.25, 0.1)
+
+
+def name_rows(rows: int) -> NDArray[Any]:
+    """Ids of so many rows, `row0`, `row1` and so on."""
+    return np.array([f"row{number}" for number in range(rows)], dtype=object)
+
+
+def name_classes(classes: int) -> tuple[str, ...]:
+    """Keys of so many classes, `class0`, `class1` and so on."""
+    return tuple(f"class{number}" for number in range(classes))
+
+
+def as_sample(
+    labels: NDArray[np.uint8],
+    probs: NDArray[np.float32],
+    fold: NDArray[np.int64],
+    group: NDArray[np.int64],
+) -> Sample:
+    """Rows of these arrays, named in their order."""
+    return Sample(name_rows(len(labels)), labels, fold, group, probs)
+
+
+def as_members(
+    labels: NDArray[np.uint8],
+    probs: NDArray[np.float32],
+    fold: NDArray[np.int64],
+    group: NDArray[np.int64],
+) -> Members:
+    """Rows of these arrays, `probs` (models, rows, classes), all named in their order."""
+    names = tuple(f"model{number}" for number in range(len(probs)))
+    keys = name_classes(labels.shape[1])
+    return Members(name_rows(len(labels)), labels, fold, group, probs, names, keys)
 
 
 def draw_labels(
@@ -46,7 +78,7 @@ def simulate(
     rng = np.random.default_rng(seed)
     labels = draw_labels(rng, rows, rates)
     probs = measure(labels, rng.normal(size=labels.shape), rates, strength)
-    return Sample(labels, probs, np.arange(rows) % folds, np.arange(rows))
+    return as_sample(labels, probs, np.arange(rows) % folds, np.arange(rows))
 
 
 def simulate_members(
@@ -66,7 +98,7 @@ def simulate_members(
     own = rng.normal(size=(models, rows, len(rates)))
     noise = np.sqrt(0.5) * (own + rng.normal(size=(1, rows, len(rates))))
     probs = measure(labels, noise, rates, strength)
-    return Members(labels, probs, np.arange(rows) % folds, np.arange(rows))
+    return as_members(labels, probs, np.arange(rows) % folds, np.arange(rows))
 
 
 def with_guesses(members: Members, model: int, column: int | slice = slice(None)) -> Members:

@@ -69,7 +69,7 @@ def test_the_face_is_exactly_what_it_says() -> None:
     for name in names:
         assert getattr(kit, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'tuna'"):
-        kit.tuna  # type: ignore[attr-defined]  # noqa: B018
+        kit.tuna  # noqa: B018
 
 
 def test_the_page_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,9 @@ def test_labels_may_be_bools_floats_or_integers(world: World, kind: type) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", [str, lambda n: n * 10**15, lambda n: (n, "slide"), lambda n: -n], ids=str
+    "name",
+    [str, lambda n: n * 10**15, lambda n: (n, "slide"), lambda n: -n],
+    ids=["texts", "huge", "tuples", "negative"],
 )
 def test_groups_are_any_hashables(world: World, name: Callable[[int], object]) -> None:
     groups = [name(row // 2) for row in range(ROWS)]
@@ -221,7 +223,7 @@ MISTAKES: dict[str, Mistake] = {
     "one array to blend": ("takes a list", lambda w: kit.blend(w.y, w.probs[0], w.fold)),  # type: ignore[arg-type]
     "no model": ("probs is empty", lambda w: kit.blend(w.y, [], w.fold)),
     "names": ("2 different names", lambda w: kit.blend(w.y, w.probs, w.fold, names=["a", "a"])),
-    "unequal tests": ("2, 3 fold models", lambda w: kit.blend(
+    "unequal tests": ("2 and 3 fold models", lambda w: kit.blend(
         w.y, w.probs, w.fold, tests=[w.tests[0][:2], w.tests[1]])),
     "ids that differ": ("lack ids: 0", lambda w: tuned(
         w, y=pd.DataFrame(w.y), probs=pd.DataFrame(w.probs[0], index=range(1, ROWS + 1)))),

@@ -1,10 +1,18 @@
 """The shape of the kit: imports point one way, facts of a competition stay in its file."""
 
 import ast
+import dataclasses
+import importlib
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from simulation import simulate_members
+
+from kit.ensemble import Options, fit_decision
+from kit.ensemble.postprocess import Copied, Postprocess, Rule
 
 ROOT = Path(__file__).parent.parent
 KIT = ROOT / "kit"
@@ -197,6 +205,115 @@ def _without_docstrings_and_comments(path: Path) -> str:
 def test_long_files_have_a_reason() -> None:
     long = [path.name for path in MODULES if len(path.read_text().splitlines()) > 300]
     assert long == []
+
+
+# The room of decisions
+
+ENSEMBLE = sorted((KIT / "ensemble").glob("*.py"))
+
+# Other JSON that happens to spell a key as decision.json does.
+COINCIDENCES = {
+    "kit/core/terms.py": {"name"},  # of a class or channel
+    "kit/data/runs.py": {"name"},  # recipe.json
+    "kit/kaggle/push.py": {"name"},  # Kaggle's answers
+    "kit/kernel/folder.py": {"inputs"},  # kernel.json
+    "kit/kernel/image.py": {"inputs"},
+    "kit/kernel/notebook.py": {"source"},  # a notebook's cells
+    "kit/kernel/push.py": {"inputs"},
+    "kit/kernel/rules.py": {"name"},
+    "kit/training/start.py": {"name", "weights"},  # the file of weights to start from
+}
+
+
+def keys_of_decisions() -> set[str]:
+    """Every key in decision.json: of its fields, and not the names of classes, members or rows."""
+    members = simulate_members(60, [[[2.0]], [[1.0]]])
+    steps = Postprocess((Rule(0, 1, 0.5, 0.5),), True, {"row3": Copied("row1", (0,))})
+    fits = (fit_decision(members, None, Options(one, "exact")) for one in ("mean", "stack"))
+    found: set[str] = set()
+    for fitted in fits:
+        found |= _keys(replace(fitted.decision, postprocess=steps).as_json())
+    weighed = fit_decision(members, None, Options("mean", "auto", steps=("fill",))).decision
+    found |= _keys(weighed.as_json())
+    return found - {*members.class_keys, *members.names, "row3"}
+
+
+def _keys(value: Any) -> set[str]:
+    """The keys of nested mappings and lists."""
+    if isinstance(value, dict):
+        return set(value).union(*map(_keys, value.values()))
+    return set().union(*map(_keys, value)) if isinstance(value, list) else set()
+
+
+def keys_spelled(path: Path) -> set[str]:
+    """The string constants that a file looks up: between brackets, or by get, pop, setdefault."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        key: ast.expr | None = None
+        if isinstance(node, ast.Subscript):
+            key = node.slice
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            key = node.args[0] if node.func.attr in ("get", "pop", "setdefault") else None
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            found.add(key.value)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("line", "keys"),
+    [
+        ("content['thresholds']['0']", {"thresholds", "0"}),
+        ("content.get('worth', {})['score']", {"worth", "score"}),
+        ("content.pop('copies')", {"copies"}),
+        ("decision.thresholds", set()),
+        ("say('thresholds')", set()),
+    ],
+)
+def test_every_way_to_look_up_a_key_is_seen(tmp_path: Path, line: str, keys: set[str]) -> None:
+    (tmp_path / "one.py").write_text(line)
+    assert keys_spelled(tmp_path / "one.py") == keys
+
+
+def test_no_key_of_a_decision_is_spelled_outside_its_module() -> None:
+    keys = keys_of_decisions()
+    assert {"combination", "thresholds", "worth", "cross_fitted", "rules", "columns"} <= keys
+    assert {"weights", "own", "across", "policies", "gain", "interval", "chosen"} <= keys
+    outside = {}
+    for path in MODULES:
+        name = path.relative_to(ROOT).as_posix()
+        found = (keys & keys_spelled(path)) - COINCIDENCES.get(name, set())
+        if found and name != "kit/ensemble/decision.py":
+            outside[name] = found
+    assert outside == {}
+
+
+def test_the_ensemble_is_thirteen_files_at_most() -> None:
+    assert 0 < len(ENSEMBLE) <= 13
+    assert not [path for path in (KIT / "ensemble").rglob("*.py") if path not in ENSEMBLE]
+
+
+def test_no_function_of_the_ensemble_takes_more_than_six_values() -> None:
+    long = []
+    for path in ENSEMBLE:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            one = node.args
+            names = [arg.arg for arg in (*one.posonlyargs, *one.args, *one.kwonlyargs)]
+            rest = [arg for arg in (one.vararg, one.kwarg) if arg is not None]
+            if len(set(names) - {"self", "cls"}) + len(rest) > 6:
+                long.append(f"{path.name}: {node.name}")
+    assert long == []
+
+
+def test_no_dataclass_of_the_ensemble_has_more_than_ten_fields() -> None:
+    sizes = {}
+    for path in ENSEMBLE:
+        for name, value in vars(importlib.import_module(module_name(path))).items():
+            if isinstance(value, type) and dataclasses.is_dataclass(value):
+                sizes[name] = len(dataclasses.fields(value))
+    assert len(sizes) > 20
+    assert {name: size for name, size in sizes.items() if size > 10} == {}
 
 
 def test_the_lock_names_no_index_and_pins_every_dependency() -> None:

@@ -12,25 +12,27 @@ from kit.competitions.base import Competition
 from kit.competitions.exact import NEVER, decide
 from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
-from kit.core.disk import read_json, write_json
+from kit.core.disk import digest_file, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.folds import Folds, digest_labels, make_folds, write_folds
 from kit.data.predictions import mean_of_logits, read_predictions, write_predictions
 from kit.data.runs import Run, begin_run, open_run
-from kit.ensemble.blend import How, blend
-from kit.ensemble.members import blended_test, combination_from
-from kit.ensemble.thresholds import read_score, read_thresholds
+from kit.ensemble import Decision, Options, make_unseen
+from kit.stages.blend import blend
 
 MakeRun = Callable[..., Run]
 
-# The plain mean of logits under exact cuts, where it does not matter how runs are blended.
-PLAIN = How(method="logit-mean", policy="exact", transfer="thresholds")
+# The plain mean of logits under exact thresholds, where it does not matter how runs are blended.
+PLAIN = Options(method="logit-mean", policy="exact", transfer="thresholds")
+
+
+def decision_of(made: BlendFiles) -> Decision:
+    return Decision.load(made.decision)
 
 
 def runs_of(made: BlendFiles) -> list[str]:
-    found: list[str] = read_json(made.weights)["runs"]
-    return found
+    return list(decision_of(made).members)
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -88,7 +90,7 @@ def test_a_plain_blend_is_the_mean_of_its_runs_logits(
     shapes: Competition, workspace: Workspace, folds: Folds, make_run: MakeRun
 ) -> None:
     runs = [make_run("one", seed=1), make_run("two", seed=2)]
-    made = blend(shapes, workspace, how=PLAIN)
+    made = blend(shapes, workspace, options=PLAIN)
     assert runs_of(made) == [run.name for run in runs]
     oof = read_predictions(made.oof, shapes.class_keys)
     expected = mean_of_logits([run.read_oof(shapes).take(folds.ids) for run in runs])
@@ -105,28 +107,29 @@ def test_the_blend_on_disk_is_its_combination_of_the_runs_on_disk(
     shapes: Competition, workspace: Workspace, folds: Folds, make_run: MakeRun
 ) -> None:
     runs = [make_run("one", seed=1), make_run("two", seed=2)]
-    made = blend(shapes, workspace, how=How(method="stack", policy="exact"))
-    saved = read_json(made.weights)["combination"]
-    combination = combination_from(saved, tuple(run.name for run in runs))
-    tests = [np.stack([run.read_tests(shapes)[fold].probs for run in runs]) for fold in range(2)]
-    expected = blended_test(combination, tests)
+    made = blend(shapes, workspace, options=Options(method="stack", policy="exact"))
+    decision = decision_of(made)
+    assert decision.members == tuple(run.name for run in runs)
+    expected = decision.combine(make_unseen([run.read_tests(shapes) for run in runs]))
     found = read_predictions(made.test, shapes.class_keys)
-    np.testing.assert_array_equal(found.probs, expected)
+    np.testing.assert_array_equal(found.take(runs[0].read_test(shapes).ids).probs, expected)
 
 
 def test_thresholds_on_disk_reach_the_fitted_score(
     shapes: Competition, workspace: Workspace, labels: LabelTable, make_run: MakeRun
 ) -> None:
     make_run("one", seed=1)
-    made = blend(shapes, workspace, how=PLAIN)
+    made = blend(shapes, workspace, options=PLAIN)
     oof = read_predictions(made.oof, shapes.class_keys).take(labels.ids)
-    cuts = read_thresholds(made.thresholds, shapes.class_keys)
-    score = read_score(made.thresholds)
-    assert macro_f1(labels.labels, decide(oof.probs, cuts)) == score.fitted
+    decision = decision_of(made)
+    score = decision.worth.score
+    assert macro_f1(labels.labels, decide(oof.probs, decision.thresholds)) == score.fitted
     assert score.cross_fitted < score.fitted
     assert score.interval[0] < score.expected < score.interval[1]
-    saved = read_json(made.weights)["score"]
-    assert (saved["fitted"], saved["expected"]) == (score.fitted, score.expected)
+    saved = read_json(made.decision)
+    assert list(saved["thresholds"].values()) == decision.thresholds.tolist()
+    written = saved["worth"]["score"]
+    assert (written["fitted"], written["expected"]) == (score.fitted, score.expected)
 
 
 def test_a_class_that_is_never_there_is_never_said(
@@ -140,72 +143,81 @@ def test_a_class_that_is_never_there_is_never_said(
     write_folds(workspace.folds, remade, {"labels_digest": digest_labels(labels)})
     make_run("one", seed=1, on=remade)
     for policy in ("exact", "calibrated", "fold-mean"):
-        made = blend(shapes, workspace, how=How("logit-mean", policy))
-        assert read_thresholds(made.thresholds, shapes.class_keys)[2] == NEVER
+        made = blend(shapes, workspace, options=Options("logit-mean", policy))
+        assert decision_of(made).thresholds[2] == NEVER
 
 
 def test_a_blend_says_what_it_is_made_of(
     shapes: Competition, workspace: Workspace, make_run: MakeRun
 ) -> None:
     runs = [make_run("one", seed=1), make_run("two", seed=2)]
-    made = blend(shapes, workspace, how=How(method="logit-mean"))
+    made = blend(shapes, workspace, options=Options(method="logit-mean"))
     inputs = {run.name: run.digest() for run in runs}
-    chosen = read_json(made.thresholds)
-    assert chosen["inputs"] == inputs
-    assert chosen["how"]["method"] == "logit-mean"
-    assert chosen["transfer"] == "averaged"
-    mixed = read_json(made.weights)
-    assert mixed["method"] == "logit-mean"
-    assert mixed["combination"] == {"mean of": "logits", "weights": dict.fromkeys(inputs, 0.5)}
-    assert mixed["transfer"] == chosen["transfer"]
-    assert mixed["runs"] == list(mixed["alone"]) == list(inputs)
-    assert [one["name"] for one in mixed["methods"]] == ["logit-mean"]
-    assert chosen["policy"] in [one["name"] for one in mixed["policies"]]
-    assert list(mixed["classes"]) == list(shapes.class_keys)
-    assert mixed["score"]["test_rows"] == 8
-    assert set(mixed["rates_disagree"]) <= set(shapes.class_keys)
+    saved = read_json(made.decision)
+    assert saved["origin"]["inputs"] == inputs
+    assert saved["origin"]["options"] == {
+        "method": "logit-mean",
+        "policy": "auto",
+        "transfer": "auto",
+        "postprocess": "",
+    }
+    assert saved["chosen"]["transfer"] == "averaged"
+    assert saved["chosen"]["method"] == "logit-mean"
+    assert saved["combination"] == {"weights": [0.5, 0.5], "in_logits": True}
+    assert saved["members"] == list(saved["worth"]["alone"]) == list(inputs)
+    assert saved["weighed"]["methods"] == []  # there was no choice
+    assert saved["chosen"]["policy"] in [one["name"] for one in saved["weighed"]["policies"]]
+    assert list(saved["worth"]["classes"]) == list(shapes.class_keys)
+    assert saved["worth"]["score"]["test_rows"] == 8
+    assert set(saved["worth"]["rates_disagree"]) <= set(shapes.class_keys)
+    beside = {path.name for path in made.folder.iterdir()} - {"decision.json"}
+    assert saved["origin"]["files"].keys() == beside
+    for name, digest in saved["origin"]["files"].items():
+        assert digest_file(made.folder / name) == digest
 
 
 def test_a_blend_is_held_against_its_best_run(
     shapes: Competition, workspace: Workspace, make_run: MakeRun
 ) -> None:
     good, bad = make_run("good", seed=1, noise=0.1), make_run("bad", seed=2, noise=0.9)
-    mixed = read_json(blend(shapes, workspace, how=PLAIN).weights)
-    alone = mixed["alone"]
-    assert alone[good.name]["expected"] > alone[bad.name]["expected"]
-    against = mixed["better_than"]
-    assert against["run"] == good.name
-    ahead = mixed["score"]["expected"] - alone[good.name]["expected"]
-    assert against["difference"] == pytest.approx(ahead)
-    assert against["interval"][0] <= against["difference"] <= against["interval"][1]
+    decision = decision_of(blend(shapes, workspace, options=PLAIN))
+    alone = decision.worth.alone
+    assert alone[good.name].score.expected > alone[bad.name].score.expected
+    against = decision.worth.against_best
+    assert against is not None
+    assert against.member == good.name
+    ahead = decision.expected - alone[good.name].score.expected
+    assert against.difference == pytest.approx(ahead)
+    assert against.interval[0] <= against.difference <= against.interval[1]
 
 
 def test_what_each_class_is_worth_comes_with_its_interval(
     shapes: Competition, workspace: Workspace, labels: LabelTable, make_run: MakeRun
 ) -> None:
     make_run("one", seed=1)
-    classes = read_json(blend(shapes, workspace, how=PLAIN).weights)["classes"]
+    classes = decision_of(blend(shapes, workspace, options=PLAIN)).worth.classes
     positives = labels.labels.sum(axis=0).tolist()
-    assert [one["positives"] for one in classes.values()] == positives
+    assert list(classes) == list(shapes.class_keys)
+    assert [one.positives for one in classes.values()] == positives
     for one in classes.values():
-        low, high = one["interval"]
-        assert 0 <= low <= one["f1"] <= high <= 1
-        reach = max(one["f1"] - low, high - one["f1"])
-        assert one["noisy"] == (reach >= 0.5 * one["f1"])
+        low, high = one.interval
+        assert 0 <= low <= one.f1 <= high <= 1
+        reach = max(one.f1 - low, high - one.f1)
+        assert one.unreliable == (reach >= 0.5 * one.f1)
 
 
 # The same again
 
 
-@pytest.mark.parametrize("how", [How(), PLAIN], ids=["auto", "plain"])
+@pytest.mark.parametrize("how", [Options(), PLAIN], ids=["auto", "plain"])
 def test_blending_again_writes_nothing(
-    shapes: Competition, workspace: Workspace, make_run: MakeRun, how: How
+    shapes: Competition, workspace: Workspace, make_run: MakeRun, how: Options
 ) -> None:
     make_run("one", seed=1)
-    first = blend(shapes, workspace, how=how)
+    first = blend(shapes, workspace, options=how)
     assert re.fullmatch(rf"{how.method}-[0-9a-f]{{8}}", first.name)
     before = times(workspace.blends)
-    assert blend(shapes, workspace, how=how) == first
+    assert blend(shapes, workspace, options=how) == first
     assert times(workspace.blends) == before
 
 
@@ -221,7 +233,7 @@ def test_another_way_of_blending_is_another_blend(
         replace(PLAIN, policy="fixed=0.4"),
         replace(PLAIN, transfer="rates"),
     ]
-    names = [blend(shapes, workspace, how=how).name for how in ways]
+    names = [blend(shapes, workspace, options=how).name for how in ways]
     assert len(set(names)) == len(ways)
     assert workspace.blend_names() == tuple(sorted(names))
 
@@ -231,30 +243,31 @@ def test_a_named_blend_is_made_anew_in_another_way(
 ) -> None:
     make_run("one", seed=1)
     for policy in ("fixed=0.5", "fixed=0.4"):
-        made = blend(shapes, workspace, name="best", how=replace(PLAIN, policy=policy))
-        assert read_json(made.thresholds)["policy"] == policy
-    assert read_thresholds(made.thresholds, shapes.class_keys).tolist() == [0.4] * 3
+        made = blend(shapes, workspace, name="best", options=replace(PLAIN, policy=policy))
+        assert decision_of(made).chosen.policy == policy
+    assert decision_of(made).thresholds.tolist() == [0.4] * 3
     assert workspace.blend_names() == ("best",)
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (How(method="stak"), "No method 'stak'. Known: .* Did you mean 'stack'?"),
-        (How(policy="exakt"), "No policy 'exakt'. Known: .* Did you mean 'exact'?"),
-        (How(policy="fixed=x"), "Policy fixed needs a number"),
+        (Options(method="stak"), "No method 'stak'. Known: .* Did you mean 'stack'?"),
+        (Options(policy="exakt"), "No policy 'exakt'. Known: .* Did you mean 'exact'?"),
+        (Options(policy="fixed=x"), "Policy fixed needs a number"),
+        (Options(steps=("fil",)), "No post-processing 'fil'. Known: .* Did you mean 'fill'?"),
         (
-            How(method="mean", transfer="rate"),
+            Options(method="mean", transfer="rate"),
             "No transfer 'rate'. Known: .* Did you mean 'rates'?",
         ),
     ],
 )
 def test_an_unknown_way_is_refused_and_leaves_nothing(
-    shapes: Competition, workspace: Workspace, make_run: MakeRun, how: How, message: str
+    shapes: Competition, workspace: Workspace, make_run: MakeRun, how: Options, message: str
 ) -> None:
     make_run("one", seed=1)
     with pytest.raises(UserError, match=message.replace("?", r"\?")):
-        blend(shapes, workspace, how=how)
+        blend(shapes, workspace, options=how)
     assert not workspace.blends.exists()
 
 
@@ -263,24 +276,24 @@ def test_runs_with_averaged_tests_are_blended_once_averaged(
 ) -> None:
     by_fold, averaged = make_run("one", seed=1), make_run("two", seed=2)
     write_predictions(averaged.files.averaged_test, averaged.read_test(shapes), {})
-    made = blend(shapes, workspace, how=How("logit-mean", "exact"))
-    assert read_json(made.thresholds)["transfer"] in ("thresholds", "rates")
+    made = blend(shapes, workspace, options=Options("logit-mean", "exact"))
+    assert decision_of(made).chosen.transfer in ("thresholds", "rates")
     expected = mean_of_logits([by_fold.read_test(shapes), averaged.read_test(shapes)])
     found = read_predictions(made.test, shapes.class_keys)
     np.testing.assert_allclose(found.probs, expected.probs, rtol=1e-5)
-    with pytest.raises(UserError, match="--transfer averaged wants"):
-        blend(shapes, workspace, how=How("logit-mean", "exact", "averaged"))
+    with pytest.raises(UserError, match="--transfer averaged needs"):
+        blend(shapes, workspace, options=Options("logit-mean", "exact", "averaged"))
 
 
 def test_a_blend_that_was_killed_before_its_marker_is_finished(
     shapes: Competition, workspace: Workspace, make_run: MakeRun
 ) -> None:
     make_run("one", seed=1)
-    first = blend(shapes, workspace, how=PLAIN)
+    first = blend(shapes, workspace, options=PLAIN)
     before = {path: path.read_bytes() for path in first.folder.iterdir()}
-    first.thresholds.unlink()
+    first.decision.unlink()
     assert workspace.blend_names() == ()
-    assert blend(shapes, workspace, how=PLAIN) == first
+    assert blend(shapes, workspace, options=PLAIN) == first
     assert {path: path.read_bytes() for path in first.folder.iterdir()} == before
 
 
@@ -291,8 +304,18 @@ def test_a_named_blend_is_made_anew_from_other_runs(
     blend(shapes, workspace, [one.name], "best", PLAIN)
     made = blend(shapes, workspace, [two.name, two.name], "best", PLAIN)
     assert runs_of(made) == [two.name]
-    assert list(read_json(made.thresholds)["inputs"]) == [two.name]
+    assert list(decision_of(made).origin.inputs) == [two.name]
     assert workspace.blend_names() == ("best",)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b"])
+def test_a_name_that_is_no_plain_one_is_refused(
+    shapes: Competition, workspace: Workspace, make_run: MakeRun, name: str
+) -> None:
+    make_run("one", seed=1)
+    with pytest.raises(UserError, match=r"^--name .*: use letters, digits"):
+        blend(shapes, workspace, name=name, options=PLAIN)
+    assert not workspace.blends.exists()
 
 
 # Which runs
@@ -302,8 +325,8 @@ def test_an_unfinished_run_is_left_out_and_said_so(
     shapes: Competition, workspace: Workspace, make_run: MakeRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole, half = make_run("whole", seed=1), make_run("half", seed=2, done=[1])
-    assert runs_of(blend(shapes, workspace, how=PLAIN)) == [whole.name]
-    assert f"{half.name} is left out: folds 0 are not trained." in capsys.readouterr().out
+    assert runs_of(blend(shapes, workspace, options=PLAIN)) == [whole.name]
+    assert f"{half.name} is not blended: folds 0 are not trained." in capsys.readouterr().out
 
 
 def test_an_unfinished_run_that_was_asked_for_is_refused(
@@ -328,8 +351,8 @@ def test_a_run_on_other_folds_is_left_out_and_said_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     here, other = make_run("here", seed=1), make_run("other", seed=2, on=elsewhere)
-    assert runs_of(blend(shapes, workspace, how=PLAIN)) == [here.name]
-    assert f"{other.name} is left out: it was trained on other" in capsys.readouterr().out
+    assert runs_of(blend(shapes, workspace, options=PLAIN)) == [here.name]
+    assert f"{other.name} is not blended: it was trained on other" in capsys.readouterr().out
 
 
 def test_a_run_on_other_folds_that_was_asked_for_is_refused(
@@ -348,25 +371,32 @@ def test_no_finished_run_comes_with_the_next_step(
         blend(shapes, workspace)
 
 
-# Thresholds
+# The decision on disk
 
 
 def test_a_score_reads_back_as_it_was_written(
     shapes: Competition, workspace: Workspace, make_run: MakeRun
 ) -> None:
     make_run("one", seed=1)
-    made = blend(shapes, workspace, how=PLAIN)
-    score, scores = read_score(made.thresholds), read_json(made.thresholds)["scores"]
-    assert list(scores) == ["fitted", "cross_fitted", "expected", "interval", "interval_rows"]
-    assert [scores["fitted"], scores["cross_fitted"], scores["expected"]] == [
+    made = blend(shapes, workspace, options=PLAIN)
+    score, saved = decision_of(made).worth.score, read_json(made.decision)["worth"]["score"]
+    assert list(saved) == ["fitted", "cross_fitted", "expected", "interval", "test_rows"]
+    assert [saved["fitted"], saved["cross_fitted"], saved["expected"]] == [
         score.fitted,
         score.cross_fitted,
         score.expected,
     ]
-    assert (tuple(scores["interval"]), scores["interval_rows"]) == (score.interval, 8)
+    assert (tuple(saved["interval"]), saved["test_rows"]) == (score.interval, 8)
 
 
-def test_thresholds_without_a_class_are_refused(tmp_path: Path) -> None:
-    write_json(tmp_path / "t.json", {"thresholds": {"circle": 0.5}})
-    with pytest.raises(UserError, match=r"has no threshold for: square, star\."):
-        read_thresholds(tmp_path / "t.json", ("circle", "square", "star"))
+def test_thresholds_without_a_class_are_refused(
+    shapes: Competition, workspace: Workspace, make_run: MakeRun
+) -> None:
+    make_run("one", seed=1)
+    made = blend(shapes, workspace, options=PLAIN)
+    saved = read_json(made.decision)
+    del saved["thresholds"]["star"]
+    write_json(made.decision, saved)
+    message = r"not valid: thresholds: expected one threshold per class\."
+    with pytest.raises(UserError, match=message):
+        decision_of(made)

@@ -1,4 +1,4 @@
-"""Calibration: finds what scores were made with, lends to rare classes, and knows the best cut."""
+"""Calibration: finds what scores were made with, lends to rare classes, finds the threshold."""
 
 import numpy as np
 import pytest
@@ -108,27 +108,27 @@ def test_rows_twice_as_many_are_twice_as_sure() -> None:
     assert (once != often).any()
 
 
-# The cut
+# The threshold
 
 
-def test_the_cut_is_half_the_best_f1_of_scores_that_are_right() -> None:
+def test_the_threshold_is_half_the_best_f1_of_scores_that_are_right() -> None:
     sample = simulate(100_000, seed=1)
     right = np.array([[0.0, 1.0]] * 3)
-    cuts = plug_in_thresholds(sample.probs, right)
+    thresholds = plug_in_thresholds(sample.probs, right)
     best = exact_thresholds(sample.labels, sample.probs)
-    np.testing.assert_allclose(cuts, best.f1 / 2, atol=0.01)
-    np.testing.assert_allclose(cuts, best.thresholds, atol=0.05)
+    np.testing.assert_allclose(thresholds, best.f1 / 2, atol=0.01)
+    np.testing.assert_allclose(thresholds, best.thresholds, atol=0.05)
 
 
-def test_the_line_moves_the_cut_and_not_the_decisions() -> None:
+def test_the_line_moves_the_threshold_and_not_the_decisions() -> None:
     labels, probs = draw(30_000, [(-1.5, 0.6)])
-    cuts = plug_in_thresholds(probs, np.array([[-1.5, 0.6]]))
+    thresholds = plug_in_thresholds(probs, np.array([[-1.5, 0.6]]))
     logits = np.log(probs / (1 - probs)).astype(np.float64)
     straight = to_probs(-1.5 + 0.6 * logits)
     expected = plug_in_thresholds(straight, np.array([[0.0, 1.0]]))
-    agree = (probs >= cuts) == (straight >= expected)
+    agree = (probs >= thresholds) == (straight >= expected)
     assert agree.mean() > 0.995
-    assert exact_thresholds(labels, probs).thresholds[0] == pytest.approx(cuts[0], abs=0.06)
+    assert exact_thresholds(labels, probs).thresholds[0] == pytest.approx(thresholds[0], abs=0.06)
 
 
 @pytest.mark.parametrize("slope", [0.0, -1.0])

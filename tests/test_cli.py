@@ -149,7 +149,11 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
             "--folds wants numbers with commas between, like 0,1, or all; got 'a'",
         ),
         (nothing, TRAIN, "folds/cells.csv does not exist. Make it: kit folds -c cells"),
-        (nothing, ("blend", "-c", "cells"), "folds/cells.csv does not exist."),
+        (
+            nothing,
+            ("blend", "-c", "cells"),
+            "folds/cells.csv does not exist. Make it: kit folds -c cells",
+        ),
         (nothing, ("blend", "-c", "cells", "--method", "stak"), "Did you mean 'stack'?"),
         (nothing, ("blend", "-c", "cells", "--policy", "exakt"), "Did you mean 'exact'?"),
         (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import inside, kit
 from kaggle_place import Place, StillClock, grade_bytes, sent_to
 from kaggle_server import KaggleServer
 
@@ -16,37 +17,26 @@ from kit.competitions.cells import ANSWER, CLASS_KEYS, LABELS
 from kit.competitions.metrics import macro_f1
 from kit.core.disk import read_json
 from kit.data.predictions import read_predictions
+from kit.demo import DemoPlan, DemoRun, run_demo
 
 ROOT = Path(__file__).parent.parent
 
 F1 = r"([01]\.\d{3})"
 
-SMALL = """
-from kit.demo import DemoPlan, DemoRun, run_demo
-quick = ("epochs=2", "batch=8", "keep=last")
-run_demo(
-    DemoPlan(
-        n_train=84,
-        n_test=84,
-        cell_size=48,
-        folds=2,
-        runs=(DemoRun("convnet", 32, quick), DemoRun("convnet", 48, quick)),
-    )
+QUICK = ("epochs=2", "batch=8", "keep=last")
+SMALL = DemoPlan(
+    n_train=84,
+    n_test=84,
+    cell_size=48,
+    folds=2,
+    runs=(DemoRun("convnet", 32, QUICK), DemoRun("convnet", 48, QUICK)),
 )
-"""
-
-
-def environment() -> dict[str, str]:
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("KIT_")}
-    return {**kept, "PYTHONPATH": path}
 
 
 def demo(folder: Path) -> str:
-    command = [sys.executable, "-c", SMALL]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    with inside(folder) as shown:
+        run_demo(SMALL)
+    return shown.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +86,22 @@ def test_the_second_time_nothing_changes(first: tuple[Path, str]) -> None:
     assert "all requested folds are done" in printed
 
 
-def test_another_folder_gets_the_same_submission_byte_for_byte(
+@pytest.mark.slow
+def test_another_process_and_folder_get_the_same_submission_byte_for_byte(
     first: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, _ = first
-    demo(tmp_path)
+    code = "from kit.demo import run_demo; from test_demo import SMALL; run_demo(SMALL)"
+    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KIT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**kept, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     here, there = submission(folder), submission(tmp_path)
     assert here.name == there.name
     assert here.read_bytes() == there.read_bytes()
@@ -137,20 +138,13 @@ def test_kaggle_would_give_its_submission_the_scores_of_the_local_grader(
     assert f"public {local['public']:.4f}, private {local['private']:.4f}" in out
 
 
+@pytest.mark.slow
 def test_its_notebook_repeats_the_blend_with_the_network_blocked(
     first: tuple[Path, str],
 ) -> None:
     folder, _ = first
-    command = [sys.executable, "-m", "kit", "kernel", "--competition", "cells", "--check"]
-    done = subprocess.run(
-        [*command, "--out", "notebook"],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "The notebook ran here with the network blocked" in done.stdout
+    printed = kit(folder, "kernel", "--competition", "cells", "--check", "--out", "notebook")
+    assert "The notebook ran here with the network blocked" in printed
     (blend,) = (folder / "runs/cells/blends").glob("auto-*")
     made = read_predictions(folder / "notebook/check/working/test.parquet", CLASS_KEYS)
     expected = read_predictions(blend / "test.parquet", CLASS_KEYS).take(made.ids)

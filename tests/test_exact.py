@@ -16,21 +16,21 @@ from kit.competitions.metrics import f1_from_counts, f1_per_class, macro_f1
 def brute_force(
     labels: NDArray[np.uint8], probs: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The highest of the best cuts of each class and its F1, by trying a cut at every score."""
-    on = probs[None, :, :] >= probs[:, None, :]  # (cut, row, class)
+    """The highest of the best thresholds of each class and its F1, by trying one at every score."""
+    on = probs[None, :, :] >= probs[:, None, :]  # (threshold, row, class)
     tried = f1_from_counts((on & (labels == 1)).sum(axis=1), on.sum(axis=1), labels.sum(axis=0))
     best = tried.max(axis=0)
     lowest_on = np.where(tried == best, probs.astype(np.float64), -1.0).max(axis=0)
     below = np.where(probs < lowest_on, probs.astype(np.float64), -1.0).max(axis=0)
-    cuts = np.where(below < 0, lowest_on / 2, (lowest_on + below) / 2)
-    return np.where(labels.any(axis=0), cuts, NEVER), best
+    thresholds = np.where(below < 0, lowest_on / 2, (lowest_on + below) / 2)
+    return np.where(labels.any(axis=0), thresholds, NEVER), best
 
 
 def test_thresholds_worked_out_by_hand() -> None:
     labels = np.array([[1, 0], [0, 1], [1, 0], [0, 0]], np.uint8)
     probs = np.array([[0.75, 0.5], [0.5, 0.25], [0.25, 0.5], [0.125, 0.125]], np.float32)
     found = exact_thresholds(labels, probs)
-    # First class: F1 of the top 1, 2, 3, 4 is 2/3, 1/2, 4/5, 2/3. Second: 0.5 twice is one cut.
+    # First class: F1 of the top 1, 2, 3, 4 is 2/3, 1/2, 4/5, 2/3. Second: both 0.5 go together.
     np.testing.assert_allclose(found.f1, [4 / 5, 1 / 2])
     np.testing.assert_array_equal(found.thresholds, [(0.25 + 0.125) / 2, (0.25 + 0.125) / 2])
 
@@ -50,10 +50,10 @@ def test_ten_thousand_cases_are_what_brute_force_finds() -> None:
     for rows in range(1, 21):
         labels, probs = random_cases(rows, 500)
         found = exact_thresholds(labels, probs)
-        cuts, best = brute_force(labels, probs)
+        thresholds, best = brute_force(labels, probs)
         np.testing.assert_array_equal(found.f1, best)
-        np.testing.assert_array_equal(found.thresholds, cuts)
-        np.testing.assert_array_equal(found.f1, f1_per_class(labels, decide(probs, cuts)))
+        np.testing.assert_array_equal(found.thresholds, thresholds)
+        np.testing.assert_array_equal(found.f1, f1_per_class(labels, decide(probs, thresholds)))
         np.testing.assert_array_equal(found.thresholds == NEVER, labels.sum(axis=0) == 0)
         tried += labels.shape[1]
     assert tried == 10_000
@@ -78,7 +78,7 @@ def test_neighbouring_float32_scores_are_told_apart() -> None:
     assert decide(probs, found.thresholds).tolist() == [[0], [1]]
 
 
-def test_of_equally_good_cuts_the_highest_is_taken() -> None:
+def test_of_equally_good_thresholds_the_highest_is_taken() -> None:
     labels = np.array([[1], [0], [0], [1]], np.uint8)
     probs = np.array([[0.9], [0.8], [0.7], [0.6]], np.float32)
     # The top row alone and all four rows both have F1 2/3.

@@ -203,7 +203,7 @@ def test_a_head_for_one_map_refuses_several() -> None:
         with pytest.raises(UserError) as raised:
             headed(head, [(2, 2, 1), (1, 1, 2)])
         assert str(raised.value) == (
-            f"Head '{head}' takes one feature map, the backbone gives 2. "
+            f"Head '{head}' takes one feature map, but the backbone gives 2. "
             "Heads that take several: blocks, gapnet."
         )
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core import formats
-from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data import imported
@@ -20,7 +19,8 @@ from kit.data.folds import Folds, digest_labels, write_folds
 from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions
 from kit.data.runs import Run, open_run
-from kit.ensemble.blend import blend
+from kit.ensemble import Decision
+from kit.stages.blend import blend
 from kit.stages.imported import import_stage
 
 MakeRun = Callable[..., Run]
@@ -280,7 +280,7 @@ def test_it_joins_a_blend_with_a_trained_run(
     tests = [test] if averaged else [test, frame(tuple(test["Id"]), 3)]
     trained, brought = make_run("net", seed=1), bring(oof, *tests)
     made = blend(shapes, workspace, [trained.name, brought.name])
-    runs = read_json(made.thresholds)["inputs"]
+    runs = Decision.load(made.decision).origin.inputs
     assert runs == {trained.name: trained.digest(), brought.name: brought.digest()}
     answers = read_predictions(made.test, shapes.class_keys)
     assert answers.ids == shapes.read_test_ids(workspace.source)
@@ -291,7 +291,7 @@ def test_it_is_blended_alone(
 ) -> None:
     run = bring(oof, test)
     made = blend(shapes, workspace)
-    assert list(read_json(made.thresholds)["inputs"]) == [run.name]
+    assert Decision.load(made.decision).members == (run.name,)
 
 
 # Killed

@@ -16,19 +16,17 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from flowers import flowers, write_flowers
+from flowers import FILE, flowers
 
 from kit.competitions.base import Competition, OnKaggle
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles, KernelOutput
 from kit.core.paths import Workspace
-from kit.data.fold_table import FoldOptions
+from kit.data.blends import remember_blend
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
-from kit.ensemble.thresholds import read_score
+from kit.ensemble import Decision
 from kit.kaggle.clock import system_clock
 from kit.kernel import folder as folder_module
 from kit.kernel import image, no_network, predict, wheel
@@ -38,38 +36,25 @@ from kit.kernel.image import compare_versions, require_keras
 from kit.kernel.notebook import script_of
 from kit.kernel.rules import NO_OWNER
 from kit.models.build import build_model
-from kit.recipes import recipes
-from kit.recipes.base import with_settings
-from kit.stages.folds import fold_stage
+from kit.stages.blend import blend
 from kit.stages.kernel import KernelOptions, kernel_stage
-from kit.submission.write import write_submission
-from kit.training.train import train
 
 ROOT = Path(__file__).parent.parent
-FILE = Path(__file__).parent / "flowers.py"
-FROM_FILE = KernelOptions(own_file=FILE)
+FROM_FILE = KernelOptions(own_file=Path(FILE))
 
 
 @pytest.fixture(scope="module")
-def meadow(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def meadow(flower_line: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Flowers with two models of different sizes, trained on two folds, and their blend."""
-    folder = tmp_path_factory.mktemp("meadow")
-    place = Workspace(
+    folder = tmp_path_factory.mktemp("kernel") / "meadow"
+    shutil.copytree(flower_line, folder)
+    return Workspace(
         source=folder / "data" / "flowers",
         stores=folder / "data" / "flowers" / "store",
         runs=folder / "runs" / "flowers",
         folds=folder / "folds" / "flowers.csv",
         submissions=folder / "submissions",
     )
-    write_flowers(place.source, n_train=40, n_test=12)
-    fold_stage(flowers, place, FoldOptions(n=2, seed=0))
-    for size in (16, 24):
-        settings = [f"size={size}", "epochs=1", "batch=8"]
-        train(flowers, place, with_settings(recipes.get("convnet"), settings))
-    files = blend(flowers, place, (), "both")
-    write_submission(flowers, place, files)
-    remember_blend(place, files)
-    return place
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +127,7 @@ def test_a_changed_weight_is_found(
     one, other = sorted(copy.dataset.folder.glob("convnet-24-*/*/*.weights.h5"))
     shutil.copyfile(other, one)
     predict.predict(copy.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
-    plan = plan_kernel(flowers, meadow, meadow.blend("both"), FILE, "flowers both", None)
+    plan = plan_kernel(flowers, meadow, meadow.blend("both"), Path(FILE), "flowers both", None)
     difference = largest_difference(plan, KernelOutput(tmp_path))
 
     found = Agreement(difference, rows_differing=0, isolated=True)
@@ -173,7 +158,7 @@ def test_rows_that_differ_from_the_submission_are_counted(
     meadow: Workspace, written: KernelFiles
 ) -> None:
     alike = Agreement(difference=0.0, rows_differing=0, isolated=False)
-    plan = plan_kernel(flowers, meadow, meadow.blend("both"), FILE, "flowers both", None)
+    plan = plan_kernel(flowers, meadow, meadow.blend("both"), Path(FILE), "flowers both", None)
     require_agreement(alike, plan, written)
     with pytest.raises(UserError, match=r"agree to 0\.0e\+00, but 3 rows of .*submission\.csv"):
         require_agreement(replace(alike, rows_differing=3), plan, written)
@@ -333,7 +318,7 @@ def test_the_notebook_says_what_to_expect_and_is_nbformat_4(
     kinds = [cell["cell_type"] for cell in notebook["cells"]]
     assert kinds == ["markdown", *["code"] * 5]
     assert len({cell["id"] for cell in notebook["cells"]}) == len(kinds)
-    score = read_score(meadow.blend("both").thresholds)
+    score = Decision.load(meadow.blend("both").decision).worth.score
     told = "".join(notebook["cells"][0]["source"])
     assert f"**{score.expected:.3f}**, between {score.interval[0]:.3f} and" in told
     compile(script_of(json.dumps(notebook)), "notebook", "exec")
@@ -353,7 +338,7 @@ def test_all_that_kaggle_would_refuse_is_told_before_anything_is_written(
     told = str(caught.value)
     assert "the dataset's title 'xxx" in told
     assert "the dataset's name 'xxx" in told
-    assert "6 to 50 are allowed" in told
+    assert "allowed: 6 to 50" in told
     assert not (tmp_path / "out").exists()
 
 
@@ -364,7 +349,7 @@ def test_metadata_changed_by_hand_are_checked_again(meadow: Workspace, copy: Ker
     with pytest.raises(UserError) as caught:
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=copy.folder), system_clock())
     assert "enable_internet is True, not False" in str(caught.value)
-    assert "its title gives 'other'" in str(caught.value)
+    assert "its title in 'other'" in str(caught.value)
     assert "licenses are [], expected one of CC0-1.0" in str(caught.value)
 
 

@@ -15,12 +15,13 @@ from kit.core.disk import read_json, write_json, write_text
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
+from kit.data.blends import remember_blend
 from kit.data.runs import Run
-from kit.ensemble.blend import blend
-from kit.ensemble.latest import remember_blend
+from kit.ensemble import Options
 from kit.kaggle.push import MOST_LOOKS
 from kit.kernel import folder as folder_module
 from kit.kernel.rules import NO_OWNER
+from kit.stages.blend import blend
 from kit.stages.kernel import KernelOptions, kernel_stage
 
 DATASET = f"{USERNAME}/shapes-both-weights"
@@ -48,7 +49,7 @@ def push(
             files = run.files.fold(fold)
             write_text(files.weights(3), f"weights {number} {fold}")
             write_json(files.done, {"epochs": 4, "best": 3})
-    remember_blend(workspace, blend(shapes, workspace, (), "both"))
+    remember_blend(workspace, blend(shapes, workspace, (), "both", Options("mean", "fixed")))
 
     def build(root: Path, folder: Path) -> None:
         folder.mkdir(parents=True)

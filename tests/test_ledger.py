@@ -11,7 +11,7 @@ from kaggle_place import FILE, Place
 from kit.core.disk import read_json
 from kit.submission.entries import LedgerEntry
 from kit.submission.final import choose_final, match_of_estimates
-from kit.submission.record import Estimate
+from kit.submission.record import Promise
 
 BEST = Path("submissions/cells-best.csv")
 
@@ -34,7 +34,7 @@ def test_every_submission_is_listed_with_its_scores_and_ranks(place: Place) -> N
     assert best[:2] == ["2018-11-21 20:30", "scored"]
     assert best[4:] == [f"{grades['public']:.4f} #1", f"{grades['private']:.4f} #1"]
     assert [cell[-2:] for cell in other[4:]] == ["#2", "#2"]
-    scores = read_json(Path("runs/cells/blends/best/thresholds.json"))["scores"]
+    scores = read_json(Path("runs/cells/blends/best/decision.json"))["worth"]["score"]
     assert best[2] == f"{scores['expected']:.4f}"
     assert re.search(r"cells-best: made of run1-16-\w+, run2-16-\w+\n", out)
     assert "of 2 inside the 95 % interval; public minus estimate is" in out
@@ -133,7 +133,7 @@ def entry(name: str, told: float | None, public: float | None) -> LedgerEntry:
     """A scored submission; its interval is 0.05 to both sides of what was told."""
     estimate = None
     if told is not None:
-        estimate = Estimate(expected=told, interval=(told - 0.05, told + 0.05))
+        estimate = Promise(expected=told, interval=(told - 0.05, told + 0.05))
     return LedgerEntry(
         name, datetime(2018, 11, 1, tzinfo=UTC), "scored", name, (), estimate, public, None
     )

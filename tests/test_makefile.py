@@ -1,4 +1,4 @@
-"""The four commands of the README, through the Makefile, on data laid out as the download is."""
+"""The Makefile: the four commands of the README on data as the download is, and the tests."""
 
 import os
 import re
@@ -38,6 +38,18 @@ def competition(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 png.unlink()
         (source / split).rmdir()
     return folder
+
+
+def test_test_all_and_the_checks_before_a_change_lands_run_every_test_once() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "--old-file=setup", "test", "test-all"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r" -m pytest .* -m (.+)", done.stdout) == ['"not slow"', "slow"]
+    assert "\nmake test test-all " in (ROOT / ".ci" / "run").read_text()
 
 
 def test_folds_train_blend_submit(competition: Path) -> None:

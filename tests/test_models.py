@@ -12,7 +12,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conformance import CLASSES, RGBY, answers, check_conformance, small, some_images
+from conformance import (
+    CLASSES,
+    RGBY,
+    answers,
+    check_conformance,
+    every_backbone,
+    small,
+    some_images,
+)
 
 from kit.core.errors import UserError
 from kit.models.build import ModelSize, build_model, check_architecture, count_parameters
@@ -22,7 +30,7 @@ from kit.recipes import recipes
 # Backbones
 
 
-@pytest.mark.parametrize("name", backbones.names())
+@pytest.mark.parametrize("name", every_backbone())
 def test_every_backbone_conforms(name: str, tmp_path: Path) -> None:
     check_conformance(name, tmp_path)
 
@@ -62,7 +70,9 @@ def test_the_backbones_of_the_published_systems_are_all_there() -> None:
     assert set(wanted.split()) <= set(backbones.names())
 
 
-@pytest.mark.parametrize(("size", "channels"), [(33, 3), (64, 5), (70, 4)])
+@pytest.mark.parametrize(
+    ("size", "channels"), [(33, 3), pytest.param(64, 5, marks=pytest.mark.slow), (70, 4)]
+)
 def test_the_transformer_takes_any_size_and_number_of_channels(size: int, channels: int) -> None:
     model = backbones.get("mit_b0").build((size, size, channels), "none", 0)
     side = -(-size // 32)
@@ -113,7 +123,15 @@ def test_gapnet_has_the_blocks_of_its_authors() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["convnet", "gapnet", "vgg16", "mobilenetv3small", "resnet18", "mit_b0"]
+    "name",
+    [
+        "convnet",
+        "gapnet",
+        "vgg16",
+        "mobilenetv3small",
+        "resnet18",
+        pytest.param("mit_b0", marks=pytest.mark.slow),
+    ],
 )
 def test_initial_values_follow_from_the_seed_alone(name: str) -> None:
     state = random.getstate()
@@ -163,8 +181,8 @@ def test_imagenet_weights_refuse_four_channels() -> None:
     with pytest.raises(UserError) as raised:
         build_model(small("xception", "weights=imagenet"), RGBY, CLASSES, seed=0)
     assert str(raised.value) == (
-        "The imagenet weights of 'xception' take 3 channels, stem 'as_is' gives 4. "
-        "Take all: --set stem=inflate or stem=conv1x1; or --set weights=none."
+        "The imagenet weights of 'xception' take 3 channels, but stem 'as_is' gives 4. "
+        "Use --set stem=inflate or stem=conv1x1 to keep all channels, or --set weights=none."
     )
 
 
@@ -207,7 +225,12 @@ FAMILIES = (
 )
 
 
-def test_weights_that_cannot_be_downloaded_are_named_with_their_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names", [("mobilenetv3small", "vgg16"), pytest.param(FAMILIES, marks=pytest.mark.slow)]
+)
+def test_weights_that_cannot_be_downloaded_are_named_with_their_place(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
     # A port that is bound but does not listen refuses every connection. Keras reads KERAS_HOME
     # when it is imported, hence the process of its own.
     code = (
@@ -227,16 +250,16 @@ def test_weights_that_cannot_be_downloaded_are_named_with_their_place(tmp_path: 
         inherited = {key: os.environ[key] for key in os.environ if "proxy" not in key.lower()}
         place = {"KERAS_HOME": str(tmp_path), "http_proxy": proxy, "https_proxy": proxy}
         finished = subprocess.run(
-            [sys.executable, "-c", code, *FAMILIES],
+            [sys.executable, "-c", code, *names],
             env={**inherited, **place},
             capture_output=True,
             text=True,
             check=True,
         )
     lines = [line for line in finished.stdout.splitlines() if line.startswith("The ImageNet")]
-    for name, message in zip(FAMILIES, lines, strict=True):
+    for name, message in zip(names, lines, strict=True):
         assert message.startswith(f"The ImageNet weights of {name} could not be downloaded (")
         assert re.search(r"\. Put https://\S+_no_?top\S*\.h5 in ", message)
         assert message.endswith(
-            f" into {tmp_path / 'models'}, or train from scratch: --set weights=none."
+            f" in {tmp_path / 'models'}, or train from scratch: --set weights=none."
         )

@@ -2,11 +2,14 @@
 
 import importlib
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import kit
 from kit.core.errors import UserError
 from kit.models.build import check_architecture
 from kit.models.registry import backbones
@@ -210,6 +213,18 @@ def test_a_text_that_does_not_parse_is_refused_as_it_is_set(setting: str, messag
     with pytest.raises(UserError, match=message) as raised:
         with_settings(recipes.get("convnet"), [setting])
     assert "\n" not in str(raised.value)
+
+
+def test_texts_are_parsed_where_they_come_in_and_nowhere_else() -> None:
+    """In a recipe; the repeats also in the table of samplings, which takes them as an option."""
+    root = Path(kit.__file__).parent
+    calls = re.compile(r"(?<!def )parse_(?:loss|augmentation|mix|sampling|repeats)\(")
+    found = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if calls.search(path.read_text())
+    }
+    assert found == {"recipes/base.py", "stages/folds.py"}
 
 
 def test_a_setting_that_is_no_text_is_refused() -> None:

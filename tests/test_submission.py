@@ -12,11 +12,11 @@ from kit.competitions.registry import find_competition
 from kit.core.disk import digest_file, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
+from kit.data.blends import find_blend, remember_blend
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run
-from kit.ensemble.blend import How, blend
-from kit.ensemble.latest import find_blend, remember_blend
-from kit.ensemble.thresholds import read_thresholds
+from kit.ensemble import Decision, Options
+from kit.stages.blend import blend
 from kit.stages.submit import submit_stage
 from kit.submission.check import check_submission, find_problems
 from kit.submission.grade import grade
@@ -29,7 +29,7 @@ def blended(shapes: Competition, workspace: Workspace, make_run: Callable[..., R
     """A finished blend of two runs."""
     make_run("one", seed=1)
     make_run("two", seed=2)
-    return blend(shapes, workspace, name="best", how=How("logit-mean", "exact"))
+    return blend(shapes, workspace, name="best", options=Options("logit-mean", "exact"))
 
 
 # Writing
@@ -42,7 +42,7 @@ def test_a_submission_holds_the_decisions_in_the_samples_order(
     answer = shapes.answer_format.read(written.files.csv, shapes.class_keys)
     assert answer.ids == shapes.read_test_ids(workspace.source)
     test = read_predictions(blended.test, shapes.class_keys).take(answer.ids)
-    expected = decide(test.probs, read_thresholds(blended.thresholds, shapes.class_keys))
+    expected = decide(test.probs, Decision.load(blended.decision).thresholds)
     assert answer.labels.tolist() == expected.tolist()
     assert (written.name, written.rows) == ("shapes-best", 8)
     assert written.labels_per_row == expected.sum() / 8
@@ -78,22 +78,25 @@ def test_a_submission_names_all_its_ancestors(
     files = write_submission(shapes, workspace, blended).files
     said = read_json(files.provenance)
     assert said["csv_digest"] == digest_file(files.csv)
-    assert said["blend"]["name"] == "best"
+    assert said["blend"] == "best"
     assert [run["recipe"]["name"] for run in said["runs"].values()] == ["one", "two"]
-    assert said["blend"]["method"] == "logit-mean"
-    weights = said["blend"]["combination"]["weights"]
-    assert list(said["runs"]) == list(weights) == list(workspace.run_names())
-    chosen = read_json(blended.thresholds)
-    for key in ("policy", "transfer", "thresholds", "scores"):
-        assert said["thresholds"][key] == chosen[key]
+    decided = said["decision"]
+    assert decided["chosen"]["method"] == "logit-mean"
+    assert list(said["runs"]) == decided["members"] == list(workspace.run_names())
+    assert decided["combination"]["weights"] == [0.5, 0.5]
+    saved = read_json(blended.decision)
+    assert saved.pop("format") == said["format"] == 1
+    assert saved.pop("kit") == said["kit"]
+    assert decided == saved
     answer = shapes.answer_format.read(files.csv, shapes.class_keys).labels
     assert said["test"] == {
         "rows": 8,
         "empty_rows": (answer.sum(axis=1) == 0).sum(),
         "positives": dict(zip(shapes.class_keys, answer.sum(axis=0), strict=True)),
     }
-    assert said["oof"]["rows"] == 40
-    assert list(said["oof"]["positives"]) == list(shapes.class_keys)
+    out_of_fold = decided["worth"]["out_of_fold"]
+    assert out_of_fold["rows"] == 40
+    assert list(out_of_fold["positives"]) == list(shapes.class_keys)
 
 
 # Checking
@@ -207,12 +210,23 @@ def test_without_a_name_the_blend_made_last_is_meant_whatever_the_times_say(
     workspace: Workspace, blended: BlendFiles
 ) -> None:
     other = workspace.blend("another")
-    write_json(other.thresholds, {})
+    write_json(other.decision, {})
     assert find_blend(workspace, "another") == other
     remember_blend(workspace, blended)
     assert find_blend(workspace, None) == blended
     remember_blend(workspace, other)
     assert find_blend(workspace, None) == other
+
+
+@pytest.mark.parametrize("name", [None, "old"])
+def test_a_blend_of_the_first_release_is_named_also_when_it_is_the_one_made_last(
+    workspace: Workspace, name: str | None
+) -> None:
+    old = workspace.blend("old")
+    write_json(old.folder / "thresholds.json", {})
+    remember_blend(workspace, old)
+    with pytest.raises(UserError, match=r"^old was written by hpa-kit 0\.1, .* kit blend --name"):
+        find_blend(workspace, name)
 
 
 @pytest.mark.parametrize(

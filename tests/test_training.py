@@ -1,6 +1,7 @@
 """Training: what a kill leaves can be gone on with, and gives what an undisturbed run gives."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import kit
 
 from kit.competitions.cells import cells, generate_cells
 from kit.core.disk import read_json
@@ -46,20 +48,16 @@ class Place:
     folder: Path
     environment: Mapping[str, str]
 
-    def kit(self, *words: str, runs: str = "runs", kill: tuple[str, int] | None = None) -> int:
-        """Run the command line there; the exit status."""
-        start = [sys.executable, "-m", "kit"]
-        if kill is not None:
-            start = [sys.executable, "-c", KILL_AT, kill[0], str(kill[1])]
+    def killed(self, function: str, call: int, *words: str, runs: str) -> None:
+        """Run the command line there in a process that is killed at a call of a function."""
         done = subprocess.run(
-            [*start, *words],
+            [sys.executable, "-c", KILL_AT, function, str(call), *words],
             cwd=self.folder,
             env={**self.environment, "KIT_RUNS": runs},
             capture_output=True,
             text=True,
         )
-        print(done.stdout, done.stderr)
-        return done.returncode
+        assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -87,21 +85,21 @@ def test_a_training_killed_three_times_ends_like_one_that_was_not(place: Place) 
     changes = ("frozen_epochs=1", "epochs=3", "dropout=0.3", "keep=last")
     settings = [word for change in changes for word in ("--set", change)]
     words = ["train", "convnet", *TINY, "--folds", "0", *settings]
-    assert place.kit(*words, runs="undisturbed") == 0
+    kit(place.folder, *words, runs="undisturbed")
 
     # Between an epoch's weights and the marker that makes them count, in the middle of its log,
     # and when all is trained and predicted but the fold is not marked as done.
-    assert place.kit(*words, runs="killed", kill=("write_progress", 2)) == -9
+    place.killed("write_progress", 2, *words, runs="killed")
     files = only_run(place, "killed").fold(0)
     assert len(read_json(files.progress)["log"]) == 1
     assert not files.done.exists()
-    assert place.kit(*words, runs="killed", kill=("write_text", 2)) == -9
+    place.killed("write_text", 2, *words, runs="killed")
     assert len(read_json(files.progress)["log"]) == 2
     assert not files.oof.exists()
-    assert place.kit(*words, runs="killed", kill=("remove_unfinished", 1)) == -9
+    place.killed("remove_unfinished", 1, *words, runs="killed")
     assert files.oof.exists()
     assert not files.done.exists()
-    assert place.kit(*words, runs="killed") == 0
+    kit(place.folder, *words, runs="killed")
 
     assert len(files.log.read_text().splitlines()) == 1 + 4
     calm = only_run(place, "undisturbed").fold(0)
@@ -111,7 +109,7 @@ def test_a_training_killed_three_times_ends_like_one_that_was_not(place: Place) 
 
 
 def test_every_row_is_predicted_once_and_by_the_model_that_did_not_see_it(place: Place) -> None:
-    assert place.kit("train", "convnet", *TINY, "--set", "epochs=1", runs="whole") == 0
+    kit(place.folder, "train", "convnet", *TINY, "--set", "epochs=1", runs="whole")
     run = only_run(place, "whole")
     fold_of = {
         line.split(",")[0]: int(line.split(",")[1])

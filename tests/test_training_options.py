@@ -17,12 +17,12 @@ from kit.core.terminal import TERMINAL
 from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions, to_logits
 from kit.data.run_files import EpochLog
-from kit.data.runs import Run
+from kit.data.runs import Run, open_run
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.stages.folds import fold_stage
 from kit.stages.status import status_stage
-from kit.submission.record import read_ancestry
+from kit.submission.ancestry import promise_of
 from kit.training.batches import EpochBatches
 from kit.training.events import append_events
 from kit.training.predict_run import predict_run
@@ -60,6 +60,21 @@ def trained(here: Workspace, *settings: str, model: str = "convnet", fold: int |
     """A tiny training of one fold."""
     recipe = with_settings(recipes.get(model), [*TINY, *settings])
     return train(cells, here, recipe, [fold], reporter=TERMINAL)
+
+
+@pytest.fixture(scope="module")
+def first_runs(prepared: Path) -> Path:
+    """A folder of runs that holds one tiny training, to be copied."""
+    runs = prepared / "first"
+    trained(place_in(prepared, runs))
+    return runs
+
+
+@pytest.fixture
+def first(first_runs: Path, here: Workspace) -> Run:
+    """The same training as if it had been made in `here`."""
+    shutil.copytree(first_runs, here.runs)
+    return open_run(here, here.run_names()[0])
 
 
 def same_predictions(one: RunFiles, other: RunFiles) -> bool:
@@ -118,6 +133,7 @@ def test_a_batch_that_does_not_fit_is_trained_in_parts(
     assert same_predictions(halved.files, asked.files)
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_later_goes_on_from_the_last_epoch(
     here: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,8 +171,19 @@ def test_parts_must_divide_the_batch(here: Workspace) -> None:
     "settings",
     [
         ("ema=0.9", "accumulate=2", "clip=1", "frozen_epochs=1", "dropout=0.3"),
-        ("optimizer=lion", "schedule=plateau", "plateau_epochs=1", "keep=val_loss"),
-        ("precision=mixed_float16", "schedule=onecycle", "mix=mixup(0.4)", "augment=rotate(10)"),
+        pytest.param(
+            ("optimizer=lion", "schedule=plateau", "plateau_epochs=1", "keep=val_loss"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            (
+                "precision=mixed_float16",
+                "schedule=onecycle",
+                "mix=mixup(0.4)",
+                "augment=rotate(10)",
+            ),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_was_broken_off_ends_like_what_was_not(
@@ -181,7 +208,11 @@ def test_what_was_broken_off_ends_like_what_was_not(
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("mixed_float16", "float32"), ("float32", "mixed_float16")]
+    ("before", "after"),
+    [
+        ("mixed_float16", "float32"),
+        pytest.param("float32", "mixed_float16", marks=pytest.mark.slow),
+    ],
 )
 def test_a_machine_of_another_precision_goes_on(
     here: Workspace, monkeypatch: pytest.MonkeyPatch, before: str, after: str
@@ -200,6 +231,7 @@ def test_a_machine_of_another_precision_goes_on(
     assert len(here.run_names()) == 1
 
 
+@pytest.mark.slow
 def test_after_one_step_the_average_is_the_weights_themselves(here: Workspace) -> None:
     plain, averaged = (trained(here, "epochs=1", "steps=1", f"ema={m}") for m in (0, 0.9))
     assert same_predictions(plain.files, averaged.files)
@@ -248,9 +280,8 @@ def test_a_loss_that_is_no_number_names_the_epoch_and_the_step(here: Workspace) 
 
 
 def test_a_run_begins_with_the_weights_of_another_fold_by_fold(
-    here: Workspace, capsys: pytest.CaptureFixture[str]
+    here: Workspace, first: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = trained(here)
     # With next to no step the second predicts like the first, at its own size too.
     still = ("epochs=1", "learning_rate=1e-30", "optimizer=sgd")
     second = trained(here, *still, "weights=convnet-16")
@@ -269,9 +300,8 @@ def test_a_run_begins_with_the_weights_of_another_fold_by_fold(
     shutil.rmtree(larger.files.folder)
 
 
-def test_a_run_begins_with_the_weights_of_a_file(here: Workspace) -> None:
-    first = trained(here)
-    with pytest.raises(UserError, match="is in a run, whose folds have seen rows that others"):
+def test_a_run_begins_with_the_weights_of_a_file(here: Workspace, first: Run) -> None:
+    with pytest.raises(UserError, match="lies in a run, whose folds have each seen what others"):
         trained(here, f"weights={first.files.fold(0).weights(1)}")
     file = shutil.copy(first.files.fold(0).weights(1), here.runs.parent / "mine.weights.h5")
     still = ("epochs=1", "learning_rate=1e-30", "optimizer=sgd")
@@ -281,8 +311,7 @@ def test_a_run_begins_with_the_weights_of_a_file(here: Workspace) -> None:
     assert same_predictions(by_file.files, by_run.files)
 
 
-def test_a_run_on_other_folds_gives_no_weights(here: Workspace, tmp_path: Path) -> None:
-    first = trained(here, "epochs=1")
+def test_a_run_on_other_folds_gives_no_weights(here: Workspace, first: Run, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     shutil.copytree(here.source, folder / "cells")
     other = place_in(folder, here.runs)
@@ -324,24 +353,23 @@ def test_training_on_all_rows_predicts_the_test_set_and_claims_no_score(
 
 
 def test_a_blend_takes_the_models_of_all_rows_when_asked(
-    here: Workspace, capsys: pytest.CaptureFixture[str]
+    here: Workspace, first: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from kit.ensemble.blend import How
+    from kit.ensemble import Options
     from kit.stages.blend import blend_stage
 
-    for fold in (0, 1):
-        run = trained(here, fold=fold)
+    options = Options("mean", "fold-mean")
+    run = trained(here, fold=1)
     with pytest.raises(UserError, match=r"no model trained on all rows\. Train it"):
-        blend_stage(cells, here, [run.name], None, How("mean", "fold-mean", all_rows=True))
+        blend_stage(cells, here, [run.name], None, options, all_rows=True)
     trained(here, fold=None)
     capsys.readouterr()
-    how = How("mean", "fold-mean", all_rows=True)
-    made, written = blend_stage(cells, here, [run.name], None, how)
-    assert "No row was left out to score them" in capsys.readouterr().out
-    assert read_ancestry(written.files, digest_file(written.files.csv)) == ((run.name,), None)
+    made, written = blend_stage(cells, here, [run.name], None, options, all_rows=True)
+    assert "No row was held out from them" in capsys.readouterr().out
+    assert promise_of(written.files, digest_file(written.files.csv)) == ((run.name,), None)
     status_stage(cells, here)
     assert "trained on all rows" in capsys.readouterr().out
-    usual, _ = blend_stage(cells, here, [run.name], None, How("mean", "fold-mean"))
+    usual, _ = blend_stage(cells, here, [run.name], None, options)
     assert made.name != usual.name
     blended = read_predictions(made.test, cells.class_keys)
     own = read_predictions(run.files.fold(None).test, cells.class_keys).take(blended.ids)
@@ -349,9 +377,8 @@ def test_a_blend_takes_the_models_of_all_rows_when_asked(
 
 
 def test_predicting_again_is_the_run_that_training_with_so_many_views_makes(
-    here: Workspace, capsys: pytest.CaptureFixture[str]
+    here: Workspace, first: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = trained(here)
     views = predict_run(cells, here, first.name, 8)
     assert views.name != first.name
     assert views.recipe["tta"] == 8
@@ -372,8 +399,7 @@ def test_predicting_again_wants_a_run_that_was_trained_here(here: Workspace) -> 
         predict_run(cells, here, "nothing", 8)
 
 
-def test_predicting_again_refuses_other_images(here: Workspace, tmp_path: Path) -> None:
-    first = trained(here, "epochs=1", "steps=1")
+def test_predicting_again_refuses_other_images(here: Workspace, first: Run, tmp_path: Path) -> None:
     folder = tmp_path / "other"
     shutil.copytree(here.source, folder / "cells")
     for ending in ("csv", "json"):

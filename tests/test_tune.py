@@ -21,15 +21,12 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.data.predictions import Predictions, write_predictions
-from kit.ensemble import search
-from kit.ensemble.crossfit import judge
-from kit.ensemble.cuts import rate_thresholds
-from kit.ensemble.policies import find_policy
-from kit.ensemble.sample import Sample
-from kit.ensemble.search import searched
-from kit.ensemble.thresholds import read_score, read_thresholds
-from kit.ensemble.transfer import as_averaged, own_noise
-from kit.ensemble.tune import TuneInputs, tune_stage
+from kit.ensemble import Decision, Members, Options, Unseen, fit_decision, studies
+from kit.ensemble.averaging import as_averaged, own_noise
+from kit.ensemble.evaluate import judge
+from kit.ensemble.oof import Sample
+from kit.ensemble.thresholds import AUTO, SEARCHED, find_policy, rate_thresholds, tuned
+from kit.stages.tune import TuneInputs, tune_stage
 
 RATES = (0.5, 0.4, 0.3, 0.2, 0.2)
 SAMPLE = simulate(90, rates=RATES, folds=3)
@@ -95,17 +92,26 @@ def tune(tmp_path: Path) -> Tune:
     """Runs the stage and returns what it wrote."""
 
     def run(inputs: TuneInputs, policy: str = "exact", **options: Any) -> dict[str, Any]:
-        out = tmp_path / "out" / "thresholds.json"
-        tune_stage(flowers, inputs, out, policy, **options)
+        out = tmp_path / "out" / "decision.json"
+        tune_stage(flowers, inputs, out, Options(policy=policy, **options))
         written: dict[str, Any] = read_json(out)
         return written
 
     return run
 
 
-def cuts_of(written: dict[str, Any]) -> list[float]:
+def thresholds_of(written: dict[str, Any]) -> list[float]:
     assert list(written["thresholds"]) == list(FLOWERS)
     return list(written["thresholds"].values())
+
+
+def chosen_of(written: dict[str, Any]) -> tuple[str, str]:
+    return written["chosen"]["policy"], written["chosen"]["transfer"]
+
+
+def score_of(written: dict[str, Any]) -> dict[str, Any]:
+    score: dict[str, Any] = written["worth"]["score"]
+    return score
 
 
 # What is written
@@ -116,35 +122,43 @@ def test_thresholds_are_joined_by_id_and_fitted_on_all_rows(
 ) -> None:
     written = tune(inputs)
     expected = exact_thresholds(SAMPLE.labels, SAMPLE.probs)
-    np.testing.assert_allclose(cuts_of(written), expected.thresholds)
-    assert (written["policy"], written["transfer"]) == ("exact", "thresholds")
-    scores = written["scores"]
+    np.testing.assert_allclose(thresholds_of(written), expected.thresholds)
+    assert chosen_of(written) == ("exact", "thresholds")
+    score = score_of(written)
     judged = judge(SAMPLE, find_policy("exact"))
-    assert scores["fitted"] == pytest.approx(expected.f1.mean()) == judged.fitted
-    assert scores["cross_fitted"] == judged.cross_fitted < judged.fitted
-    assert scores["interval"][0] < scores["expected"] < scores["interval"][1]
-    assert scores["interval_rows"] == 90
+    assert score["fitted"] == pytest.approx(expected.f1.mean()) == judged.fitted
+    assert score["cross_fitted"] == judged.held_out < judged.fitted
+    assert score["interval"][0] < score["expected"] < score["interval"][1]
+    assert score["test_rows"] == 90
     digests = {str(path): digest_file(path) for path in (inputs.oof, inputs.labels)}
-    assert written["inputs"] == digests
-    assert written["how"] == {"policy": "exact", "transfer": "auto"}
-    out = tmp_path / "out" / "thresholds.json"
-    assert read_thresholds(out, FLOWERS).tolist() == cuts_of(written)
-    assert read_score(out).cross_fitted == scores["cross_fitted"]
+    assert written["origin"]["inputs"] == digests
+    assert written["origin"]["options"] == {"policy": "exact", "transfer": "auto"}
+    decision = Decision.load(tmp_path / "out" / "decision.json")
+    assert decision.thresholds.tolist() == thresholds_of(written)
+    assert decision.cross_fitted == score["cross_fitted"]
+    assert decision.members == ("oof",)
 
 
-def test_auto_tries_every_policy_and_says_which_it_took(
-    tune: Tune, inputs: TuneInputs, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("policy", "titles"), [("auto", AUTO), ("all", (*AUTO, *SEARCHED))])
+def test_every_policy_is_tried_and_the_choice_is_marked(
+    tune: Tune,
+    inputs: TuneInputs,
+    capsys: pytest.CaptureFixture[str],
+    policy: str,
+    titles: tuple[str, ...],
 ) -> None:
-    written = tune(inputs, "auto")
+    written = tune(inputs, policy)
     lines = capsys.readouterr().out.splitlines()
     table = lines[lines.index(next(line for line in lines if "Policies" in line)) :]
     (taken,) = [line for line in table if line.endswith("<- taken")]
-    assert taken.split()[0] == written["policy"]
+    assert taken.split()[0] == written["chosen"]["policy"]
     shown = [line.split()[0] for line in table if line.strip()]
-    for title in ("calibrated", "fold-mean", "exact", "tuned", "mixed", "fixed=0.5"):
-        assert title in shown
-    score = written["scores"]
-    assert any(f"Expected on 90 test rows: {score['expected']:.3f}" in line for line in lines)
+    for title in titles:
+        assert find_policy(title).title in shown
+    tried = [one["name"] for one in written["weighed"]["policies"]]
+    assert tried == [find_policy(title).title for title in titles]
+    expected = f"Expected macro-F1 on 90 test rows: {score_of(written)['expected']:.3f}, 95% CI "
+    assert any(line.startswith(expected) for line in lines)
     assert lines[-1].startswith("Wrote ")
 
 
@@ -157,7 +171,7 @@ def test_classes_that_are_mostly_noise_are_named(
     inputs.labels.write_text(flowers.label_format.text(LabelTable(IDS, labels), FLOWERS))
     tune(inputs)
     assert "Daisy" in next(
-        line for line in capsys.readouterr().out.splitlines() if "Mostly noise" in line
+        line for line in capsys.readouterr().out.splitlines() if "F1 unreliable" in line
     )
 
 
@@ -174,7 +188,7 @@ def test_folds_may_come_from_a_table_of_their_own(
     )
     found = tune(replace(without_folds(inputs), folds=table))
     assert found["thresholds"] == expected["thresholds"]
-    assert found["scores"] == expected["scores"]
+    assert score_of(found) == score_of(expected)
 
 
 def test_a_table_may_name_more_rows_than_there_are_predictions(
@@ -183,21 +197,23 @@ def test_a_table_may_name_more_rows_than_there_are_predictions(
     expected = tune(inputs)
     folds = [*SAMPLE.fold.tolist(), 0]
     table = write_csv(tmp_path / "folds.csv", "Id,fold", (*IDS, "another"), folds)
-    assert tune(replace(without_folds(inputs), folds=table))["scores"] == expected["scores"]
+    found = tune(replace(without_folds(inputs), folds=table))
+    assert score_of(found) == score_of(expected)
 
 
 def test_groups_of_the_table_widen_the_interval(
     tune: Tune, inputs: TuneInputs, tmp_path: Path
 ) -> None:
     rows = np.arange(90) // 3 % 10 * 3 + np.arange(90) % 3  # ten groups of three in each fold
-    repeated = Sample(SAMPLE.labels[rows], SAMPLE.probs[rows], SAMPLE.fold[rows], rows)
+    fold, probs = SAMPLE.fold[rows], SAMPLE.probs[rows]
+    repeated = Sample(np.array(IDS), SAMPLE.labels[rows], fold, rows, probs)
     np.testing.assert_array_equal(repeated.fold, SAMPLE.fold)
     bare = replace(inputs, oof=write_probs(inputs.oof, IDS, repeated.probs))
     inputs.labels.write_text(flowers.label_format.text(LabelTable(IDS, repeated.labels), FLOWERS))
     apart = write_csv(tmp_path / "apart.csv", "Id,fold", IDS, SAMPLE.fold)
     names = [f"g{row}" for row in rows]
     together = write_csv(tmp_path / "together.csv", "Id,fold,group", IDS, SAMPLE.fold, names)
-    first, second = (tune(replace(bare, folds=table))["scores"] for table in (apart, together))
+    first, second = (score_of(tune(replace(bare, folds=table))) for table in (apart, together))
     assert first["cross_fitted"] == second["cross_fitted"]
     widths = [score["interval"][1] - score["interval"][0] for score in (first, second)]
     assert widths[1] > 1.3 * widths[0]
@@ -210,14 +226,14 @@ FOLDS = list(zip(IDS, SAMPLE.fold.tolist(), strict=True))
     ("header", "rows", "message"),
     [
         ("Id,fold", FOLDS[2:], r"has no fold for: row00, row01\."),
-        ("Id,fold", [("row00", "x"), *FOLDS[1:]], r"line 2: wants Id,fold, got \['row00', 'x'\]"),
-        ("Id,fold", [("row00", "-1"), *FOLDS[1:]], r"line 2: wants Id,fold, got \['row00', '-1'\]"),
-        ("id,fold", FOLDS, "wants the header 'Id,fold' or 'Id,fold,group', got"),
-        ("fold,Id", FOLDS, "wants the header"),
-        ("Id,fold,extra", [(*row, 1) for row in FOLDS], "wants the header"),
+        ("Id,fold", [("row00", "x"), *FOLDS[1:]], r"line 2: needs Id,fold, got \['row00', 'x'\]"),
+        ("Id,fold", [("row00", "-1"), *FOLDS[1:]], r"line 2: needs Id,fold, got \['row00', '-1'\]"),
+        ("id,fold", FOLDS, "needs the header 'Id,fold' or 'Id,fold,group', got"),
+        ("fold,Id", FOLDS, "needs the header"),
+        ("Id,fold,extra", [(*row, 1) for row in FOLDS], "needs the header"),
         ("Id,fold", [*FOLDS, FOLDS[0]], "the id row00 was there before"),
         ("Id,fold,group", [(*row, "one") for row in FOLDS], "group one is in the folds 0 and 1"),
-        ("Id,fold", [(name, 0) for name in IDS], "of one fold only: nothing can be held out"),
+        ("Id,fold", [(name, 0) for name in IDS], "of a single fold: nothing can be held out"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(
@@ -252,7 +268,7 @@ def test_predictions_without_folds_are_refused(tune: Tune, inputs: TuneInputs) -
 
 def test_the_predictions_of_one_fold_only_are_refused(tune: Tune, inputs: TuneInputs) -> None:
     write_probs(inputs.oof, IDS, SAMPLE.probs, np.full(90, 2))
-    with pytest.raises(UserError, match="of one fold only: nothing can be held out"):
+    with pytest.raises(UserError, match="of a single fold: nothing can be held out"):
         tune(inputs)
 
 
@@ -263,27 +279,27 @@ def test_test_predictions_of_each_fold_are_averaged(
     tune: Tune, inputs: TuneInputs, tests: tuple[Path, ...]
 ) -> None:
     written = tune(replace(inputs, tests=tests))
-    assert written["transfer"] == "averaged"
-    assert written["scores"]["interval_rows"] == 40
+    assert chosen_of(written) == ("exact", "averaged")
+    assert score_of(written)["test_rows"] == 40
     noise = own_noise(SAMPLE.labels.mean(axis=0), [draw_test(fold) for fold in range(3)])
     averaged = as_averaged(SAMPLE.labels, SAMPLE.probs, noise, 3)
     expected = exact_thresholds(SAMPLE.labels, averaged).thresholds
-    np.testing.assert_allclose(cuts_of(written), expected, rtol=1e-6)
+    np.testing.assert_allclose(thresholds_of(written), expected, rtol=1e-6)
     fitted = exact_thresholds(SAMPLE.labels, SAMPLE.probs).f1.mean()
-    assert written["scores"]["fitted"] == pytest.approx(fitted)
+    assert score_of(written)["fitted"] == pytest.approx(fitted)
 
 
 def test_test_predictions_once_are_taken_as_they_are(
     tune: Tune, inputs: TuneInputs, tests: tuple[Path, ...]
 ) -> None:
-    cuts = exact_thresholds(SAMPLE.labels, SAMPLE.probs).thresholds
+    thresholds = exact_thresholds(SAMPLE.labels, SAMPLE.probs).thresholds
     written = tune(replace(inputs, tests=tests[:1]), transfer="thresholds")
-    assert written["transfer"] == "thresholds"
-    np.testing.assert_array_equal(cuts_of(written), cuts)
+    assert chosen_of(written) == ("exact", "thresholds")
+    np.testing.assert_array_equal(thresholds_of(written), thresholds)
     written = tune(replace(inputs, tests=tests[:1]), transfer="rates")
-    rates = decide(SAMPLE.probs, cuts).mean(axis=0)
-    np.testing.assert_allclose(cuts_of(written), rate_thresholds(draw_test(0), rates))
-    assert written["how"] == {"policy": "exact", "transfer": "rates"}
+    rates = decide(SAMPLE.probs, thresholds).mean(axis=0)
+    np.testing.assert_allclose(thresholds_of(written), rate_thresholds(draw_test(0), rates))
+    assert written["origin"]["options"] == {"policy": "exact", "transfer": "rates"}
 
 
 def test_classes_predicted_far_more_often_on_the_test_set_are_named(
@@ -317,7 +333,7 @@ def test_test_files_of_different_rows_are_refused(
 def test_averaged_test_predictions_cannot_be_averaged(
     tune: Tune, inputs: TuneInputs, tests: tuple[Path, ...]
 ) -> None:
-    with pytest.raises(UserError, match="--transfer averaged wants the test predictions of every"):
+    with pytest.raises(UserError, match="--transfer averaged needs the test predictions of every"):
         tune(replace(inputs, tests=tests[:1]), transfer="averaged")
 
 
@@ -355,9 +371,9 @@ def test_what_is_no_probability_is_refused_with_its_place(
 def test_a_journal_is_gone_on_with_and_gives_the_same_file(
     tune: Tune, inputs: TuneInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "TRIALS", 12)
+    monkeypatch.setattr(studies, "TRIALS", 12)
     plain = tune(inputs, "tuned")
-    np.testing.assert_array_equal(cuts_of(plain), searched(SAMPLE))
+    np.testing.assert_array_equal(thresholds_of(plain), tuned(SAMPLE))
     for _ in range(2):
         assert tune(inputs, "tuned", journal=tmp_path / "tune.log") == plain
     assert (tmp_path / "tune.log").exists()
@@ -398,10 +414,10 @@ def test_the_command_writes_thresholds_that_score_what_they_promise(
     assert status == 0
     assert f"Wrote {out}." in said
     written = read_json(out)
-    assert (written["policy"], written["transfer"]) == ("scaled=0.9", "averaged")
+    assert chosen_of(written) == ("scaled=0.9", "averaged")
     plain = find_policy("scaled=0.9").fit(SAMPLE)
     fitted = macro_f1(SAMPLE.labels, decide(SAMPLE.probs, plain))
-    assert written["scores"]["fitted"] == pytest.approx(fitted)
+    assert score_of(written)["fitted"] == pytest.approx(fitted)
     again = out.read_bytes()
     kit(monkeypatch, capsys, *words)
     assert out.read_bytes() == again
@@ -439,3 +455,42 @@ def test_a_mistake_gets_one_line_and_writes_nothing(
     assert error.count("\n") == 1
     assert message in error
     assert not out.exists()
+
+
+# The library
+
+
+@pytest.mark.parametrize("policy", ["auto", "exact", "shrunk=7"])
+@pytest.mark.parametrize("models", [0, 1, 3])
+def test_the_command_and_the_library_find_the_same_decision(
+    inputs: TuneInputs,
+    tests: tuple[Path, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    policy: str,
+    models: int,
+) -> None:
+    out = tmp_path / "decision.json"
+    words = [*given(inputs, tests[:models]), "--out", str(out), "--policy", policy]
+    assert kit(monkeypatch, capsys, *words)[0] == 0
+    read = Decision.load(out)
+    members = Members(
+        ids=np.array(IDS, dtype=object),
+        labels=SAMPLE.labels,
+        fold=SAMPLE.fold,
+        group=np.arange(90),
+        probs=SAMPLE.probs[None],
+        names=("oof",),
+        class_keys=FLOWERS,
+    )
+    by_fold = tuple(draw_test(fold)[None] for fold in range(models))
+    unseen = Unseen(np.array(TEST_IDS, dtype=object), by_fold) if models else None
+    fitted = fit_decision(members, unseen, Options(policy=policy))
+    made = fitted.decision
+    np.testing.assert_array_equal(made.thresholds, read.thresholds)
+    np.testing.assert_array_equal(made.oof_thresholds, read.oof_thresholds)
+    assert (made.chosen, made.worth) == (read.chosen, read.worth)
+    if unseen is not None:
+        labels = made.decide(by_fold[0][0] if models == 1 else [probs[0] for probs in by_fold])
+        np.testing.assert_array_equal(labels, read.decide(unseen))

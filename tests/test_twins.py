@@ -19,7 +19,7 @@ from kit.data import twins
 from kit.data.augment import SYMMETRIES, apply_symmetry
 from kit.data.runs import Run
 from kit.data.twins import BLOCK, LEAST, SIDE, fingerprints
-from kit.ensemble.copies import find_copies
+from kit.stages.blend import find_copies
 
 Images = NDArray[np.uint8]
 

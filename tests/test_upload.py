@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -51,8 +53,8 @@ def test_what_is_worth_knowing_is_said_before_anything_is_sent(place: Place) -> 
     place.kit("submit", "other")
     status, out, _ = place.kit("submit", "--dry-run")
     assert status == 0
-    scores = read_json(Path("runs/cells/blends/best/thresholds.json"))["scores"]
-    assert f"expected score {scores['expected']:.3f}, 95 % from" in out
+    scores = read_json(Path("runs/cells/blends/best/decision.json"))["worth"]["score"]
+    assert f"expected score {scores['expected']:.3f}, 95% CI " in out
     assert re.search(r"80 rows, \d\.\d\d labels a row \(out of fold \d", out)
     assert "differs from cells-other (2018-11-21, public 0." in out
     assert "submissions left today: 4; the limit resets at midnight UTC, in 3.5 h" in out
@@ -178,15 +180,18 @@ def test_a_submission_that_is_half_there_is_to_be_written(place: Place, name: st
     )
 
 
-def test_an_ancestry_without_counts_is_to_be_written_anew(place: Place) -> None:
+@pytest.mark.parametrize(
+    "place_of_it", ["competition", "csv_digest", "decision", "decision.worth.out_of_fold"]
+)
+def test_a_damaged_ancestry_is_to_be_written_anew(place: Place, place_of_it: str) -> None:
     provenance = BEST.with_suffix(".json")
-    write_json(provenance, {k: v for k, v in read_json(provenance).items() if k != "oof"})
+    content = read_json(provenance)
+    *above, last = place_of_it.split(".")
+    del reduce(getitem, above, content)[last]
+    write_json(provenance, content)
     status, _, err = place.kit("submit", "--dry-run")
-    assert (status, err) == (
-        2,
-        "kit: submissions/cells-best.json was written by an older kit. "
-        f"Anew: kit blend -c {FILE}\n",
-    )
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"cells-best.json is not valid: {place_of_it}: Field required. Blend again." in err
 
 
 def test_classes_at_another_rate_than_out_of_fold_are_named(place: Place) -> None:

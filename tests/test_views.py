@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from recording import Recording
 
 from kit.core.errors import UserError
 from kit.data.augment import apply_symmetry
@@ -92,17 +93,16 @@ class Short:
         return images[:, 0, 0, :1].astype(np.float32)
 
 
-def test_a_batch_that_does_not_fit_is_halved_from_then_on(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_batch_that_does_not_fit_is_halved_from_then_on() -> None:
     images = some_images(70, 4, 2)
     model = Short(most=20)
-    predictor = Predictor(model, 4)
+    reporter = Recording()
+    predictor = Predictor(model, 4, reporter=reporter)
     logits = predictor.logits(images, np.arange(70))
     np.testing.assert_array_equal(logits[:, 0], images[:, 0, 0, 0])
     predictor.logits(images, np.arange(16))
     assert model.asked == [64, 32, 16, 16, 16, 16, 16, 16]
-    assert capsys.readouterr().out.splitlines() == [
+    assert reporter.lines == [
         "Out of memory: predicting 32 images at once.",
         "Out of memory: predicting 16 images at once.",
     ]

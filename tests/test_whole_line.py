@@ -1,41 +1,20 @@
 """The whole line through the command line, for a competition that is one file of its own."""
 
-import os
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from flowers import flowers, write_flowers
+from command import kit
+from flowers import FILE, flowers
 from sklearn.metrics import f1_score
-
-ROOT = Path(__file__).parent.parent
-FILE = str(Path(__file__).parent / "flowers.py")
-
-
-def kit(folder: Path, *words: str) -> str:
-    """Run a subcommand on the flowers in `folder`; what it printed."""
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "kit", words[0], "--competition", FILE, *words[1:]]
-    environment = {**os.environ, "PYTHONPATH": path}
-    environment.pop("KIT_DATA", None)
-    environment.pop("KIT_RUNS", None)
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
-def meadow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def meadow(flower_line: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which two small models have been trained and blended."""
-    folder = tmp_path_factory.mktemp("meadow")
-    write_flowers(folder / "data" / "flowers", n_train=80, n_test=20)
-    kit(folder, "folds", "--n", "2")
-    quick = ("--set", "epochs=6", "--set", "batch=8", "--set", "repeat_threshold=0.5")
-    kit(folder, "train", "convnet", "--size", "32", *quick, "--set", "learning_rate=5e-3")
-    kit(folder, "train", "convnet", "--size", "32", *quick, "--set", "seed=1")
-    kit(folder, "blend", "--name", "both")
+    folder = tmp_path_factory.mktemp("whole-line") / "meadow"
+    shutil.copytree(flower_line, folder)
     return folder
 
 
@@ -57,7 +36,16 @@ def test_score_prints_what_scikit_learn_computes_from_the_same_files(
     truth[:, 2] = 0
     truth_file = tmp_path / "truth.csv"
     truth_file.write_text(flowers.answer(answer.ids, truth))
-    printed = kit(meadow, "score", "--predictions", str(csv), "--labels", str(truth_file))
+    printed = kit(
+        meadow,
+        "score",
+        "--competition",
+        FILE,
+        "--predictions",
+        str(csv),
+        "--labels",
+        str(truth_file),
+    )
     expected = f1_score(truth, answer.labels, average="macro", zero_division=0)
     assert f"macro-F1 {expected:.6f}" in printed
 
@@ -73,21 +61,23 @@ def test_the_ancestry_of_a_submission_names_runs_recipes_folds_and_thresholds(
     for run in ancestry["runs"].values():
         assert run["recipe"]["name"] == "convnet"
         assert run["inputs"]["folds"] == 2
-    assert set(ancestry["thresholds"]["thresholds"]) == set(flowers.class_keys)
-    low, high = ancestry["thresholds"]["scores"]["interval"]
-    assert low <= ancestry["thresholds"]["scores"]["expected"] <= high
+    decision = ancestry["decision"]
+    assert set(decision["thresholds"]) == set(flowers.class_keys)
+    assert decision["members"] == list(ancestry["runs"])
+    low, high = decision["worth"]["score"]["interval"]
+    assert low <= decision["worth"]["score"]["expected"] <= high
 
 
 def test_blending_again_changes_no_byte(meadow: Path) -> None:
     made = [meadow / "submissions", meadow / "runs"]
     files = [path for folder in made for path in folder.rglob("*") if path.is_file()]
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
-    kit(meadow, "blend", "--name", "both")
+    kit(meadow, "blend", "--competition", FILE, "--name", "both")
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files} == before
 
 
 def test_the_report_is_one_file_with_its_pictures_inside(meadow: Path) -> None:
-    printed = kit(meadow, "report")
+    printed = kit(meadow, "report", "--competition", FILE)
     page = (meadow / "runs" / "flowers" / "blends" / "both" / "report.html").read_text()
     assert "report.html" in printed
     assert page.count("data:image/png;base64,") == 3
@@ -95,10 +85,10 @@ def test_the_report_is_one_file_with_its_pictures_inside(meadow: Path) -> None:
 
 
 def test_a_dry_run_checks_and_sends_nothing(meadow: Path) -> None:
-    assert "nothing sent" in kit(meadow, "submit", "--dry-run")
+    assert "nothing sent" in kit(meadow, "submit", "--competition", FILE, "--dry-run")
 
 
 def test_status_lists_what_there_is(meadow: Path) -> None:
-    printed = kit(meadow, "status")
+    printed = kit(meadow, "status", "--competition", FILE)
     assert printed.count("2 of 2") == 2
     assert "both" in printed

@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
-import kit
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
+from kit.core.version import VERSION
 
 
 def _read_floats(value: Any) -> NDArray[np.float64]:
-    array = np.asarray(value, dtype=np.float64)
-    if not np.isfinite(array).all():
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError("lists of different lengths") from None
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
         raise ValueError("expected finite numbers")
-    return array
+    return array.astype(np.float64)
 
 
 # An array of floats, which pydantic reads from and writes to lists.
@@ -35,13 +38,17 @@ _HEADER = ("format", "kit")
 Kind = TypeVar("Kind")
 
 
+class Unreadable(UserError):
+    """A file that is damaged or too old to read; making it again fixes it."""
+
+
 @dataclass(frozen=True)
 class Format:
     """One kind of JSON file: its name in messages, its version, and how to make it again.
 
     `oldest` is the oldest version that is still read; the caller converts it. `remake` ends the
-    message for older files: a sentence with the command to run. If files without a version were a
-    bare list, it is read under the key `items`.
+    message for older files: a sentence that says what to do. If files without a version were a bare
+    list, it is read under the key `items`.
     """
 
     name: str
@@ -52,7 +59,7 @@ class Format:
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write `content` with the versions of the format and the kit, atomically."""
-        write_json(path, {"format": self.version, "kit": kit.__version__, **content})
+        write_json(path, {"format": self.version, "kit": VERSION, **content})
 
     def read(self, path: Path) -> dict[str, Any]:
         """Read what `write` wrote, version included; a one-line UserError for any other file.
@@ -62,19 +69,19 @@ class Format:
         content = read_json(path)
         if self.items is not None and isinstance(content, list):
             content = {self.items: content}
-        if not isinstance(content, dict):
-            raise UserError(f"{path} is not {self.name}. {self.remake}")
-        version = content.get("format", UNVERSIONED)
+        version = content.get("format", UNVERSIONED) if isinstance(content, dict) else None
+        if type(version) is not int:
+            raise Unreadable(f"{path} is not {self.name}. {self.remake}")
         maker = f"hpa-kit {content['kit']}" if "kit" in content else "hpa-kit 0.1"
-        if not isinstance(version, int) or version > self.version:
+        if version > self.version:
             raise UserError(
                 f"{path} is {self.name} of format {version}, written by {maker}. This is hpa-kit "
-                f"{kit.__version__}, which reads formats up to {self.version}: update it."
+                f"{VERSION}, which reads formats up to {self.version}: update it."
             )
         if version < self.oldest:
-            raise UserError(
+            raise Unreadable(
                 f"{path} is {self.name} of format {version}, written by {maker}, which hpa-kit "
-                f"{kit.__version__} no longer reads. {self.remake}"
+                f"{VERSION} no longer reads. {self.remake}"
             )
         return content
 
@@ -99,4 +106,4 @@ class Format:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             reason = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"{path} is not valid: {place}: {reason}. {self.remake}") from None
+            raise Unreadable(f"{path} is not valid: {place}: {reason}. {self.remake}") from None

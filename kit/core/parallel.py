@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from joblib import Parallel, delayed
-
 from kit.core.machine import cores
 from kit.core.progress import Reporter
 
@@ -27,6 +25,8 @@ def on_all_cores(
     `numbers` is the size of each job's data: small jobs run one after another in this process,
     large ones in one process per core. The results are the same either way.
     """
+    from joblib import Parallel, delayed  # late: the offline notebook has none and needs none
+
     workers = cores() if numbers >= _WORTH_PROCESSES else 1
     results = []
     with reporter.bar(description, len(jobs), lines=True) as bar:

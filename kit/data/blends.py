@@ -13,6 +13,8 @@ def remember_blend(workspace: Workspace, blend: BlendFiles) -> None:
 def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
     """Find a blend by name, or the latest; UserError that lists the existing blends."""
     known = workspace.blend_names()
+    if name is None and workspace.latest_blend.exists():
+        name = read_json(workspace.latest_blend)["blend"]
     if name is not None and name not in known and workspace.blend(name).is_of_first_release():
         raise UserError(
             f"{name} was written by hpa-kit 0.1, whose blends this version cannot read. Make it "
@@ -22,8 +24,6 @@ def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
         raise UserError(
             f"No blend in {workspace.blends}. Make one: {workspace.typed.command('blend')}"
         )
-    if name is None and workspace.latest_blend.exists():
-        name = read_json(workspace.latest_blend)["blend"]
     if name not in known:
         raise UserError(f"No blend '{name or ''}'. Known: {', '.join(known)}.")
     return workspace.blend(name)

@@ -1,6 +1,6 @@
 """The JSON files of a run and their contents; no other module spells their keys."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ _RECIPE = Format("the recipe of a run", 1, _TRAIN, oldest=0)
 _INPUTS = Format("what a run was made from", 1, _TRAIN, oldest=0)
 _PROGRESS = Format("the progress of a fold", 1, _TRAIN, oldest=0)
 _DONE = Format("the marker of a fold", 1, _TRAIN, oldest=0)
+_COMMAND = Format("the command of a run", 1, "Delete it.")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ def is_imported(recipe: Settings) -> bool:
 def read_inputs(files: RunFiles) -> RunInputs:
     """What a run was made from; UserError for a file of a newer version."""
     return _INPUTS.read_as(files.inputs, RunInputs)
+
+
+def write_command(files: RunFiles, words: Sequence[str]) -> None:
+    """Write the words after `kit` that train the run."""
+    _COMMAND.write(files.command, {"words": list(words)})
+
+
+def read_command(files: RunFiles) -> tuple[str, ...] | None:
+    """Read what `write_command` wrote; None if there is no such file."""
+    if not files.command.exists():
+        return None
+    return tuple(_COMMAND.read(files.command)["words"])
 
 
 @dataclass(frozen=True)

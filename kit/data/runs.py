@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.competitions.base import Competition
-from kit.core.disk import digest, digest_file, read_json, write_json
+from kit.core.disk import digest, digest_file
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, RunFiles, Workspace
 from kit.core.suggest import Typed
@@ -16,9 +16,11 @@ from kit.data.run_files import (
     RunInputs,
     is_imported,
     load_progress,
+    read_command,
     read_done,
     read_inputs,
     read_recipe,
+    write_command,
     write_run,
 )
 
@@ -133,9 +135,7 @@ class Run:
 
     def training_words(self) -> tuple[str, ...] | None:
         """The words saved by `remember_command`; None if there are none."""
-        if not self.files.command.exists():
-            return None
-        return tuple(read_json(self.files.command)["words"])
+        return read_command(self.files)
 
     def how_to_train(self, folds: str | None = None) -> str:
         """A sentence with the command that trains folds, given as for --folds: 0,1 or all.
@@ -177,7 +177,7 @@ def begin_run(
     mark = digest([made_as, inputs.content()])[:8]
     files = workspace.run(f"{recipe['name']}-{recipe['size']}-{mark}")
     names = sorted(workspace.run_names(), key=lambda name: name != files.name)
-    for run in (_open(workspace.run(name), workspace.typed) for name in names):
+    for run in (_open(workspace, name) for name in names):
         if not run.is_imported and run.inputs == inputs and identity(run.recipe) == made_as:
             return run
     if files.inputs.exists():
@@ -194,7 +194,7 @@ def remember_command(run: Run, words: Sequence[str]) -> None:
 
     They have no options for the competition and no --folds, and are not part of the run's identity.
     """
-    write_json(run.files.command, {"words": list(words)})
+    write_command(run.files, words)
 
 
 def open_run(workspace: Workspace, name: str) -> Run:
@@ -214,11 +214,12 @@ def open_run(workspace: Workspace, name: str) -> Run:
             known = f"Known: {', '.join(names)}." if names else f"Train one: {train}"
             raise UserError(f"No run '{name}' in {workspace.runs}. {known}")
         files = workspace.run(begun[0])
-    return _open(files, workspace.typed)
+    return _open(workspace, files.name)
 
 
-def _open(files: RunFiles, typed: Typed) -> Run:
-    return Run(files, read_recipe(files), read_inputs(files), typed)
+def _open(workspace: Workspace, name: str) -> Run:
+    files = workspace.run(name)
+    return Run(files, read_recipe(files), read_inputs(files), workspace.typed)
 
 
 def open_trained(workspace: Workspace, name: str, besides: Collection[str] = ()) -> Run:

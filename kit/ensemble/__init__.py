@@ -12,7 +12,7 @@ In data-flow order:
 """
 
 from kit.ensemble.decision import Candidate, Decision, Difference, LabelCounts, Origin, Worth
-from kit.ensemble.evaluate import ClassScore, HonestScore, Trial
+from kit.ensemble.evaluate import ClassScore, HonestScore, JudgedStep
 from kit.ensemble.fitting import AUTO, Fitted, Options, check_options, fit_decision
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
 from kit.ensemble.oof import (
@@ -34,12 +34,12 @@ __all__ = [
     "Difference",
     "Fitted",
     "HonestScore",
+    "JudgedStep",
     "LabelCounts",
     "Members",
     "Options",
     "Origin",
     "Sample",
-    "Trial",
     "Twins",
     "Unseen",
     "Worth",

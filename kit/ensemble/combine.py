@@ -38,6 +38,10 @@ class Average:
     weights: Floats
     in_logits: bool = True
 
+    def fits(self, models: int, classes: int) -> bool:
+        """Whether it fits this number of models; any number of classes does."""
+        return self.weights.shape == (models,)
+
     def apply(self, probs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Combine probabilities (models, rows, classes) to (rows, classes), float32.
 
@@ -62,6 +66,11 @@ class Stack:
     own: Floats
     across: Floats | None
     intercept: Floats
+
+    def fits(self, models: int, classes: int) -> bool:
+        """Whether it fits these numbers of models and classes."""
+        across = self.across is None or self.across.shape == (classes, classes)
+        return across and self.own.shape == (classes, models) and self.intercept.shape == (classes,)
 
     def apply(self, probs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Combine probabilities (models, rows, classes) to (rows, classes), float32."""

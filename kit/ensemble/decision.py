@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, field_serializer, field_validator
 from pydantic.dataclasses import dataclass
 
+from kit.core.errors import UserError
 from kit.core.formats import Floats, Format
 from kit.ensemble.combine import Average, Stack, combine_test
-from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, Trial
+from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, JudgedStep
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
 from kit.ensemble.oof import Sample, Unseen, to_unseen
 from kit.ensemble.postprocess import NOTHING, Postprocess
@@ -60,7 +61,7 @@ class Weighed:
 
     methods: tuple[Candidate, ...] = ()
     policies: tuple[Candidate, ...] = ()
-    steps: tuple[Trial, ...] = ()
+    steps: tuple[JudgedStep, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -151,7 +152,7 @@ class Origin:
     files: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, config=_STRICT, repr=False)
+@dataclass(frozen=True, config=_STRICT, repr=False, eq=False)
 class Decision:
     """How the probabilities of some members become labels, and the macro-F1 to expect.
 
@@ -214,12 +215,22 @@ class Decision:
     @classmethod
     def load(cls, path: Path | str) -> "Decision":
         """Read what `save` wrote; a one-line UserError for anything else."""
-        return FORMAT.read_as(Path(path), Decision)
+        content = FORMAT.read_body(Path(path))
+        decision = FORMAT.as_kind(content, Decision, Path(path))
+        # Defaults must not replace what decides labels: a file without it is damaged.
+        plain = decision.as_json()
+        for place in ("combination", "postprocess"):
+            if content.get(place) != plain[place]:
+                raise UserError(f"{path} is not valid: {place}: incomplete. {FORMAT.remake}")
+        return decision
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for JSON; thresholds by class key."""
         plain: dict[str, Any] = TypeAdapter(Decision).dump_python(self, mode="json")
         return plain
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decision) and self.as_json() == other.as_json()
 
     @field_serializer("thresholds", "oof_thresholds")
     def _by_class(self, thresholds: NDArray[np.float64]) -> dict[str, float]:
@@ -228,12 +239,39 @@ class Decision:
     @field_validator("thresholds", "oof_thresholds", mode="before")
     @classmethod
     def _in_order(cls, value: Any, info: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
         keys = info.data.get("class_keys", ())
-        if set(value) != set(keys):
+        if isinstance(value, np.ndarray) and value.shape == (len(keys),):
+            return value
+        if not isinstance(value, Mapping) or set(value) != set(keys):
             raise ValueError("expected one threshold per class")
         return [value[key] for key in keys]
+
+    @field_validator("combination")
+    @classmethod
+    def _fits_members(cls, value: Average | Stack, info: Any) -> Average | Stack:
+        sizes = [len(info.data.get(key, ())) for key in ("members", "class_keys")]
+        if not value.fits(*sizes):
+            raise ValueError("made for another number of members or classes")
+        return value
+
+    @field_validator("worth")
+    @classmethod
+    def _worth_of_all(cls, value: Worth, info: Any) -> Worth:
+        keys, members = (info.data.get(key, ()) for key in ("class_keys", "members"))
+        if not (set(value.classes) == set(value.out_of_fold.positives) == set(keys)):
+            raise ValueError("expected one score and count per class")
+        if value.alone and set(value.alone) != set(members):
+            raise ValueError("expected one score per member")
+        return value
+
+    @field_validator("postprocess")
+    @classmethod
+    def _of_known_classes(cls, value: Postprocess, info: Any) -> Postprocess:
+        columns = {column for rule in value.rules for column in (rule.column, rule.on)}
+        columns |= {column for copy in value.copies.values() for column in copy.columns}
+        if not columns <= set(range(len(info.data.get("class_keys", ())))):
+            raise ValueError("names an unknown class")
+        return value
 
     def __repr__(self) -> str:
         score, chosen = self.worth.score, self.chosen

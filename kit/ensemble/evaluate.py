@@ -129,7 +129,7 @@ def choose_policy(sample: Sample, policies: Sequence[Policy]) -> Policy:
 
 
 @dataclass(frozen=True)
-class Trial:
+class JudgedStep:
     """A post-processing step: its held-out gain in macro-F1, and the standard error of that."""
 
     name: str
@@ -144,7 +144,7 @@ class Trial:
 
 def try_steps(
     names: Sequence[str], sample: Sample, policy: Policy, twins: TwinLabels | None
-) -> tuple[Trial, ...]:
+) -> tuple[JudgedStep, ...]:
     """Compare labels with and without each step, learned without each fold and applied to it.
 
     With a single fold nothing can be held out, and nothing is tried.
@@ -154,7 +154,7 @@ def try_steps(
     return tuple(_try_step(name, sample, policy, twins) for name in names)
 
 
-def _try_step(name: str, sample: Sample, policy: Policy, twins: TwinLabels | None) -> Trial:
+def _try_step(name: str, sample: Sample, policy: Policy, twins: TwinLabels | None) -> JudgedStep:
     without, with_it = np.zeros_like(sample.labels), np.zeros_like(sample.labels)
     for fold in sample.folds:
         inside = sample.fold == fold
@@ -166,7 +166,7 @@ def _try_step(name: str, sample: Sample, policy: Policy, twins: TwinLabels | Non
         with_it = twins.replace(with_it)
     before, after = (Counts.of(sample.labels, one, sample.group) for one in (without, with_it))
     gain = float(after.f1().mean() - before.f1().mean())
-    return Trial(name, gain, standard_error(before, after))
+    return JudgedStep(name, gain, standard_error(before, after))
 
 
 # The estimate: every choice repeated without each fold

@@ -1,12 +1,12 @@
 """Fit a decision: choose and fit method, policy and post-processing, and estimate the score."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.competitions.exact import decide
 from kit.competitions.metrics import macro_f1
 from kit.core.errors import UserError
 from kit.core.progress import SILENT, Reporter
@@ -42,9 +42,8 @@ from kit.ensemble.evaluate import (
 )
 from kit.ensemble.interval import Counts
 from kit.ensemble.oof import Members, Sample, Unseen
-from kit.ensemble.postprocess import Twins, check_steps, copied, learn
-from kit.ensemble.studies import Journal
-from kit.ensemble.thresholds import Policy, find_policies, find_policy, tuned
+from kit.ensemble.postprocess import TwinLabels, Twins, check_steps, copied, learn
+from kit.ensemble.thresholds import Policy, find_policies, find_policy, fit_policy
 
 # Methods are compared under the same policy, a stable one.
 _TO_COMPARE = find_policy("fold-mean")
@@ -94,6 +93,8 @@ def check_options(options: Options) -> None:
     check_transfer(options.transfer)
     find_methods(options.method)
     find_policies(options.policy)
+    if options.test_rows is not None and options.test_rows < 1:
+        raise UserError(f"test_rows {options.test_rows}: must be at least 1.")
 
 
 def fit_decision(
@@ -131,18 +132,21 @@ def fit_decision(
     )
     judged = judge_all(averaged, choices.policies, reporter) if len(choices.policies) > 1 else []
     policy = simplest_of_the_best(averaged, judged).policy if judged else choices.policies[0]
-    thresholds = _fit_thresholds(policy, averaged, options.journal)
-    trials = try_steps(options.steps, averaged, policy, choices.twin_labels(members.labels))
-    taken = [one.name for one in trials if one.taken]
+    thresholds = fit_policy(policy, averaged, options.journal)
+    twin_labels = choices.twin_labels(members.labels)
+    tried = try_steps(options.steps, averaged, policy, twin_labels)
+    taken = [one.name for one in tried if one.taken]
     postprocess = learn(taken, averaged, thresholds)
     if "copies" in taken and twins is not None and unseen is not None:
         copies = copied(members.labels, members.ids, unseen.ids, twins)
         postprocess = replace(postprocess, copies=copies)
 
-    test_rows = options.test_rows or len(members.ids if unseen is None else unseen.ids)
+    test_rows = options.test_rows
+    if test_rows is None:
+        test_rows = len(members.ids if unseen is None else unseen.ids)
     found = estimate(members, candidates.folds(), choices, test_rows, reporter)
     score = HonestScore(
-        fitted=_score(sample, thresholds if averaged is sample else policy.fit(sample)),
+        fitted=_fitted_score(sample, policy, taken, twin_labels),
         cross_fitted=macro_f1(members.labels, found.labels),
         expected=found.around.mean,
         interval=found.around.macro,
@@ -174,7 +178,7 @@ def fit_decision(
             policies=tuple(
                 Candidate.of(one.policy.title, averaged, one, test_rows) for one in judged
             ),
-            steps=trials,
+            steps=tried,
         ),
     )
     return Fitted(decision, sample, found.labels, found.averaged, test)
@@ -268,13 +272,6 @@ class _Candidates:
         return own_noise(rates, [made.apply(probs) for probs in self._unseen.by_fold])
 
 
-def _fit_thresholds(policy: Policy, sample: Sample, journal: Path | None) -> NDArray[np.float64]:
-    """The policy's thresholds on all rows; Optuna's studies use the journal, if there is one."""
-    if policy.name == "tuned" and journal is not None:
-        return tuned(sample, Journal(journal))
-    return policy.fit(sample)
-
-
 def _fit_alone(
     members: Members, unseen: Unseen | None, options: Options
 ) -> dict[str, tuple[Alone, Counts]]:
@@ -292,6 +289,12 @@ def _fit_alone(
     return alone
 
 
-def _score(sample: Sample, thresholds: NDArray[np.float64]) -> float:
-    """Macro-F1 of thresholds on the rows of the sample."""
-    return macro_f1(sample.labels, decide(sample.probs, thresholds))
+def _fitted_score(
+    sample: Sample, policy: Policy, taken: Sequence[str], twins: TwinLabels | None
+) -> float:
+    """Macro-F1 on the fitting rows, post-processing included."""
+    thresholds = policy.fit(sample)
+    labels = learn(taken, sample, thresholds).decide(sample.probs, thresholds)
+    if twins is not None and "copies" in taken:
+        labels = twins.replace(labels)
+    return macro_f1(sample.labels, labels)

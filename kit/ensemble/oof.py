@@ -121,8 +121,8 @@ def make_members(
 
     The first model's ids set the order, in which `labels` (rows, classes) and `groups` (rows,) must
     already be; without `groups`, every row is its own group. Raises UserError for a model with
-    other ids or folds, for predictions without folds, and for a single fold: nothing could be held
-    out.
+    other ids, folds or classes, for predictions without folds, and for a single fold: nothing could
+    be held out.
     """
     first = oofs[0]
     if first.fold is None:
@@ -130,6 +130,7 @@ def make_members(
     if len(np.unique(first.fold)) < 2:
         raise UserError("Out-of-fold predictions of a single fold: nothing can be held out.")
     aligned = [first, *(other.take(first.ids) for other in oofs[1:])]
+    _refuse_other_classes(aligned)
     for name, other in zip(names, aligned, strict=True):
         if other.fold is None or (other.fold != first.fold).any():
             raise UserError(f"{name} and {names[0]} were trained on different folds.")
@@ -148,12 +149,30 @@ def make_members(
 def make_unseen(tests: Sequence[Sequence[Predictions]]) -> Unseen:
     """The test set from the test predictions of each model: one per fold, or a single mean.
 
-    Every model must have the same number. The first ids set the order; UserError for other ids.
+    The first ids set the order. Raises UserError for other ids or classes, and for a model with
+    another number of test predictions.
     """
     ids = tests[0][0].ids
-    folds = range(len(tests[0]))
-    by_fold = tuple(np.stack([of[fold].take(ids).probs for of in tests]) for fold in folds)
-    return Unseen(np.array(ids, dtype=object), by_fold)
+    aligned = [[one.take(ids) for one in of_model] for of_model in tests]
+    _refuse_other_classes([one for of_model in aligned for one in of_model])
+    if len(counts := {len(of_model) for of_model in tests}) > 1:
+        raise UserError(
+            f"Models with test predictions of {_listed(counts)} folds: give the same number for each."
+        )
+    by_fold = zip(*aligned, strict=True)
+    stacked = tuple(np.stack([one.probs for one in of_fold]) for of_fold in by_fold)
+    return Unseen(np.array(ids, dtype=object), stacked)
+
+
+def _refuse_other_classes(several: Sequence[Predictions]) -> None:
+    """Raise UserError if classes or their order differ: columns are matched by position."""
+    keys = several[0].class_keys
+    if other := next((one.class_keys for one in several if one.class_keys != keys), None):
+        raise UserError(f"Predictions of the classes {some(keys, 3)} and of {some(other, 3)}.")
+
+
+def _listed(counts: set[int]) -> str:
+    return " and ".join(map(str, sorted(counts)))
 
 
 # Conversion of arrays and frames passed by users
@@ -179,7 +198,7 @@ def to_unseen(tests: Any, members: int, class_keys: Sequence[str]) -> Unseen:
     counts = {len(one) for one in by_member}
     if len(counts) > 1 or counts == {0}:
         raise UserError(
-            f"Members with test predictions of {', '.join(map(str, sorted(counts)))} fold models: "
+            f"Members with test predictions of {_listed(counts)} fold models: "
             "give the same number for each, or average each member's first."
         )
     ids = table_ids(by_member[0][0])
@@ -191,7 +210,7 @@ def to_unseen(tests: Any, members: int, class_keys: Sequence[str]) -> Unseen:
 
 
 def _is_table(value: Any) -> bool:
-    """Whether a value is one table: a frame or a two-dimensional array."""
+    """Whether a value is one table: a frame, or an array of two dimensions."""
     return hasattr(value, "columns") or getattr(value, "ndim", None) == 2
 
 

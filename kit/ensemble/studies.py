@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
@@ -190,7 +189,8 @@ class Journal:
         timeout: float,
     ) -> bool:
         """Run a column's study if its lock is free within `timeout` (-1: wait); whether it ran."""
-        import optuna
+        import optuna  # both late: the offline notebook has neither
+        from filelock import FileLock, Timeout
 
         try:
             with FileLock(f"{self.file}.{column}.lock", timeout=timeout):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,12 +114,12 @@ def mixed(sample: Sample) -> Thresholds:
     """
     numbers = MixNumbers(20.0, 20.0)
     if len(sample.folds) > 1:
-        without = [_ingredients(sample.only(sample.fold != fold)) for fold in sample.folds]
+        without = [ingredients_of(sample.only(sample.fold != fold)) for fold in sample.folds]
         numbers = search_mix(sample, without)
-    return _ingredients(sample).mix(numbers)
+    return ingredients_of(sample).mix(numbers)
 
 
-def _ingredients(sample: Sample) -> Ingredients:
+def ingredients_of(sample: Sample) -> Ingredients:
     answers = [_logits(policy(sample)) for policy in (exact, class_rate, calibrated)]
     return Ingredients(sample.labels.sum(axis=0, dtype=np.float64), *answers)
 
@@ -239,3 +240,10 @@ def find_policies(title: str) -> tuple[Policy, ...]:
     """The policies to choose from: those of `auto`, of `all` (Optuna's too), or a single one."""
     titles = {"auto": AUTO, "all": (*AUTO, *SEARCHED)}.get(title, (title,))
     return tuple(find_policy(one) for one in titles)
+
+
+def fit_policy(policy: Policy, sample: Sample, journal: Path | None) -> Thresholds:
+    """The policy's thresholds; with a journal, Optuna's studies are kept in it."""
+    if policy.name == "tuned" and journal is not None:
+        return tuned(sample, Journal(journal))
+    return policy.fit(sample)

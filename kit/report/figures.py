@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.competitions.base import Mixture
+from kit.data.run_files import EpochLog
 
 INK = "#22303c"
 TRUE, WRONG, MISSED = "#2c7a4b", "#b3452c", "#8a8f94"
@@ -57,7 +58,7 @@ def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
     return _png(figure)
 
 
-def learning_curves(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
+def learning_curves(logs: Mapping[str, Sequence[EpochLog]]) -> bytes:
     """Validation loss and macro-F1 by epoch, a line for each fold of each run.
 
     `logs` maps a fold's title, `run fold 0`, to its log lines; folds of a run share a color.
@@ -69,9 +70,9 @@ def learning_curves(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
         run = title.rsplit(" fold ", 1)[0]
         color = f"C{runs.index(run)}"
         label = run if title.endswith(" fold 0") else None
-        epochs = [line["epoch"] + 1 for line in lines]
-        loss.plot(epochs, [line["val_loss"] for line in lines], color=color, lw=1, label=label)
-        best = [line["val_macro_f1_best_cut"] for line in lines]
+        epochs = [line.epoch + 1 for line in lines]
+        loss.plot(epochs, [line.val_loss for line in lines], color=color, lw=1, label=label)
+        best = [line.val_macro_f1_best_cut for line in lines]
         score.plot(epochs, best, color=color, lw=1, label=label)
     loss.set(title="loss on the fold left out", xlabel="epoch")
     score.set(title="macro-F1 on it, at its own best cuts (too good)", xlabel="epoch")

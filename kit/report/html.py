@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from kit.competitions.base import Competition
-from kit.core.disk import read_json, write_text
+from kit.core.disk import write_text
 from kit.core.paths import Workspace
+from kit.data.run_files import EpochLog, load_progress
 from kit.report.figures import f1_bars, learning_curves, picture_grid
 from kit.report.view import BlendView, left_out_pictures, view_blend
 from kit.submission.grade import read_grades
@@ -55,10 +56,10 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     return view.files.report
 
 
-def _logs(view: BlendView) -> dict[str, list[dict[str, float]]]:
+def _logs(view: BlendView) -> dict[str, tuple[EpochLog, ...]]:
     """The log of every fold of every run, under `run fold 0`."""
     return {
-        f"{run.name} fold {fold}": read_json(run.files.fold(fold).progress)["log"]
+        f"{run.name} fold {fold}": load_progress(run.files.fold(fold)).log
         for run in view.runs
         for fold in range(run.folds)
         if run.files.fold(fold).progress.exists()

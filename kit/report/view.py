@@ -38,7 +38,7 @@ def view_blend(competition: Competition, workspace: Workspace, name: str | None)
     """Read a blend, the one made last when None; UserError when there is none of that name."""
     files = find_blend(workspace, name)
     table = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, table)
+    folds = read_folds(workspace.folds, table, workspace.typed)
     decision = Decision.load(files.decision)
     found = read_predictions(files.labels, competition.class_keys).take(folds.ids)
     runs = tuple(open_run(workspace, run) for run in decision.members)
@@ -65,7 +65,7 @@ def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
     sizes = [size for run in view.runs if (size := run.recipe["size"]) is not None]
     if not sizes:
         return []
-    store = open_store(view.workspace.store(max(sizes), "train"))
+    store = open_store(view.workspace.store(max(sizes), "train"), view.workspace.typed)
     positions = store.rows([view.folds.ids[row] for row in rows])
     names = np.array(view.competition.class_names)
     mixture = view.competition.mixture()

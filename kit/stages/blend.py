@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kit.competitions.base import Competition
 from kit.core.disk import digest, digest_file
 from kit.core.errors import UserError
+from kit.core.formats import Unreadable
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.terminal import TERMINAL, say
 from kit.data.blends import remember_blend
@@ -68,8 +69,8 @@ def blend(
 
     Without names, every finished run on the present folds. With `all_rows` the test predictions are
     those of models trained on all rows, which no score is known for. A blend of just these
-    predictions that is already there is left as it is. Raises UserError for runs that are
-    unfinished or on other folds, and for unknown options.
+    predictions that is already there is left as it is; a damaged one is made again. Raises
+    UserError for runs that are unfinished or on other folds, and for unknown options.
     """
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"--name {name}: use letters, digits, '.', '-' and '_' only.")
@@ -86,16 +87,14 @@ def blend(
     }
     origin = Origin(inputs, asked, all_rows)
     files = workspace.blend(name or f"{options.method}-{digest([inputs, asked, all_rows])[:8]}")
-    if files.decision.exists():
-        made = Decision.load(files.decision).origin
-        if replace(made, files={}) == origin:
-            return files
+    if _read_origin(files) == origin:
+        return files
 
     test_ids = competition.read_test_ids(workspace.source)
     oofs = [run.read_oof(competition).take(folds.ids) for run in runs]
     members = make_members(table.of(folds.ids), oofs, list(inputs), folds.group)
     unseen = _read_tests(competition, runs, test_ids, all_rows)
-    twins = _find_twins(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
+    twins = find_copies(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
     options = replace(options, test_rows=count_private(competition, workspace))
     fitted = fit_decision(members, unseen, options, twins, TERMINAL)
     _write(files, fitted, folds, test_ids, origin)
@@ -106,6 +105,16 @@ def count_private(competition: Competition, workspace: Workspace) -> int:
     """How many test rows decide the final score: all of them where the share is not known."""
     test_ids = competition.read_test_ids(workspace.source)
     return round(len(test_ids) * (competition.private_share or 1.0))
+
+
+def _read_origin(files: BlendFiles) -> Origin | None:
+    """What a blend on disk was made from; None where there is none, or one to be made again."""
+    if not files.decision.exists():
+        return None
+    try:
+        return replace(Decision.load(files.decision).origin, files={})
+    except Unreadable:
+        return None
 
 
 def _write(
@@ -178,7 +187,7 @@ def _read_tests(
     return make_unseen([[test.take(ids) for test in tests] for tests in by_run])
 
 
-def _find_twins(
+def find_copies(
     workspace: Workspace, runs: Sequence[Run], ids: Sequence[str], test_ids: Sequence[str]
 ) -> Twins:
     """Compare the images of the smallest store that one of the runs was trained on.

@@ -36,13 +36,15 @@ MOST_MOVED = 8
 class Compared:
     """One side: its score, and its cross-fitted labels, uint8 (rows, classes).
 
-    `labels` are by single models' scores, `averaged` by scores as the mean of the fold models.
+    `labels` are by single models' scores, `averaged` by scores as the mean of the fold models. Both
+    are the same unless `is_averaged`.
     """
 
     name: str
     score: HonestScore
     labels: NDArray[np.uint8]
     averaged: NDArray[np.uint8]
+    is_averaged: bool
 
 
 def compare_stage(
@@ -52,14 +54,17 @@ def compare_stage(
 
     Either is a blend, or a run on the present folds, which is a decision with one member; names may
     be cut short after a dash. Both are decided by everything chosen without the fold, post-
-    processing included, and resampled together, so that what is hard for both cancels. Returns the
-    95% CI of the difference. Raises UserError for unknown names and other folds.
+    processing included, and resampled together, so that what is hard for both cancels. Scores are
+    averaged over the fold models on both sides or on neither: averaging gains by itself. Returns
+    the 95% CI of the difference. Raises UserError for unknown names and other folds.
     """
     truth = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, truth, workspace.typed)
     labels, group = truth.of(folds.ids), number_groups(folds.group)
     sides = [_open(competition, workspace, folds, truth, name) for name in (first, second)]
-    counts = [Counts.of(labels, side.averaged, group) for side in sides]
+    single = [side.name for side in sides if not side.is_averaged]
+    decided = [side.labels if single else side.averaged for side in sides]
+    counts = [Counts.of(labels, one, group) for one in decided]
     test_rows = sides[0].score.test_rows
     low, high = difference_interval(counts[0], counts[1], test_rows / len(labels))
     _print_moved(competition, labels, sides)
@@ -67,6 +72,11 @@ def compare_stage(
         say(
             f"{side.name}: cross-fitted {side.score.cross_fitted:.4f}, expected on the test set "
             f"{side.score.expected:.4f}"
+        )
+    if 0 < len(single) < len(sides):
+        say(
+            "Compared by scores of single models, as those of "
+            f"{single[0]} are not averaged over the folds."
         )
     verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
     say(
@@ -91,7 +101,7 @@ def _open(
     unseen = make_unseen([run.read_tests(competition)]) if run.has_tests() else None
     options = Options(test_rows=count_private(competition, workspace))
     fitted = fit_decision(members, unseen, options, reporter=TERMINAL)
-    return Compared(run.name, fitted.decision.worth.score, fitted.labels, fitted.averaged)
+    return _compared(run.name, fitted.decision, fitted.labels, fitted.averaged)
 
 
 def _full_name(workspace: Workspace, name: str) -> str:
@@ -123,7 +133,14 @@ def _open_blend(
             again = workspace.typed.command("blend", *made.members, "--name", name)
             raise UserError(f"{name} was made on other folds. Make it again: {again}")
     labels, averaged = (one.take(folds.ids).probs.astype(np.uint8) for one in read)
-    return Compared(files.name, made.worth.score, labels, averaged)
+    return _compared(files.name, made, labels, averaged)
+
+
+def _compared(
+    name: str, decision: Decision, labels: NDArray[np.uint8], averaged: NDArray[np.uint8]
+) -> Compared:
+    is_averaged = decision.chosen.transfer == "averaged"
+    return Compared(name, decision.worth.score, labels, averaged, is_averaged)
 
 
 def _print_moved(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from kit.core.errors import some
 from kit.core.terminal import say, table
-from kit.ensemble import Candidate, Decision, Difference, HonestScore, Trial
+from kit.ensemble import Candidate, Decision, Difference, HonestScore, JudgedStep
 
 
 def print_decision(name: str, decision: Decision, class_names: Mapping[str, str]) -> None:
@@ -20,8 +20,8 @@ def print_decision(name: str, decision: Decision, class_names: Mapping[str, str]
     )
     _print_candidates("Methods, with fold-mean thresholds", weighed.methods, decision.chosen.method)
     _print_candidates("Policies for thresholds", weighed.policies, decision.chosen.policy)
-    for trial in weighed.steps:
-        _say_trial(trial)
+    for step in weighed.steps:
+        _say_step(step)
     if worth.against_best is not None:
         _say_difference(worth.against_best)
     _say_outlook(score, decision.chosen.transfer)
@@ -76,9 +76,9 @@ def _interval(interval: tuple[float, float]) -> str:
     return "{:.3f} to {:.3f}".format(*interval)
 
 
-def _say_trial(trial: Trial) -> None:
-    verdict = "taken" if trial.taken else "not taken, as it gains less than its standard error"
-    say(f"Post-processing, {trial.name}: {trial.gain:+.4f} +- {trial.error:.4f}, {verdict}.")
+def _say_step(step: JudgedStep) -> None:
+    verdict = "taken" if step.taken else "not taken, as it gains less than its standard error"
+    say(f"Post-processing, {step.name}: {step.gain:+.4f} +- {step.error:.4f}, {verdict}.")
 
 
 def _say_difference(difference: Difference) -> None:

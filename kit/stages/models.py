@@ -107,6 +107,7 @@ def _print_settings(recipe: Recipe) -> None:
     with without_announcements():
         from kit.data.augment import AUGMENTATIONS
         from kit.data.mixing import MIXES
+        from kit.data.sampling import SAMPLINGS
         from kit.models.heads import HEADS
         from kit.models.losses import LOSSES
         from kit.models.stems import STEMS
@@ -117,6 +118,7 @@ def _print_settings(recipe: Recipe) -> None:
         "stem": tuple(STEMS),
         "head": tuple(HEADS),
         "weights": (*backbone.weights, "a .keras or .weights.h5 file", "a run"),
+        "sampling": _spelled({name: one.numbers for name, one in SAMPLINGS.items()}),
         "loss": _spelled(LOSSES),
         "augment": _spelled(AUGMENTATIONS),
         "mix": _spelled(MIXES),

@@ -9,7 +9,10 @@ from kit.core.paths import SubmissionFiles, Workspace
 from kit.submission.check import check_submission
 
 _GRADES = Format(
-    "the grades of a submission", 1, "Delete it, and submit again to have it graded.", oldest=0
+    "the grades of a submission",
+    1,
+    "Delete it: the command ledger fetches it again with --sync.",
+    oldest=0,
 )
 
 

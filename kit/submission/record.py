@@ -21,14 +21,14 @@ Step = Literal["checked", "address", "bytes", "create", "waiting", "complete", "
 _UPLOADS = Format(
     "the record of a submission's uploads",
     1,
-    "Move it aside, and sync the ledger with Kaggle's list.",
+    "Move it aside: the command ledger lists what Kaggle has with --sync.",
     oldest=0,
     items="uploads",
 )
 _ELSEWHERE = Format(
     "the record of submissions made elsewhere",
     1,
-    "Delete it, and sync the ledger with Kaggle's list.",
+    "Delete it: the command ledger fetches it again with --sync.",
     oldest=0,
     items="submissions",
 )

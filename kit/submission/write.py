@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.competitions.base import Competition
-from kit.core.disk import digest_file, read_json, write_text
+from kit.core.disk import digest_file, write_text
 from kit.core.paths import BlendFiles, SubmissionFiles, Workspace
 from kit.data.predictions import read_predictions
+from kit.data.runs import open_run
 from kit.ensemble import Decision, LabelCounts
 from kit.submission.ancestry import write_ancestry
 from kit.submission.check import check_submission
@@ -59,7 +60,7 @@ def _runs(workspace: Workspace, decision: Decision) -> dict[str, Any]:
     """Every run with its predictions' digest, its recipe and what it was trained on."""
     runs = {}
     for name, made in decision.origin.inputs.items():
-        run = workspace.run(name)
-        inputs = read_json(run.inputs)
-        runs[name] = {"predictions": made, "recipe": read_json(run.recipe), "inputs": inputs}
+        run = open_run(workspace, name)
+        inputs = run.inputs.content()
+        runs[name] = {"predictions": made, "recipe": dict(run.recipe), "inputs": inputs}
     return runs

@@ -6,13 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import norm
-from simulation import RATES, draw_labels, measure, simulate
+from simulation import RATES, as_sample, draw_labels, measure, simulate
 
 from kit.competitions.exact import NEVER, decide
 from kit.core.errors import UserError
 from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.sample import Sample
-from kit.ensemble.transfer import (
+from kit.ensemble.averaging import (
     as_averaged,
     carry,
     choose_transfer,
@@ -65,7 +64,7 @@ def test_a_score_moves_as_worked_out_by_hand() -> None:
     np.testing.assert_allclose(moved[30:], expected[30:], atol=5e-3)
 
 
-def test_how_far_apart_negatives_are_that_no_cut_reaches_does_not_matter() -> None:
+def test_how_far_apart_negatives_are_that_no_threshold_reaches_does_not_matter() -> None:
     labels, logits = noisy_scores(2000, own=0.5)
     probs = to_probs(logits[0])
     far = to_logits(probs)
@@ -211,8 +210,21 @@ def test_one_class_that_is_rarer_on_the_test_set_does_not_look_like_averaging() 
 
 def test_what_is_averaged_already_cannot_be_averaged() -> None:
     sample = simulate(30)
-    with pytest.raises(UserError, match=r"wants the test predictions of every fold's model"):
+    with pytest.raises(UserError, match=r"needs the test predictions of every fold's model"):
         choose_transfer("averaged", sample, sample.probs, 1)
+
+
+@pytest.mark.parametrize("wanted", ["auto", "thresholds"])
+def test_without_a_test_set_thresholds_stay_as_they_are(wanted: str) -> None:
+    assert choose_transfer(wanted, simulate(30), None, 0) == "thresholds"
+
+
+@pytest.mark.parametrize("wanted", ["averaged", "rates"])
+def test_without_a_test_set_there_is_nothing_to_carry_thresholds_to(wanted: str) -> None:
+    message = f"--transfer {wanted} needs test predictions: --test FILE"
+    with pytest.raises(UserError, match=message) as raised:
+        choose_transfer(wanted, simulate(30), None, 0)
+    assert "\n" not in str(raised.value)
 
 
 def test_an_unknown_way_is_answered_with_the_known_ones() -> None:
@@ -225,7 +237,7 @@ def test_an_unknown_way_is_answered_with_the_known_ones() -> None:
 
 # Carrying over
 
-FOUR = Sample(
+FOUR = as_sample(
     labels=np.array([[1, 0], [1, 0], [0, 0], [0, 1]], np.uint8),
     probs=np.array([[0.9, 0.1], [0.6, 0.2], [0.4, 0.3], [0.2, 0.8]], np.float32),
     fold=np.arange(4) % 2,
@@ -235,9 +247,9 @@ TEST = np.array([[0.5, 0.3], [0.3, 0.2], [0.25, 0.1], [0.1, 0.6]], np.float32)
 
 
 @pytest.mark.parametrize("transfer", ["averaged", "thresholds"])
-def test_cuts_are_carried_over_as_they_are(transfer: str) -> None:
-    cuts = np.array([0.5, NEVER])
-    np.testing.assert_array_equal(carry(transfer, cuts, FOUR, TEST), cuts)
+def test_thresholds_are_carried_over_as_they_are(transfer: str) -> None:
+    thresholds = np.array([0.5, NEVER])
+    np.testing.assert_array_equal(carry(transfer, thresholds, FOUR, TEST), thresholds)
 
 
 def test_rates_are_carried_over_as_shares_of_the_rows() -> None:
@@ -254,46 +266,47 @@ def test_rates_are_carried_over_as_shares_of_the_rows() -> None:
 
 
 def test_scores_of_the_same_kind_rarely_warn() -> None:
-    cuts, warned = np.full(3, 0.4), 0
+    thresholds, warned = np.full(3, 0.4), 0
     for seed in range(100):
         sample, test = simulate(400, seed), simulate(300, seed + 1000).probs
-        warned += bool(classes_that_disagree(cuts, sample, cuts, test))
+        warned += bool(classes_that_disagree(thresholds, sample, thresholds, test))
     assert warned <= 12  # five are expected, give or take two
 
 
 def test_rows_that_go_together_do_not_warn_more_often() -> None:
-    cuts, warned, thoughtless = np.full(3, 0.4), 0, 0
+    thresholds, warned, thoughtless = np.full(3, 0.4), 0, 0
     rows = np.repeat(np.arange(60), 6)
     for seed in range(100):
         once, test = simulate(60, seed), simulate(60, seed + 1000).probs[rows]
-        grouped = Sample(once.labels[rows], once.probs[rows], once.fold[rows], rows)
-        warned += bool(classes_that_disagree(cuts, grouped, cuts, test))
-        apart = Sample(grouped.labels, grouped.probs, grouped.fold, np.arange(360))
-        thoughtless += bool(classes_that_disagree(cuts, apart, cuts, test))
+        grouped = as_sample(once.labels[rows], once.probs[rows], once.fold[rows], rows)
+        warned += bool(classes_that_disagree(thresholds, grouped, thresholds, test))
+        apart = as_sample(grouped.labels, grouped.probs, grouped.fold, np.arange(360))
+        thoughtless += bool(classes_that_disagree(thresholds, apart, thresholds, test))
     assert warned <= 12
     assert thoughtless > 30
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_class_three_times_as_frequent_is_named(seed: int) -> None:
-    cuts = np.full(3, 0.4)
+    thresholds = np.full(3, 0.4)
     rng = np.random.default_rng(seed)
     labels = draw_labels(rng, 1000, (0.5, 0.25, 0.3))
     test = measure(labels, rng.normal(size=labels.shape))
     sample = simulate(1000, seed + 100)
-    assert classes_that_disagree(cuts, sample, cuts, test) == [2]
-    # Cuts that give the same shares of rows cannot disagree.
-    assert classes_that_disagree(cuts, sample, carry("rates", cuts, sample, test), test) == []
+    assert classes_that_disagree(thresholds, sample, thresholds, test) == [2]
+    # Thresholds that give the same shares of rows cannot disagree.
+    carried = carry("rates", thresholds, sample, test)
+    assert classes_that_disagree(thresholds, sample, carried, test) == []
 
 
 def test_classes_that_are_never_or_always_on_everywhere_agree() -> None:
     sample, test = simulate(50), simulate(20, seed=1).probs
-    cuts = np.array([NEVER, 0.0, 0.5])
-    assert classes_that_disagree(cuts, sample, cuts, test) == []
+    thresholds = np.array([NEVER, 0.0, 0.5])
+    assert classes_that_disagree(thresholds, sample, thresholds, test) == []
 
 
 def test_decisions_at_carried_rates_have_those_rates() -> None:
     sample, test = simulate(400), simulate(200, seed=1, rates=(0.3, 0.3, 0.3)).probs
-    cuts = np.full(3, 0.4)
-    there = decide(test, carry("rates", cuts, sample, test)).mean(axis=0)
-    np.testing.assert_allclose(there, decide(sample.probs, cuts).mean(axis=0), atol=0.5 / 200)
+    thresholds = np.full(3, 0.4)
+    there = decide(test, carry("rates", thresholds, sample, test)).mean(axis=0)
+    np.testing.assert_allclose(there, decide(sample.probs, thresholds).mean(axis=0), atol=0.5 / 200)
