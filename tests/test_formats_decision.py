@@ -174,7 +174,7 @@ def test_a_blend_of_the_first_release_is_to_be_made_again(
     assert old.kit(*words) == (
         2,
         "",
-        "kit: best was written by hpa-kit 0.1, whose blends this version does not read. Make it "
+        "kit: best was written by hpa-kit 0.1, whose blends this version cannot read. Make it "
         f"again: kit blend --name best -c {FILE}\n",
     )
 
@@ -333,7 +333,7 @@ def test_a_damaged_ancestry_of_the_first_release_is_one_line(tmp_path: Path, key
     content = read_json(submission("0.1").provenance)
     del content[key]
     write_json(files.provenance, content)
-    with pytest.raises(UserError, match=rf"kit writes it: {key}: Field required\. Blend again\."):
+    with pytest.raises(UserError, match=rf"is not valid: {key}: Field required\. Blend again\."):
         read_ancestry(files)
 
 
