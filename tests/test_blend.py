@@ -79,7 +79,7 @@ def test_a_run_with_a_fold_missing_names_it_and_the_command(
 ) -> None:
     run = make_run("net", seed=1, done=[0])
     for read in (run.digest, lambda: run.read_oof(shapes), lambda: run.read_test(shapes)):
-        with pytest.raises(UserError, match=r"not trained: 1\. .*net --size 16 --folds 1"):
+        with pytest.raises(UserError, match=r"untrained folds: 1\. .*net --size 16 --folds 1"):
             read()
 
 

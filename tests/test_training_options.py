@@ -153,7 +153,7 @@ def test_one_image_that_does_not_fit_stops_with_advice(
     here: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short_of_memory(monkeypatch, most=0)
-    with pytest.raises(UserError, match=r"training of convnet on 1 images of 16 pixels"):
+    with pytest.raises(UserError, match=r"training convnet on 1 images of 16 pixels"):
         trained(here)
 
 
@@ -301,7 +301,7 @@ def test_a_run_begins_with_the_weights_of_another_fold_by_fold(
 
 
 def test_a_run_begins_with_the_weights_of_a_file(here: Workspace, first: Run) -> None:
-    with pytest.raises(UserError, match="lies in a run, whose folds have each seen what others"):
+    with pytest.raises(UserError, match="is in a run, whose folds have seen rows that others"):
         trained(here, f"weights={first.files.fold(0).weights(1)}")
     file = shutil.copy(first.files.fold(0).weights(1), here.runs.parent / "mine.weights.h5")
     still = ("epochs=1", "learning_rate=1e-30", "optimizer=sgd")
