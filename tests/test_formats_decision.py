@@ -103,7 +103,7 @@ def test_a_decision_without_a_part_is_damaged(tmp_path: Path, key: str) -> None:
     with pytest.raises(Unreadable) as raised:
         Decision.load(path)
     message = str(raised.value)
-    assert message.startswith(f"{path} is not as the kit writes it: {key}: Field required. ")
+    assert message.startswith(f"{path} is not valid: {key}: Field required. ")
     assert message.endswith(" Blend or tune again.")
     assert "\n" not in message
 
@@ -122,7 +122,7 @@ def test_a_damaged_decision_names_the_place(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], place: str
 ) -> None:
     path = spoil(tmp_path, change)
-    with pytest.raises(Unreadable, match=rf"not as the kit writes it: {place}: ") as raised:
+    with pytest.raises(Unreadable, match=rf"not valid: {place}: ") as raised:
         Decision.load(path)
     assert "\n" not in str(raised.value)
 

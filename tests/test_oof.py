@@ -200,7 +200,7 @@ def test_columns_are_taken_by_name_and_by_place_only_where_there_are_no_names() 
     [
         ([draw(), draw()], 3, "Test predictions of 2 members, but there are 3: give a list of"),
         (draw(), 2, "Test predictions of 1 members, but there are 2"),
-        ([[draw()], [draw(), draw()]], 2, "fold models: give as many of each"),
+        ([[draw()], [draw(), draw()]], 2, "fold models: give the same number for each"),
         ([[], []], 2, "Members with test predictions of 0 fold models"),
         ([draw(), draw(5)], 1, r"different shapes: \(\d, 2\), \(\d, 2\)"),
         (draw()[:, :1], 1, r"Probabilities of shape \(4, 1\), but there are 2 classes"),
@@ -211,7 +211,7 @@ def test_columns_are_taken_by_name_and_by_place_only_where_there_are_no_names() 
         (
             [as_frame(draw()), as_frame(draw(), "pqrr")],
             2,
-            "The probabilities have ids more than once: r",
+            "The probabilities have duplicate ids: r",
         ),
         (
             [as_frame(draw(3), "pqr"), as_frame(draw())],

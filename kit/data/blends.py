@@ -1,4 +1,4 @@
-"""Which blend is meant: the one named, or the one made last."""
+"""Find a blend: by name, or the latest."""
 
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
@@ -6,18 +6,18 @@ from kit.core.paths import BlendFiles, Workspace
 
 
 def remember_blend(workspace: Workspace, blend: BlendFiles) -> None:
-    """Make this the blend that is meant when none is named."""
+    """Make this the default blend, used when none is named."""
     write_json(workspace.latest_blend, {"blend": blend.name})
 
 
 def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
-    """A blend by its name, or the one made last; UserError listing those there are."""
+    """Find a blend by name, or the latest; UserError that lists the existing blends."""
     known = workspace.blend_names()
     if name is None and workspace.latest_blend.exists():
         name = read_json(workspace.latest_blend)["blend"]
     if name is not None and name not in known and workspace.blend(name).is_of_first_release():
         raise UserError(
-            f"{name} was written by hpa-kit 0.1, whose blends this version does not read. Make it "
+            f"{name} was written by hpa-kit 0.1, whose blends this version cannot read. Make it "
             f"again: {workspace.typed.command('blend', '--name', name)}"
         )
     if not known:
@@ -25,5 +25,5 @@ def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
             f"No blend in {workspace.blends}. Make one: {workspace.typed.command('blend')}"
         )
     if name not in known:
-        raise UserError(f"No blend '{name or ''}'. There are: {', '.join(known)}.")
+        raise UserError(f"No blend '{name or ''}'. Known: {', '.join(known)}.")
     return workspace.blend(name)
