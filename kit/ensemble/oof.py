@@ -157,7 +157,7 @@ def make_unseen(tests: Sequence[Sequence[Predictions]]) -> Unseen:
     _refuse_other_classes([one for of_model in aligned for one in of_model])
     if len(counts := {len(of_model) for of_model in tests}) > 1:
         raise UserError(
-            f"Models with test predictions of {_listed(counts)} folds: give the same number for each."
+            f"Models with test predictions of {_listed(counts)} folds: give as many for each."
         )
     by_fold = zip(*aligned, strict=True)
     stacked = tuple(np.stack([one.probs for one in of_fold]) for of_fold in by_fold)
