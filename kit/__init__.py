@@ -9,7 +9,7 @@ In a notebook, on anyone's predictions:
     made.expected, made.interval
     labels = made.decide([tests_a, tests_b])
 
-docs/api.md has it all. The names below stay; each is imported when it is first used.
+Reference: docs/api.md. The names below are stable; each is imported on first use.
 """
 
 from importlib import import_module
@@ -45,7 +45,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: `import kit` alone stays light."""
+    """Import a public name on first use, so that `import kit` alone stays light."""
     if name not in _HOME:
         raise AttributeError(f"module 'kit' has no attribute '{name}'")
     return getattr(import_module(_HOME[name]), name)

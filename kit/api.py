@@ -1,8 +1,8 @@
 """The library: thresholds, blends and an honest score for arrays or frames of predictions.
 
-`import kit` offers these functions. Each checks what it is given and raises `UserError`, the error
-of the command line, in one line. Frames (pandas) are aligned by their index and columns; arrays are
-taken in their order.
+`import kit` offers these functions. Each checks its arguments and raises `UserError`, one line, as
+the command line does. Frames (pandas) are aligned by index and columns; arrays must be in the order
+of `y`.
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ from kit.ensemble.oof import align, as_probs, number_groups, table_ids, to_unsee
 
 
 def make_folds(y: Any, n: int = 5, groups: Any = None, seed: int = 0) -> NDArray[np.int64]:
-    """Split rows into `n` folds with equal shares of every class, and groups kept whole.
+    """Split rows into `n` folds with equal shares of every class; a group stays in one fold.
 
-    `y` is (rows, classes) of 0 and 1; `groups` are any hashable values, (rows,). Returns the fold
-    of each row, int64 (rows,), 0 to n - 1, in the order of `y`. A frame's rows are split by their
-    ids, whatever their order, as `kit folds` does.
+    `y` is (rows, classes) of 0 and 1; `groups` are any hashable values, (rows,). Returns each row's
+    fold, int64 (rows,), 0 to n - 1, in the order of `y`. A frame's split depends on its ids and not
+    on their order, as in `kit folds`.
 
-    Source: Sechidis et al., On the Stratification of Multi-label Data (2011), by way of the package
-    iterative-stratification; with groups a greedy pass of the kit's own.
+    Source: Sechidis et al., On the Stratification of Multi-label Data (2011), as implemented by the
+    package iterative-stratification; with groups the kit's own greedy pass.
     """
     labels, ids = as_labels(y), table_ids(y)
     names = _row_names(len(labels)) if ids is None else tuple(map(str, ids))
     if len(set(names)) < len(names):
-        raise UserError("y has an id more than once: a frame's index names its rows.")
+        raise UserError("y has duplicate ids: a frame's index must name each row once.")
     group_of = None
     if groups is not None:
         numbers = number_groups(_groups(groups, ids, len(labels)))
@@ -51,16 +51,17 @@ def tune(
     policy: str = "auto",
     transfer: str = "auto",
 ) -> Decision:
-    """Fit a threshold for each class to one model's out-of-fold probabilities, and score it.
+    """Fit a threshold per class to one model's out-of-fold probabilities, and estimate its score.
 
-    `y` is (rows, classes) of 0 and 1, `probs` (rows, classes) in 0..1, each row by the model that
-    did not train on its `fold`, int (rows,). Rows of one group share a fold. `tests` is one array
-    (test rows, classes) where the fold models are averaged already, or a list of one a fold, which
-    is better: thresholds and promise are then those of the average. `test_rows` is the size of the
-    set whose score is promised; that of `tests`, else of `y`, when None.
+    `y` is (rows, classes) of 0 and 1. `probs` is (rows, classes) in 0..1, each row predicted by the
+    model that held out its `fold`, int (rows,). Rows of one group must share a fold. `tests` is one
+    array (test rows, classes) if the fold models are averaged already, or better a list, one per
+    fold: thresholds and expected score are then those of the average. `test_rows` is the size of
+    the set that the expected score is for; when None that of `tests`, else of `y`.
 
-    `policy` is one of docs/thresholds.md, `auto` for the best without Optuna's studies or `all`
-    with them; `transfer` says how thresholds are carried to test scores. Raises UserError.
+    `policy` is one of docs/thresholds.md, `auto` for the best without Optuna's studies, or `all`
+    for the best with them; `transfer` is how thresholds are adapted to test scores. Raises
+    UserError.
     """
     return blend(y, [probs], fold, groups, tests, "auto", policy, None, transfer, test_rows)
 
@@ -77,12 +78,12 @@ def blend(
     transfer: str = "auto",
     test_rows: int | None = None,
 ) -> Decision:
-    """Combine several models, fit a threshold for each class, and score the whole.
+    """Combine several models, fit a threshold per class, and estimate the score.
 
-    `probs` is a list of one array (rows, classes) a model, all on the same `fold`; `tests` a list
-    of one array a model, or of one list a model with an array for each fold. `method` is one of
-    mean, logit-mean, greedy, weights, stack, cross-stack, or `auto` for the best; `names` what to
-    call the models. The rest as in `tune`. Raises UserError.
+    `probs` is a list with one array (rows, classes) per model, all on the same `fold`. `tests` is a
+    list with one array per model, or one list per model with an array per fold. `method` is one of
+    mean, logit-mean, greedy, weights, stack, cross-stack, or `auto` for the best; `names` names the
+    models. All else as in `tune`. Raises UserError.
     """
     members = _members(y, probs, fold, groups, names)
     unseen = None
@@ -93,73 +94,73 @@ def blend(
 
 
 def macro_f1(y: Any, labels: Any) -> float:
-    """Mean of F1 over all classes; a class with nothing true or nothing predicted scores 0.
+    """Mean F1 over all classes; a class with no positives or no predictions scores 0.
 
     `y` and `labels` are (rows, classes) of 0 and 1; frames are aligned by their index.
     """
     true = as_labels(y)
     decided = as_labels(align(labels, table_ids(y), "labels"), "labels")
     if true.shape != decided.shape:
-        raise UserError(f"y of shape {true.shape} and labels of shape {decided.shape}.")
+        raise UserError(f"labels of shape {decided.shape}, expected the shape of y, {true.shape}.")
     return metrics.macro_f1(true, decided)
 
 
 def as_labels(y: Any, what: str = "y") -> NDArray[np.uint8]:
-    """Labels as uint8 (rows, classes) from 0 and 1 in integers, floats or bools; else UserError."""
+    """Labels as uint8 (rows, classes), from integers, floats or bools; UserError unless 0 or 1."""
     array = np.asarray(y)
     if array.ndim != 2:
         raise UserError(
-            f"{what} of shape {array.shape}: one row an image and one column a class is needed."
+            f"{what} of shape {array.shape}, expected (rows, classes): one row per image."
         )
     if array.dtype.kind not in "fiub":
-        raise UserError(f"{what} of type {array.dtype}: zeros and ones are needed.")
+        raise UserError(f"{what} of type {array.dtype}, expected zeros and ones.")
     strange = (array != 0) & (array != 1)
     if strange.any():
         row, column = np.argwhere(strange)[0]
         raise UserError(
-            f"{what} is {array[row, column]} in row {row}, column {column}: labels are 0 or 1."
+            f"{what} is {array[row, column]} in row {row}, column {column}, expected 0 or 1."
         )
     return array.astype(np.uint8)
 
 
 def as_fold(fold: Any, ids: NDArray[Any] | None, rows: int) -> NDArray[np.int64]:
-    """The fold of each row, int64 (rows,), from 0 up and at least two of them; else UserError."""
+    """Each row's fold, int64 (rows,); UserError unless there are two or more, numbered from 0."""
     array = np.asarray(align(fold, ids, "folds"))
     if array.shape != (rows,):
-        raise UserError(f"fold of shape {array.shape} for {rows} rows: one number a row is needed.")
+        raise UserError(f"fold of shape {array.shape}, expected one integer per row, ({rows},).")
     whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and (array % 1 == 0).all())
     if not whole:
-        raise UserError("fold has values that are no whole numbers.")
+        raise UserError("fold has values that are not whole numbers.")
     if (array < 0).any():
         raise UserError(
             f"fold {int(array.min())} in row {int(array.argmin())}: folds are numbered from 0. "
-            "Leave out rows that no fold holds out."
+            "Remove rows that no fold holds out."
         )
     found = array.astype(np.int64)
     if len(np.unique(found)) < 2:
-        raise UserError("fold names a single fold: nothing can be held out.")
+        raise UserError("fold has a single fold, expected two or more: nothing can be held out.")
     return found
 
 
 def _members(
     y: Any, probs: Sequence[Any], fold: Any, groups: Any, names: Sequence[str] | None
 ) -> Members:
-    """Everything checked and aligned to the rows of `y`, or of the first frame."""
+    """Check all arguments and align them to the rows of `y`, or of the first frame."""
     labels = as_labels(y)
     if hasattr(probs, "columns") or getattr(probs, "ndim", None) == 2:
-        raise UserError("probs is one array: blend takes a list of them; tune takes one.")
+        raise UserError("probs is one array: blend takes a list of arrays; for one array use tune.")
     given = list(probs)
     if not given:
-        raise UserError("probs is empty: at least one model is needed.")
+        raise UserError("probs is empty, expected one array per model.")
     ids = table_ids(y)
     if ids is None:
         ids = next((found for one in given if (found := table_ids(one)) is not None), None)
     called = tuple(names) if names is not None else tuple(f"model{n}" for n in range(len(given)))
     if len(called) != len(given) or len(set(called)) < len(called):
-        raise UserError(f"names {list(called)}: {len(given)} different names are needed.")
+        raise UserError(f"names are {list(called)}, expected {len(given)} different names.")
     keys = _class_keys(y, given, labels.shape[1])
     if len(set(keys)) < len(keys):
-        raise UserError("y has two columns of one name: a frame's columns name its classes.")
+        raise UserError("y has duplicate columns: a frame's columns must name each class once.")
     rows = len(labels)
     held_out_in = as_fold(fold, ids, rows)
     row_ids = _row_names(rows) if ids is None else tuple(map(str, ids))
@@ -176,7 +177,7 @@ def _members(
 
 
 def _class_keys(y: Any, given: Sequence[Any], classes: int) -> tuple[str, ...]:
-    """The names of the classes: those of the first frame's columns, else their numbers."""
+    """The class names: the columns of the first frame, else numbers."""
     named = next((one for one in (y, *given) if hasattr(one, "columns")), None)
     if named is None or len(named.columns) != classes:
         return tuple(map(str, range(classes)))
@@ -184,33 +185,33 @@ def _class_keys(y: Any, given: Sequence[Any], classes: int) -> tuple[str, ...]:
 
 
 def _groups(groups: Any, ids: NDArray[Any] | None, rows: int) -> list[Any]:
-    """The group of each row, hashable; UserError for another number of them."""
+    """Each row's group; UserError unless there is one hashable value per row."""
     aligned = list(align(groups, ids, "groups"))
     if len(aligned) != rows:
-        raise UserError(f"{len(aligned)} groups for {rows} rows: one a row is needed.")
+        raise UserError(f"{len(aligned)} groups for {rows} rows, expected one per row.")
     try:
         missing = [row for row, one in enumerate(aligned) if one is None or one != one]
         hash(tuple(aligned))
     except (TypeError, ValueError):
-        raise UserError("groups must be hashable: numbers, texts, or tuples of them.") from None
+        raise UserError("groups must be hashable: numbers, strings, or tuples of them.") from None
     if missing:
         raise UserError(f"Rows without a group: {some(missing)}.")
     return aligned
 
 
 def _refuse_split_groups(groups: Sequence[Any], fold: NDArray[np.int64]) -> None:
-    """Raise UserError for a group in more than one fold: its models have seen what is held out."""
+    """Raise UserError for a group in more than one fold: its models saw what was held out."""
     first: dict[Any, int] = {}
     for group, number in zip(groups, fold.tolist(), strict=True):
         if first.setdefault(group, number) != number:
             raise UserError(
-                f"Group {group} is in the folds {first[group]} and {number}: its models have seen "
-                "what was held out. Leave groups out, or train on folds that keep them whole."
+                f"Group {group} is in the folds {first[group]} and {number}: models trained on "
+                "groups they held out. Drop groups, or train on folds that keep each in one fold."
             )
 
 
 def _row_names(rows: int) -> tuple[str, ...]:
-    """Ids for rows without any, which sort as the rows do."""
+    """Ids for rows without any, in the sort order of the rows."""
     return _texts(np.arange(rows))
 
 

@@ -1,9 +1,9 @@
-"""The command line: what every command has in common, from the first word to the exit status."""
+"""The command line: registers the commands, and turns errors into one line and an exit status."""
 
 import os
 import sys
 
-# Each adds its commands, and help lists them in this order.
+# Importing a module registers its commands; help lists them in this order.
 import kit.commands.training
 
 # isort: split
@@ -19,8 +19,8 @@ from kit.core.errors import UserError
 
 
 def main() -> None:
-    """Run the command line; exit status 2 and one line for what the user can mend."""
-    # What TensorFlow logs of its own accord; its errors are raised and still show.
+    """Run the command line; errors that the user can fix print one line and exit with status 2."""
+    # Silence TensorFlow's log; its errors are raised and still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         app()
@@ -29,7 +29,7 @@ def main() -> None:
         sys.exit(2)
     except OSError as error:
         if is_disk_full(error):
-            print("kit: The disk is full. What was finished before is kept.", file=sys.stderr)
+            print("kit: The disk is full. Finished work is kept.", file=sys.stderr)
         elif error.filename is not None:
             print(f"kit: {error.strerror}: {error.filename}", file=sys.stderr)
         else:

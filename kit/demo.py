@@ -1,4 +1,4 @@
-"""The demonstration: every stage in turn on synthetic cells, ending in a graded submission."""
+"""The demo: every stage in turn on synthetic cells, up to a graded submission."""
 
 import tempfile
 import time
@@ -29,7 +29,7 @@ from kit.training.train import train
 
 @dataclass(frozen=True)
 class DemoRun:
-    """One run of the demonstration: a recipe, its size, and what is changed in it."""
+    """One run of the demo: a recipe, its image size, and the settings that are changed."""
 
     recipe: str
     size: int
@@ -38,7 +38,7 @@ class DemoRun:
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """How much the demonstration does: how many cells of what size, folds, and which runs."""
+    """The extent of the demo: number and size of the cells, number of folds, and the runs."""
 
     n_train: int
     n_test: int
@@ -49,15 +49,15 @@ class DemoPlan:
 
 
 NEXT = """
-For the real competition, once you have accepted its rules and have a Kaggle token:
+For the real competition, accept its rules, set up a Kaggle token, and type:
   make data
   make folds
   make train MODEL=inceptionresnetv2
   make blend
   make submit"""
 
-# Sized for two CPU cores and well under ten minutes. The last epoch is kept, because to choose
-# one by its score on the left-out fold would flatter that score.
+# Sized to take well under ten minutes on two CPU cores. The last epoch is kept: choosing one by its
+# score on the held-out fold would make that score optimistic.
 _SHORT = ("keep=last", "sampling=repeat", "optimizer=adamw", "schedule=cosine", "warmup=0.1")
 FULL = DemoPlan(
     n_train=1400,
@@ -75,13 +75,13 @@ FULL = DemoPlan(
 
 
 def run_demo(plan: DemoPlan) -> None:
-    """Walk the whole way; what is done already is found again and takes seconds."""
+    """Run every stage; stages that are done take seconds."""
     begun = time.monotonic()
     competition = competitions.get("cells")
     workspace = Workspace.of(competition.name)
     _step(1, f"{plan.n_train} + {plan.n_test} synthetic images, {plan.cell_size} pixels")
     generate_cells(workspace.source, plan.seed, plan.n_train, plan.n_test, plan.cell_size, TERMINAL)
-    _step(2, f"{plan.folds} folds, every label stratified, antibodies kept whole")
+    _step(2, f"{plan.folds} folds, every label stratified, each antibody in one fold")
     fold_stage(competition, workspace, FoldOptions(plan.folds, plan.seed))
     _step(3, f"{len(plan.runs)} models, each trained {plan.folds} times")
     names = []
@@ -91,7 +91,7 @@ def run_demo(plan: DemoPlan) -> None:
         names.append(train(competition, workspace, recipe, reporter=TERMINAL).name)
     _step(4, "blend, thresholds, submission")
     made, written = blend_stage(competition, workspace, names, name=None)
-    _step(5, "grade: the local grader has the labels that the kit never saw")
+    _step(5, "grade: only the local grader knows the test labels")
     grades = submit_stage(competition, workspace, made.name)
     assert grades is not None  # the cells have a grader
     singles = [_grade_alone(competition, workspace, made, name) for name in names]
@@ -109,7 +109,7 @@ def _step(number: int, text: str) -> None:
 def _grade_alone(
     competition: Competition, workspace: Workspace, blend: BlendFiles, run: str
 ) -> Grades:
-    """Grade a single run of a blend, to hold the blend against; leaves no submission behind."""
+    """Grade one run of a blend, for comparison with the blend; leaves no submission behind."""
     test = open_run(workspace, run).read_test(competition)
     thresholds = Decision.load(blend.decision).worth.alone[run].thresholds
     with tempfile.TemporaryDirectory() as folder:
@@ -120,13 +120,10 @@ def _grade_alone(
 
 def _print_result(workspace: Workspace, made: BlendFiles, grades: Sequence[Grades]) -> None:
     decision = Decision.load(made.decision)
-    minutes = [open_run(workspace, run).seconds() / 60 for run in decision.members]
     scores = {run: one.score for run, one in decision.worth.alone.items()}
     scores[made.name] = decision.worth.score
     rows = []
-    for (name, score), grade, spent in zip(
-        scores.items(), grades, [*minutes, sum(minutes)], strict=True
-    ):
+    for (name, score), grade in zip(scores.items(), grades, strict=True):
         low, high = score.interval
         rows.append(
             [
@@ -136,25 +133,20 @@ def _print_result(workspace: Workspace, made: BlendFiles, grades: Sequence[Grade
                 f"{low:.3f} to {high:.3f}",
                 f"{grade.public:.3f}",
                 f"{grade.private:.3f}",
-                f"{spent:.1f}",
             ]
         )
-    header = [
-        "macro-F1",
-        "cross-fitted",
-        "expected",
-        "95% CI",
-        "public",
-        "private",
-        "minutes",
-    ]
-    table("\nWhat was promised (left) and what the grader gave (right)", header, rows)
+    header = ["macro-F1", "cross-fitted", "expected", "95% CI", "public", "private"]
+    table("\nExpected score (left) and the grader's (right)", header, rows)
+    # Not a column: with it the table would not fit 80 columns.
+    spent = [open_run(workspace, run).seconds() / 60 for run in decision.members]
+    each = ", ".join(f"{minutes:.1f}" for minutes in spent)
+    say(f"Minutes of training: {each}; {sum(spent):.1f} in all.")
 
 
 def _print_files(workspace: Workspace, made: BlendFiles, written: Submission, report: Path) -> None:
     say(f"  images and tables   {workspace.source}")
     say(f"  folds               {workspace.folds}")
     say(f"  runs                {workspace.runs}")
-    say(f"  blend, thresholds   {made.folder}")
+    say(f"  blend, decision     {made.folder}")
     say(f"  submission          {written.files.csv}")
-    say(f"  report to look at   {report}")
+    say(f"  report              {report}")

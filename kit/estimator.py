@@ -1,4 +1,4 @@
-"""The thresholds as a scikit-learn estimator, whose own refuses multilabel targets."""
+"""Thresholds as a scikit-learn estimator; scikit-learn's own refuses multilabel targets."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from kit.api import macro_f1, make_folds, tune
 
 
 class MultilabelThresholds(BaseEstimator):
-    """A threshold for each class, chosen for macro-F1 by cross-fitting.
+    """A threshold per class, chosen for macro-F1 by cross-fitting.
 
-    `policy` is `auto`, `all` with Optuna's studies, or one of docs/thresholds.md. After `fit`:
-    `thresholds_`, float64 (classes,); `expected_` and `interval_`, the macro-F1 to expect of as
-    many new rows, and its 95% CI; `cross_fitted_`; and `decision_`, the whole `kit.Decision`.
+    `policy` is `auto`, `all` (adds Optuna's studies), or one of docs/thresholds.md. `fit` sets
+    `thresholds_`, float64 (classes,); `expected_` and `interval_`, the expected macro-F1 on as many
+    new rows and its 95% CI; `cross_fitted_`; and `decision_`, the `kit.Decision`.
     """
 
     def __init__(self, policy: str = "auto") -> None:
@@ -26,8 +26,8 @@ class MultilabelThresholds(BaseEstimator):
     ) -> "MultilabelThresholds":
         """Fit to out-of-fold probabilities (rows, classes) and labels (rows, classes).
 
-        `fold` is the fold that each row was held out in; five folds are made when it is None, which
-        is honest only if no row was predicted by a model that trained on it. Raises `UserError`.
+        `fold` is the fold that held out each row. When None, five folds are made: the score is then
+        honest only if no row was predicted by a model that trained on it. Raises `UserError`.
         """
         if fold is None:
             fold = make_folds(y, groups=groups)

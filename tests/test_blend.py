@@ -313,7 +313,7 @@ def test_a_name_that_is_no_plain_one_is_refused(
     shapes: Competition, workspace: Workspace, make_run: MakeRun, name: str
 ) -> None:
     make_run("one", seed=1)
-    with pytest.raises(UserError, match=r"^--name .*: use letters, digits"):
+    with pytest.raises(UserError, match=r"^--name .*: use only letters, digits"):
         blend(shapes, workspace, name=name, options=PLAIN)
     assert not workspace.blends.exists()
 

@@ -206,7 +206,7 @@ def test_the_difference_is_second_minus_first(make_run: MakeRun, comparing: Comp
     good, bad = make_run("good", seed=1, noise=0.1), make_run("bad", seed=2, noise=0.9)
     (low, high), printed = comparing(bad.name, good.name)
     assert 0 < low < high
-    assert f"{good.name} minus {bad.name} on one test set of 8 rows: 95% CI +" in printed
+    assert f"{good.name} minus {bad.name} on a test set of 8 rows: 95% CI +" in printed
     assert printed.rstrip().endswith(": better.")
     (other_low, other_high), printed = comparing(good.name, bad.name)
     assert (other_low, other_high) == pytest.approx((-high, -low))
@@ -231,7 +231,7 @@ def test_a_run_is_compared_with_a_blend(
     (low, high), printed = comparing(run, "filled")
     assert low < high
     lines = printed.splitlines()
-    header = lines[lines.index("Classes that moved most, cross-fitted F1") + 1]
+    header = lines[lines.index("Classes that changed most, cross-fitted F1") + 1]
     assert header.split() == [run, "filled"]
     assert {line.split()[0] for line in lines if line.startswith(shapes.class_names)} == set(
         shapes.class_names
@@ -249,11 +249,13 @@ def test_models_are_averaged_on_both_sides_or_on_neither(
     blend(shapes, workspace, name="another", options=replace(single, method="mean"))
     interval, printed = comparing("averaged", "single")
     assert interval == (0.0, 0.0)
-    words = "Compared by scores of single models, as those of {} are not averaged over the folds."
+    words = (
+        "Compared on single models' scores, because those of {} are not averaged over the folds."
+    )
     assert words.format("single") in printed
     interval, printed = comparing("another", "single")
     assert interval == (0.0, 0.0)
-    assert "Compared by scores of single models" not in printed
+    assert "Compared on single models" not in printed
 
 
 def test_an_imported_run_without_test_predictions_is_compared(
@@ -268,7 +270,7 @@ def test_an_imported_run_without_test_predictions_is_compared(
     other = import_predictions(shapes, workspace, "other", tmp_path / "oof.parquet", []).run
     (low, high), printed = comparing("other", "net")
     assert low <= 0 <= high
-    assert f"as those of {other.name} are not averaged over the folds." in printed
+    assert f"because those of {other.name} are not averaged over the folds." in printed
     assert comparing(other.name, other.name)[0] == (0.0, 0.0)
 
 
@@ -300,7 +302,7 @@ def test_a_beginning_of_several_names_is_refused(make_run: MakeRun, comparing: C
     names = ", ".join(sorted(run.name for run in runs))
     with pytest.raises(UserError) as raised:
         comparing("net", runs[0].name)
-    assert str(raised.value) == f"'net' may be any of several: {names}. Name one."
+    assert str(raised.value) == f"'net' matches several: {names}. Name one."
 
 
 @pytest.mark.parametrize("name", ["on", "ne", "nett", "one-1", ""])
@@ -377,4 +379,4 @@ def test_the_command_prints_both_scores_and_a_verdict(
     for name in ("other", "best"):
         decision = Decision.load(Path("runs/cells/blends") / name / "decision.json")
         assert printed_score(printed, name) == f"{decision.cross_fitted:.4f}"
-    assert re.search(r"best minus other on one test set of 56 rows: 95% CI \+0\.\d", printed)
+    assert re.search(r"best minus other on a test set of 56 rows: 95% CI \+0\.\d", printed)

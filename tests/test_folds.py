@@ -415,8 +415,7 @@ def test_classes_that_a_fold_lacks_are_named_in_one_line(shapes: Competition) ->
     table, ids = LabelTable(("a", "b", "c"), labels), ("a", "b", "c")
     folds = Folds(ids, np.array([0, 1, 2]), ids)
     assert missing_classes(shapes, folds, table) == (
-        "Classes that a fold has no positive of: square Square (fold 1, 2), "
-        "star Star (fold 0, 1, 2)."
+        "Classes without positives in a fold: square Square (fold 1, 2), star Star (fold 0, 1, 2)."
     )
     assert missing_classes(shapes, folds, replace(table, labels=np.ones_like(labels))) == ""
 
@@ -461,7 +460,7 @@ def test_the_samplings_are_shown_on_folds_that_are_made_for_it(
     status, shown, _ = kit("--show", "sampling", "--repeats", "27:10")
     assert status == 0
     assert (tmp_path / "folds/hpa.csv").exists()
-    assert any("fold 0 of 5 left out" in each for each in shown)
+    assert any("fold 0 of 5 held out" in each for each in shown)
     shown = shown[shown.index("Wrote folds/hpa.csv") :]
     header = ["rows", "none", "repeat", "inverse", "balanced", "table"]
     assert line(shown, "class     ") == header
@@ -470,15 +469,15 @@ def test_the_samplings_are_shown_on_folds_that_are_made_for_it(
     assert line(shown, "1 Nuclear membrane") == ["30", "24", "24", "27", "27", "24"]
     assert line(shown, "27 Rods & rings") == ["10", "8", "8", "27", "27", "80"]
     assert line(shown, "9 Endosomes") == ["0", "0", "0", "0", "0", "0"]
-    assert line(shown, "rows an epoch") == ["100", "80", "80", "80", "80", "152"]
-    assert line(shown, "one row at most") == ["1.0", "1.0", "3.3", "3.3", "10.0"]
+    assert line(shown, "rows per epoch") == ["100", "80", "80", "80", "80", "152"]
+    assert line(shown, "most per row") == ["1.0", "1.0", "3.3", "3.3", "10.0"]
 
 
 def test_without_repeats_there_is_no_column_for_the_table(
     kit: Callable[..., tuple[int, list[str], str]],
 ) -> None:
     _, shown, _ = kit("--show", "sampling")
-    assert line(shown, "rows an epoch") == ["100", "80", "80", "80", "80"]
+    assert line(shown, "rows per epoch") == ["100", "80", "80", "80", "80"]
     assert not any(each.startswith("without labels") for each in shown)
 
 
@@ -500,8 +499,8 @@ def test_folds_that_are_there_are_shown_as_they_are(
     before = (tmp_path / "folds/hpa.csv").read_bytes()
     status, shown, _ = kit("--show", "sampling")
     assert status == 0
-    assert any("fold 0 of 2 left out" in each for each in shown)
-    assert line(shown, "rows an epoch") == ["100", "50", "50", "50", "50"]
+    assert any("fold 0 of 2 held out" in each for each in shown)
+    assert line(shown, "rows per epoch") == ["100", "50", "50", "50", "50"]
     assert (tmp_path / "folds/hpa.csv").read_bytes() == before
     status, _, said = kit("--show", "sampling", "--n", "3")
     assert (status, said.count("\n")) == (2, 1)
@@ -513,7 +512,7 @@ def test_folds_that_are_there_are_shown_as_they_are(
     [
         (("--show", "samplings"), "No table to --show 'samplings'. Known: sampling. Did you mean"),
         (("--show", ""), "No table to --show ''. Known: sampling."),
-        (("--repeats", "27:2"), "--repeats 27:2 changes no folds. Add --show sampling, or leave"),
+        (("--repeats", "27:2"), "--repeats 27:2 changes no folds. Add --show sampling, or drop"),
         (("--show", "sampling", "--repeats", "99:2"), "No class '99'. Known: 0, 1, 10"),
         (("--show", "sampling", "--repeats", "27:0"), "repeats '27:0': expected a number of times"),
         (("--how", "shuffle"), "No split 'shuffle'. Known: random, stratified."),
@@ -531,5 +530,5 @@ def test_classes_missing_from_a_fold_are_said_when_folds_are_made(
     kit: Callable[..., tuple[int, list[str], str]],
 ) -> None:
     _, shown, _ = kit("--how", "random")
-    (said,) = (each for each in shown if each.startswith("Classes that a fold has no positive of"))
+    (said,) = (each for each in shown if each.startswith("Classes without positives in a fold"))
     assert "2 Nucleoli (fold 0, 1, 2, 3, 4)" in said

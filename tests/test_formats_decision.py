@@ -306,12 +306,12 @@ def test_the_ledger_and_submit_read_the_ancestry(place: Place, version: str) -> 
     status, out, err = place.kit("ledger")
     assert (status, err) == (0, "")
     (row,) = [line for line in out.splitlines() if line.startswith("cells-copy ")]
-    assert row.split()[1:] == ["not", "sent", "0.7871", "0.703", "to", "0.868"]
-    assert f"cells-copy: made of {', '.join(RUNS)}" in out
+    assert row.split()[1:] == ["0.7871", "0.703", "to", "0.868"]
+    assert f"cells-copy: not sent, made of {', '.join(RUNS)}" in out
     status, out, err = place.kit("submit", "best")
     assert (status, err) == (0, "")
     assert "expected score 0.787" in out
-    assert "80 rows, 4.41 labels a row (out of fold " in out
+    assert "80 rows, 4.41 labels per row (out of fold " in out
     (upload,) = read_uploads(Workspace.of("cells").submission("cells-best"))
     assert upload.made_of == RUNS
     assert upload.estimate is not None
@@ -343,4 +343,4 @@ def test_an_ancestry_of_a_later_version_is_refused(place: Place) -> None:
     for words in (("ledger",), ("submit", "--dry-run")):
         status, _, err = place.kit(*words)
         assert (status, err.count("\n")) == (2, 1)
-        assert "is a submission's ancestry of format 2, written by hpa-kit 3.1.0." in err
+        assert "is a submission's provenance of format 2, written by hpa-kit 3.1.0." in err

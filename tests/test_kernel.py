@@ -243,7 +243,7 @@ def test_equal_sources_give_an_equal_wheel(written: KernelFiles, tmp_path: Path)
 
 def test_without_sources_there_is_no_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kit.__file__", str(tmp_path / "kit" / "__init__.py"))
-    with pytest.raises(UserError, match=r"no folder of its sources: pyproject\.toml, README\.md, "):
+    with pytest.raises(UserError, match=r"not a source checkout: pyproject\.toml, README\.md, "):
         wheel.source_root()
 
 
@@ -320,7 +320,7 @@ def test_the_notebook_says_what_to_expect_and_is_nbformat_4(
     assert len({cell["id"] for cell in notebook["cells"]}) == len(kinds)
     score = Decision.load(meadow.blend("both").decision).worth.score
     told = "".join(notebook["cells"][0]["source"])
-    assert f"**{score.expected:.3f}**, between {score.interval[0]:.3f} and" in told
+    assert f"**{score.expected:.3f}**, 95% CI {score.interval[0]:.3f} to" in told
     compile(script_of(json.dumps(notebook)), "notebook", "exec")
 
 
@@ -358,7 +358,7 @@ def test_a_folder_of_something_else_is_left_alone(
 ) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "mine.txt").write_text("years of work")
-    with pytest.raises(UserError, match="holds dataset, which the kit did not write"):
+    with pytest.raises(UserError, match="contains dataset, which the kit did not write"):
         kernel_stage(flowers, meadow, "both", replace(FROM_FILE, out=tmp_path), system_clock())
     assert (tmp_path / "dataset" / "mine.txt").exists()
 
@@ -383,7 +383,7 @@ def test_a_run_trained_again_since_the_blend_is_refused(
     name = place.run_names()[0]
     test = place.run(name).fold(0).test
     shutil.copyfile(place.run(name).fold(1).test, test)
-    with pytest.raises(UserError, match=f"blended from other predictions of {name} than are"):
+    with pytest.raises(UserError, match=f"The predictions of {name} have changed since"):
         kernel_stage(flowers, place, "both", FROM_FILE, system_clock())
 
 
@@ -398,5 +398,7 @@ def test_the_notebook_wants_the_dataset_that_it_was_written_for(
         compare_versions(written.dataset.folder, "another")
     old = {**image.versions(), "keras": "3.5.0"}
     monkeypatch.setattr(image, "versions", lambda: old)
-    with pytest.raises(UserError, match=r"Keras 3\.5\.0 is too old for these weights, they need 3"):
+    with pytest.raises(
+        UserError, match=r"Keras 3\.5\.0 is too old for these weights, which need 3"
+    ):
         require_keras()

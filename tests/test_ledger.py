@@ -17,9 +17,9 @@ BEST = Path("submissions/cells-best.csv")
 
 
 def rows(out: str) -> dict[str, list[str]]:
-    """The lines of the table by their first word, the others split at two spaces."""
+    """The lines of the table by their first cell; cells are separated by two spaces."""
     lines = [re.split(r" {2,}", line.strip()) for line in out.splitlines()]
-    return {cells[0]: cells[1:] for cells in lines if len(cells) > 3}
+    return {cells[0]: cells[1:] for cells in lines if len(cells) > 1}
 
 
 def test_every_submission_is_listed_with_its_scores_and_ranks(place: Place) -> None:
@@ -31,21 +31,22 @@ def test_every_submission_is_listed_with_its_scores_and_ranks(place: Place) -> N
     assert status == 0
     best, other = rows(out)["cells-best"], rows(out)["cells-other"]
     grades = read_json(BEST.with_suffix(".grades.json"))
-    assert best[:2] == ["2018-11-21 20:30", "scored"]
-    assert best[4:] == [f"{grades['public']:.4f} #1", f"{grades['private']:.4f} #1"]
-    assert [cell[-2:] for cell in other[4:]] == ["#2", "#2"]
+    assert best[2:] == [f"{grades['public']:.4f} #1", f"{grades['private']:.4f} #1"]
+    assert [cell[-2:] for cell in other[2:]] == ["#2", "#2"]
     scores = read_json(Path("runs/cells/blends/best/decision.json"))["worth"]["score"]
-    assert best[2] == f"{scores['expected']:.4f}"
-    assert re.search(r"cells-best: made of run1-16-\w+, run2-16-\w+\n", out)
-    assert "of 2 inside the 95 % interval; public minus estimate is" in out
-    assert "2 are too few to tell whether the estimates are off" in out
-    assert "Select as final, first: cells-best, for the highest estimate" in out
+    assert best[0] == f"{scores['expected']:.4f}"
+    made_of = r"made of run1-16-\w+, run2-16-\w+\n"
+    assert re.search(rf"cells-best: scored, 2018-11-21 20:30 UTC, {made_of}", out)
+    assert "of 2 inside the 95% CI; public minus expected:" in out
+    assert "Too few to judge the expected scores" in out
+    assert "Select as final, first: cells-best, highest expected score" in out
 
 
 def test_what_was_not_sent_stands_last_and_without_a_score(place: Place) -> None:
     _, out, _ = place.kit("ledger")
-    assert rows(out)["cells-best"][0] == "not sent"
-    assert "there is no choice yet" in out
+    assert len(rows(out)["cells-best"]) == 2  # the expected score and its interval
+    assert "cells-best: not sent, made of run1" in out
+    assert "no choice yet" in out
 
 
 def test_an_empty_folder_says_what_to_do(place: Place) -> None:
@@ -74,14 +75,15 @@ def test_sync_fetches_scores_and_what_was_made_elsewhere(place: Place) -> None:
     status, out, err = place.kit("ledger", "--sync")
     assert (status, err) == (0, "")
     assert "Kaggle lists 2 submissions, 1 of them made elsewhere." in out
-    assert rows(out)["by_hand.csv (77)"][:3] == ["2018-11-20 08:15", "scored", "0.5000 #2"]
-    assert "by_hand.csv (77): of unknown ancestry" in out
+    assert rows(out)["by_hand.csv (77)"] == ["0.5000 #2"]
+    listed = "by_hand.csv (77): scored, 2018-11-20 08:15 UTC, provenance unknown\n"
+    assert listed in out
     (upload,) = read_json(BEST.with_suffix(".uploads.json"))["uploads"]
     assert upload["step"] == "complete"
     assert read_json(BEST.with_suffix(".grades.json"))["public"] == upload["public"]
     # What was fetched is there without the network.
     place.take_all()
-    assert rows(place.kit("ledger")[1])["by_hand.csv (77)"][0] == "2018-11-20 08:15"
+    assert listed in place.kit("ledger")[1]
 
 
 @pytest.mark.parametrize("score", ["", "NaN"])
@@ -103,7 +105,7 @@ def test_sync_without_an_account_or_a_place_on_kaggle_says_so(place: Place) -> N
     status, _, err = place.kit("ledger", "--sync", competition="cells")
     assert (status, err) == (
         2,
-        "kit: Synthetic cells is not on Kaggle: there are no scores to ask for.\n",
+        "kit: Synthetic cells is not on Kaggle: there are no scores to sync.\n",
     )
     place.take_all()
     status, _, err = place.kit("ledger", "--sync")
@@ -114,7 +116,7 @@ def test_sync_without_an_account_or_a_place_on_kaggle_says_so(place: Place) -> N
 def test_locally_graded_submissions_are_in_it(place: Place) -> None:
     place.kit("submit", competition="cells")
     _, out, _ = place.kit("ledger", competition="cells")
-    assert rows(out)["cells-best"][0] == "graded here"
+    assert "cells-best: graded here, made of run1" in out
 
 
 def test_a_record_that_is_not_one_is_named(place: Place) -> None:
@@ -142,17 +144,17 @@ def entry(name: str, told: float | None, public: float | None) -> LedgerEntry:
 def test_the_match_is_counted_averaged_and_called_too_small() -> None:
     (line,) = match_of_estimates([entry("a", 0.50, 0.52), entry("b", 0.40, 0.46)])
     assert line == (
-        "public: 1 of 2 inside the 95 % interval; public minus estimate is +0.0400 on "
-        "average, sd 0.0283. 2 are too few to tell whether the estimates are off: 5 or more can."
+        "public: 1 of 2 inside the 95% CI; public minus expected: +0.0400 on "
+        "average, SD 0.0283. Too few to judge the expected scores: 5 or more are needed."
     )
 
 
 def test_many_differences_of_one_sign_are_more_than_chance() -> None:
     same = [entry(str(n), 0.5, 0.53 + n / 1000) for n in range(5)]
-    assert match_of_estimates(same)[0].endswith("Count on scores above the estimates by as much.")
+    assert match_of_estimates(same)[0].endswith("Scores are higher than expected by that much.")
     mixed = [entry(str(n), 0.5, 0.48 + n / 100) for n in range(5)]
     assert match_of_estimates(mixed)[0].endswith(
-        "no more than chance: the estimates can be trusted."
+        "No more than random variation: the expected scores can be trusted."
     )
 
 
@@ -190,4 +192,4 @@ def test_one_file_sent_twice_is_chosen_once() -> None:
 
 def test_without_estimates_the_public_scores_decide_and_it_says_so() -> None:
     (line,) = choose_final([entry("a", None, 0.5), entry("b", None, 0.6), entry("c", None, 0.4)])
-    assert line == "Select as final: b, a, by public score only, as no estimate is known."
+    assert line == "Select as final: b, a, by public score only: no expected score is known."

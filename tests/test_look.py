@@ -112,7 +112,7 @@ def test_the_command_packs_and_draws_without_folds_and_draws_the_same_again(
     words = ["look", "convnet", "-c", "cells", "--size", "32"]
     path = Path("runs/cells/look-convnet-32.png")
     assert kit(monkeypatch, *words, "--set", "augment=symmetries+rotate+noise") == 0
-    assert capsys.readouterr().out.endswith(f"Drew {path}\n")
+    assert capsys.readouterr().out.endswith(f"Wrote {path}\n")
     first = path.read_bytes()
     picture = cv2.imread(str(path))
     assert picture is not None

@@ -111,5 +111,5 @@ def test_a_csv_is_decided_already(
     shapes: Competition, workspace: Workspace, blended: BlendFiles
 ) -> None:
     csv = workspace.source / "sample.csv"
-    with pytest.raises(UserError, match="--decision is for Parquet probabilities; a CSV is dec"):
+    with pytest.raises(UserError, match="--decision is for Parquet probabilities; a CSV is al"):
         score_stage(shapes, csv, workspace.source / "labels.csv", blended.decision)

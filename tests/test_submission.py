@@ -115,8 +115,8 @@ def test_a_good_submission_is_read_back(shapes: Competition, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (GOOD.replace("a,0,0,0\n", ""), r"lacks ids of sample\.csv: a\."),
-        (GOOD + "c,0,0,0\n", r"has ids that sample\.csv lacks: c\."),
+        (GOOD.replace("a,0,0,0\n", ""), r"is missing ids of sample\.csv: a\."),
+        (GOOD + "c,0,0,0\n", r"has ids that are not in sample\.csv: c\."),
         (GOOD + "a,0,0,0\n", "line 4: duplicate id 'a', first on line 3"),
         (
             "image,circle,square,star\na,0,0,0\nb,0,1,0\n",
@@ -144,7 +144,7 @@ def test_everything_a_grader_would_refuse_is_named_at_once(
     spoilt = "\ufeff" + GOOD.replace("b,0,1,0", "b,0,7,0").replace("a,0", "c,0")
     (tmp_path / "s.csv").write_text(spoilt, encoding="utf-8")
     found = find_problems(shapes, tmp_path / "s.csv", SAMPLE)
-    says = ("byte order mark", "line 2: '7' is neither", "lacks ids of", "has ids that")
+    says = ("byte order mark", "line 2: '7' is neither", "missing ids of", "has ids that")
     assert [words in line for words, line in zip(says, found, strict=True)] == [True] * 4
 
 
@@ -189,7 +189,7 @@ def test_a_bad_file_is_never_sent(
     files = write_submission(shapes, workspace, blended).files
     lines = files.csv.read_text().splitlines(keepends=True)
     files.csv.write_text("".join(lines[:-1]))
-    with pytest.raises(UserError, match=r"lacks ids of sample\.csv"):
+    with pytest.raises(UserError, match=r"is missing ids of sample\.csv"):
         grade(replace(shapes, grade=lambda source, csv: Grades(1, 1)), workspace, files)
     assert not files.grades.exists()
 
@@ -202,7 +202,7 @@ def test_a_competition_that_no_one_grades_has_its_file_checked(
 ) -> None:
     write_submission(shapes, workspace, blended)
     assert submit_stage(shapes, workspace, "best") is None
-    message = "shapes-best.csv is checked and ready: upload it on the competition's page."
+    message = "shapes-best.csv is valid: upload it on the competition's page."
     assert capsys.readouterr().out.strip().endswith(message)
 
 

@@ -365,7 +365,7 @@ def test_a_blend_takes_the_models_of_all_rows_when_asked(
     trained(here, fold=None)
     capsys.readouterr()
     made, written = blend_stage(cells, here, [run.name], None, options, all_rows=True)
-    assert "No row was held out from them" in capsys.readouterr().out
+    assert "models trained on all rows, whose score is unknown" in capsys.readouterr().out
     assert promise_of(written.files, digest_file(written.files.csv)) == ((run.name,), None)
     status_stage(cells, here)
     assert "trained on all rows" in capsys.readouterr().out

@@ -226,12 +226,20 @@ FOLDS = list(zip(IDS, SAMPLE.fold.tolist(), strict=True))
     ("header", "rows", "message"),
     [
         ("Id,fold", FOLDS[2:], r"has no fold for: row00, row01\."),
-        ("Id,fold", [("row00", "x"), *FOLDS[1:]], r"line 2: needs Id,fold, got \['row00', 'x'\]"),
-        ("Id,fold", [("row00", "-1"), *FOLDS[1:]], r"line 2: needs Id,fold, got \['row00', '-1'\]"),
-        ("id,fold", FOLDS, "needs the header 'Id,fold' or 'Id,fold,group', got"),
-        ("fold,Id", FOLDS, "needs the header"),
-        ("Id,fold,extra", [(*row, 1) for row in FOLDS], "needs the header"),
-        ("Id,fold", [*FOLDS, FOLDS[0]], "the id row00 was there before"),
+        (
+            "Id,fold",
+            [("row00", "x"), *FOLDS[1:]],
+            r"line 2: expected Id,fold, got \['row00', 'x'\]",
+        ),
+        (
+            "Id,fold",
+            [("row00", "-1"), *FOLDS[1:]],
+            r"line 2: expected Id,fold, got \['row00', '-1'\]",
+        ),
+        ("id,fold", FOLDS, "expected the header 'Id,fold' or 'Id,fold,group', got"),
+        ("fold,Id", FOLDS, "expected the header"),
+        ("Id,fold,extra", [(*row, 1) for row in FOLDS], "expected the header"),
+        ("Id,fold", [*FOLDS, FOLDS[0]], "the id row00 appears twice"),
         ("Id,fold,group", [(*row, "one") for row in FOLDS], "group one is in the folds 0 and 1"),
         ("Id,fold", [(name, 0) for name in IDS], "of a single fold: nothing can be held out"),
     ],
@@ -257,7 +265,7 @@ def test_a_table_that_contradicts_the_predictions_is_refused(
     fold = SAMPLE.fold.copy()
     fold[:4] = (fold[:4] + 1) % 3
     table = write_csv(tmp_path / "folds.csv", "Id,fold", IDS, fold)
-    with pytest.raises(UserError, match=r"other folds than the predictions say, for 4 rows\."):
+    with pytest.raises(UserError, match=r"other folds than the predictions, for 4 rows\."):
         tune(replace(inputs, folds=table))
 
 

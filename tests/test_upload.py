@@ -55,7 +55,7 @@ def test_what_is_worth_knowing_is_said_before_anything_is_sent(place: Place) -> 
     assert status == 0
     scores = read_json(Path("runs/cells/blends/best/decision.json"))["worth"]["score"]
     assert f"expected score {scores['expected']:.3f}, 95% CI " in out
-    assert re.search(r"80 rows, \d\.\d\d labels a row \(out of fold \d", out)
+    assert re.search(r"80 rows, \d\.\d\d labels per row \(out of fold \d", out)
     assert "differs from cells-other (2018-11-21, public 0." in out
     assert "submissions left today: 4; the limit resets at midnight UTC, in 3.5 h" in out
     assert out.endswith("Dry run, nothing sent.\n")
@@ -66,7 +66,7 @@ def test_a_dry_run_needs_no_account(place: Place) -> None:
     place.take_all()
     status, out, _ = place.kit("submit", "--dry-run")
     assert status == 0
-    assert "look twice: No Kaggle credentials." in out
+    assert "warning: No Kaggle credentials." in out
     assert place.server.calls.total() == 0
 
 
@@ -74,8 +74,8 @@ def test_the_same_file_goes_twice_only_when_it_is_asked_for(place: Place) -> Non
     place.kit("submit")
     status, _, err = place.kit("submit")
     assert status == 2
-    assert "is the same as cells-best, submitted 2018-11-21, public 0." in err
-    assert "To send it all the same: --again." in err
+    assert "is identical to cells-best, submitted 2018-11-21, public 0." in err
+    assert "To send it anyway: --again." in err
     assert len(place.server.submissions) == 1
 
     assert place.kit("submit", "--again")[0] == 0
@@ -89,7 +89,7 @@ def test_the_same_file_sent_from_another_folder_is_found_in_the_list(place: Plac
     RECORD.unlink()
     status, _, err = place.kit("submit")
     assert status == 2
-    assert "submitted from another place: Kaggle's list has it as number 1000" in err
+    assert "submitted from elsewhere: it is number 1000" in err
     assert place.kit("submit", "--again")[0] == 0
     assert place.server.submissions[1]["description"].startswith(
         place.server.submissions[0]["description"].split("]")[0] + "/2]"
@@ -119,9 +119,9 @@ def test_a_file_whose_first_copy_was_overwritten_is_known_by_its_digest(place: P
     assert place.kit("blend", run, "--name", "copy")[0] == 0
     status, _, err = place.kit("submit", "copy")
     assert status == 2
-    assert "cells-copy.csv is the same as cells-other, submitted 2018-11-21, public 0." in err
+    assert "cells-copy.csv is identical to cells-other, submitted 2018-11-21, public 0." in err
     _, out, _ = place.kit("submit", "best", "--dry-run")
-    assert "sent before, overwritten since and so not compared: 1" in out
+    assert "sent before but not compared, because overwritten since: 1" in out
     assert len(place.server.submissions) == 1
 
 
@@ -134,17 +134,17 @@ def test_everything_wrong_with_a_file_is_said_together(place: Place) -> None:
     status, out, err = place.kit("submit")
     assert status == 2
     assert err.splitlines()[0].startswith(
-        "kit: submissions/cells-best.csv begins with a byte order"
+        "kit: submissions/cells-best.csv starts with a byte order"
     )
     said = (
         "line 2: '99' is not a label",
-        "lacks ids of sample_submission.csv: test079.",
-        "has ids that sample_submission.csv lacks: stranger.",
+        "is missing ids of sample_submission.csv: test079.",
+        "has ids that are not in sample_submission.csv: stranger.",
         "No submissions left today",
     )
     assert [words for words in said if words not in err] == []
     assert err.count("\n") == 5
-    assert "its bytes are not those that the kit wrote" in out
+    assert "it was changed since the kit wrote it" in out
     assert place.server.calls["StartSubmissionUpload"] == 0
 
 
@@ -153,8 +153,8 @@ def test_a_file_without_any_label_is_refused(place: Place) -> None:
     BEST.write_text("Id,Predicted\n" + "".join(f"{one},\n" for one in ids))
     status, out, err = place.kit("submit")
     assert status == 2
-    assert "has no label in any row, and would score 0" in err
-    assert "look twice: rows without a label are of another number than out of fold: 100" in out
+    assert "has no label in any row and would score 0" in err
+    assert "warning: the share of rows without labels is not that out of fold: 100" in out
 
 
 def test_a_file_that_changes_while_it_is_uploaded_is_not_submitted(place: Place) -> None:
@@ -166,7 +166,7 @@ def test_a_file_that_changes_while_it_is_uploaded_is_not_submitted(place: Place)
     place.clock.then = change
     status, _, err = place.kit("submit")
     assert status == 2
-    assert "cells-best.csv was changed while it was uploaded. Nothing was submitted." in err
+    assert "cells-best.csv was changed during the upload. Nothing was submitted." in err
     assert place.server.calls["CreateSubmission"] == 0
 
 

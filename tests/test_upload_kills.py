@@ -116,7 +116,7 @@ def test_the_same_file_under_another_name_waits_until_the_first_is_settled(place
     place.clock.then = let_go
     status, _, err = place.kit("submit", "renamed")
     assert status == 2
-    assert "cells-renamed.csv is the same as cells-best, submitted 20" in err
+    assert "cells-renamed.csv is identical to cells-best, submitted 20" in err
     assert place.server.calls["CreateSubmission"] == len(place.server.submissions) == 1
 
 
@@ -129,7 +129,7 @@ def test_an_interrupt_while_waiting_says_how_to_go_on_and_loses_nothing(place: P
     place.clock.then = interrupt
     status, out, _ = place.kit("submit")
     assert status != 0
-    assert "Kaggle has the submission: wait on with: kit submit best -c " in out
+    assert "Kaggle has the submission. To keep waiting: kit submit best -c " in out
     place.clock.then = lambda: None
     place.server.polls_until_scored = 0
     assert place.kit("submit")[0] == 0

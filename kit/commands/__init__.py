@@ -1,1 +1,1 @@
-"""One subcommand a stage: its options and one call. Heavy imports wait until then."""
+"""One subcommand per stage: its options and one call. Heavy imports wait for that call."""

@@ -1,4 +1,4 @@
-"""The application that commands belong to, and the options that several of them take."""
+"""The application that holds the commands, and the options that several of them share."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,31 +26,36 @@ CompetitionName = Annotated[
 ]
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder with the competition's files, if not KIT_DATA/<name>."),
+    typer.Option("--data", help="Folder with the competition's files; default KIT_DATA/<name>."),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="key=value: a recipe setting to change. May be repeated."),
+    typer.Option("--set", help="key=value: change a recipe setting. Repeatable."),
 ]
 PolicyName = Annotated[
     str,
     typer.Option(
         help="calibrated, fold-mean, split-mean, exact, tuned, mixed, class-rate, constant, "
-        "fixed=0.5, scaled=0.7, floored=0.15, shrunk=20; auto: the best of those without Optuna; "
-        "all: the best of all."
+        "fixed=0.5, scaled=0.7, floored=0.15, shrunk=20; auto: the best without Optuna studies; "
+        "all: the best with them."
     ),
 ]
 TransferName = Annotated[
-    str, typer.Option(help="Thresholds for test scores: averaged, thresholds, rates, or auto.")
+    str,
+    typer.Option(
+        help="How thresholds are adapted to test scores: averaged, thresholds, rates, auto."
+    ),
 ]
 TestFiles = Annotated[
     list[Path] | None,
-    typer.Option(help="Test probabilities: once, averaged, or once for each fold's model."),
+    typer.Option(
+        help="Test probabilities: one file, averaged, or one per fold model (repeat --test)."
+    ),
 ]
 
 
 def place(name: str, data: Path | None) -> "tuple[Competition, Workspace]":
-    """The competition of a name or file, and its folders; UserError for a folder that is none."""
+    """The competition of a name or file, and its folders; UserError if `data` is not a folder."""
     from kit.competitions.registry import find_competition
     from kit.core.paths import Workspace
 

@@ -18,13 +18,13 @@ from kit.commands.app import (
 
 @app.command()
 def import_predictions(
-    name: Annotated[str, typer.Argument(help="What to call them.")],
+    name: Annotated[str, typer.Argument(help="A name for the run.")],
     oof: Annotated[Path, typer.Option(help="Out-of-fold probabilities, Parquet or CSV.")],
     test: TestFiles = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
 ) -> None:
-    """Bring in another framework's predictions, as a run that can be blended and compared."""
+    """Import another framework's predictions as a run. It can be blended and compared."""
     from kit.stages.imported import import_stage
 
     facts, workspace = place(competition, data)
@@ -33,7 +33,7 @@ def import_predictions(
 
 @app.command()
 def blend(
-    runs: Annotated[list[str] | None, typer.Argument(help="Runs to blend; all when none.")] = None,
+    runs: Annotated[list[str] | None, typer.Argument(help="Runs to blend; default all.")] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     name: Annotated[str | None, typer.Option(help="A name for the blend.")] = None,
@@ -44,14 +44,16 @@ def blend(
     transfer: TransferName = "auto",
     postprocess: Annotated[
         list[str] | None,
-        typer.Option(help="rules, fill or copies: taken if it gains. May be repeated."),
+        typer.Option(help="rules, fill or copies: taken if it gains. Repeatable."),
     ] = None,
     all_rows: Annotated[
         bool,
-        typer.Option("--all-rows", help="Test predictions by the models trained with --folds all."),
+        typer.Option(
+            "--all-rows", help="Predict the test set with models trained with --folds all."
+        ),
     ] = False,
 ) -> None:
-    """Blend runs, fit thresholds, print what they are worth, write the submission CSV."""
+    """Blend runs, fit thresholds, write the submission CSV. Prints the expected score."""
     from kit.ensemble import Options
     from kit.stages.blend import blend_stage
 
@@ -63,20 +65,22 @@ def blend(
 @app.command()
 def tune(
     oof: Annotated[Path, typer.Option(help="Out-of-fold probabilities, Parquet.")],
-    labels: Annotated[Path, typer.Option(help="The true labels, as the competition writes them.")],
-    out: Annotated[Path, typer.Option(help="Where to write the decision, JSON.")],
+    labels: Annotated[Path, typer.Option(help="True labels, in the competition's format.")],
+    out: Annotated[Path, typer.Option(help="File to write the decision to, JSON.")],
     folds: Annotated[
-        Path | None, typer.Option(help="CSV 'Id,fold[,group]', if the probabilities have no fold.")
+        Path | None,
+        typer.Option(help="CSV 'Id,fold[,group]', if the probabilities have no fold column."),
     ] = None,
     test: TestFiles = None,
     policy: PolicyName = "auto",
     transfer: TransferName = "auto",
     journal: Annotated[
-        Path | None, typer.Option(help="Optuna's journal: run again, or on more machines at once.")
+        Path | None,
+        typer.Option(help="Optuna's journal: rerun to resume, or share it between machines."),
     ] = None,
     competition: CompetitionName = "hpa",
 ) -> None:
-    """Fit thresholds to out-of-fold predictions from anywhere, and print what they are worth."""
+    """Fit thresholds to out-of-fold predictions. From any source; prints the expected score."""
     from kit.ensemble import Options
     from kit.stages.tune import TuneInputs, tune_stage
 
@@ -89,11 +93,11 @@ def tune(
 @app.command()
 def compare(
     first: Annotated[str, typer.Argument(help="A blend or a run.")],
-    second: Annotated[str, typer.Argument(help="Another.")],
+    second: Annotated[str, typer.Argument(help="Another blend or run.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
 ) -> None:
-    """Whether one blend or run is better than another, or only luckier."""
+    """Compare two blends or runs. Prints the 95% CI of the difference, and what changed most."""
     from kit.stages.compare import compare_stage
 
     facts, workspace = place(competition, data)
@@ -103,11 +107,13 @@ def compare(
 @app.command()
 def score(
     predictions: Annotated[Path, typer.Option(help="A submission CSV, or Parquet probabilities.")],
-    labels: Annotated[Path, typer.Option(help="The true labels, as the competition writes them.")],
-    decision: Annotated[Path | None, typer.Option(help="decision.json; 0.5 if none.")] = None,
+    labels: Annotated[Path, typer.Option(help="True labels, in the competition's format.")],
+    decision: Annotated[
+        Path | None, typer.Option(help="decision.json; default: thresholds of 0.5.")
+    ] = None,
     competition: CompetitionName = "hpa",
 ) -> None:
-    """Macro-F1 of predictions against labels, class by class, with a bootstrap 95% CI."""
+    """Score predictions by macro-F1. Prints a bootstrap 95% CI, and F1 per class."""
     from kit.stages.score import score_stage
 
     facts, _ = place(competition, None)

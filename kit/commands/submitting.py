@@ -1,4 +1,4 @@
-"""Commands from a blend to the leaderboard, and those that report on both."""
+"""Commands from a blend to the leaderboard, and reports."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,17 +10,17 @@ from kit.commands.app import CompetitionName, DataFolder, app, place
 
 @app.command()
 def submit(
-    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A blend; default the newest.")] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
-    message: Annotated[str | None, typer.Option(help="A line for Kaggle's list.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only.")] = False,
+    message: Annotated[str | None, typer.Option(help="Description shown on Kaggle.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only, send nothing.")] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Send a file that was sent before.")
+        bool, typer.Option("--again", help="Send a file again that was sent before.")
     ] = False,
     wait: Annotated[float, typer.Option(min=0, help="Minutes to wait for the score.")] = 15.0,
 ) -> None:
-    """Check the submission, upload it and wait for its score; or ask its own local grader."""
+    """Check a submission, upload it, wait for its score. Or ask the local grader, if any."""
     from kit.kaggle.clock import system_clock
     from kit.stages.submit import submit_stage
     from kit.submission.submit import SubmitOptions
@@ -36,7 +36,7 @@ def ledger(
     data: DataFolder = None,
     sync: Annotated[bool, typer.Option("--sync", help="Ask Kaggle for scores first.")] = False,
 ) -> None:
-    """Every submission, how well the estimates matched, and which two to select as final."""
+    """List every submission and its scores. And which two to select as final."""
     from kit.kaggle.clock import system_clock
     from kit.stages.ledger import ledger_stage
 
@@ -46,15 +46,17 @@ def ledger(
 
 @app.command()
 def kernel(
-    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A blend; default the newest.")] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     title: Annotated[str | None, typer.Option(help="The notebook's title on Kaggle.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Run it here, off the network.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Run it here, with the network blocked.")
+    ] = False,
     push: Annotated[bool, typer.Option("--push", help="Send it to Kaggle.")] = False,
 ) -> None:
-    """Write an offline notebook that repeats a blend, for competitions that take nothing else."""
+    """Write an offline notebook that reproduces a blend. Some competitions accept only those."""
     from kit.kaggle.clock import system_clock
     from kit.stages.kernel import KernelOptions, kernel_stage
 
@@ -65,7 +67,7 @@ def kernel(
 
 @app.command()
 def status(competition: CompetitionName = "hpa", data: DataFolder = None) -> None:
-    """What exists, what it scored, and what to type next."""
+    """Show what exists, its scores, and what to type next."""
     from kit.stages.status import status_stage
 
     facts, workspace = place(competition, data)
@@ -74,11 +76,11 @@ def status(competition: CompetitionName = "hpa", data: DataFolder = None) -> Non
 
 @app.command()
 def report(
-    name: Annotated[str | None, typer.Argument(help="A blend; the last one made if none.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A blend; default the newest.")] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
 ) -> None:
-    """One HTML file: scores, classes, learning curves, and pictures with predictions."""
+    """Write an HTML report. Scores, classes, learning curves, images with predictions."""
     from kit.stages.report import report_stage
 
     facts, workspace = place(competition, data)

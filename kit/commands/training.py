@@ -12,7 +12,7 @@ from kit.core.quiet import without_announcements
 
 @app.command()
 def demo() -> None:
-    """Walk the whole way on synthetic cells, from images to a graded submission."""
+    """Run every stage on synthetic cells. Ends in a graded submission."""
     with without_announcements():
         from kit.demo import FULL, run_demo
 
@@ -21,7 +21,7 @@ def demo() -> None:
 
 @app.command()
 def data(competition: CompetitionName = "hpa") -> None:
-    """Download a competition's files from Kaggle, or make a synthetic one's."""
+    """Get a competition's files. From Kaggle, or generated for a synthetic competition."""
     from kit.kaggle.clock import system_clock
     from kit.stages.data import data_stage
 
@@ -39,34 +39,36 @@ def folds(
     how: Annotated[
         str,
         typer.Option(
-            help="stratified; or random: only shuffled. Fold 0 of 5 is then a plain 20 % "
-            "validation split, as student projects make it, and a rare class may be missing "
-            "from a fold."
+            help="stratified; or random: only shuffled. Fold 0 of 5 is then a plain 20% "
+            "validation split, as in student projects, and a fold may have no positives of a "
+            "rare class."
         ),
     ] = "stratified",
     groups: Annotated[
-        Path | None, typer.Option(help="CSV 'Id,group': images of one group share a fold.")
+        Path | None, typer.Option(help="CSV 'Id,group': all images of a group share a fold.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write the table.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a table of other folds.")] = False,
+    out: Annotated[Path | None, typer.Option(help="File to write the table to.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing table with other folds.")
+    ] = False,
     show: Annotated[
         str | None,
         typer.Option(
-            help="sampling: how often each sampling shows each class, on the folds there are."
+            help="sampling: how often each sampling shows each class, on the existing folds."
         ),
     ] = None,
     repeats: Annotated[
         str, typer.Option(help="With --show sampling: class:times for sampling=table, as 27:10.")
     ] = "",
 ) -> None:
-    """Split the training images into folds, stratified over all labels at once."""
+    """Split the training images into folds. Stratified over all labels at once."""
     from kit.data.fold_table import FoldOptions
     from kit.stages.folds import fold_stage, sampling_stage
 
     if show not in (None, "sampling"):
         raise unknown("table to --show", show or "", ("sampling",))
     if repeats and show is None:
-        raise UserError(f"--repeats {repeats} changes no folds. Add --show sampling, or leave it.")
+        raise UserError(f"--repeats {repeats} changes no folds. Add --show sampling, or drop it.")
     facts, workspace = place(competition, data)
     options = FoldOptions(n, seed, how, groups, out, force)
     if show is None:
@@ -87,7 +89,7 @@ def pack(
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
 ) -> None:
-    """Decode every image once into a memory map, from folders or zip archives as they are."""
+    """Decode every image once into a memory map. From folders or packed zip archives."""
     from kit.stages.data import pack_stage
 
     facts, workspace = place(competition, data)
@@ -99,15 +101,19 @@ def train(
     model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
-    size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,
+    size: Annotated[int | None, typer.Option(help="Image size; default the recipe's.")] = None,
     folds: Annotated[
         str | None,
-        typer.Option(help="Some folds only: 0,1; or all: on every row, without a score."),
+        typer.Option(
+            help="Only these folds, like 0,1; or all: train on every row, without a score."
+        ),
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="One run for each of several: 0,1,2")] = None,
+    seeds: Annotated[str | None, typer.Option(help="One run per seed, like 0,1,2.")] = None,
     extra: Annotated[
         str | None,
-        typer.Option(help="CSV:IMAGES: more rows, which learn in every fold and score in none."),
+        typer.Option(
+            help="CSV:IMAGES: extra images that every fold trains on and none is scored on."
+        ),
     ] = None,
     settings: Settings = None,
 ) -> None:
@@ -121,19 +127,19 @@ def train(
 
 @app.command()
 def predict(
-    run: Annotated[str, typer.Argument(help="A run, or how its name begins.")],
+    run: Annotated[str, typer.Argument(help="A run, or the start of its name.")],
     tta: Annotated[
         int,
         typer.Option(
             min=1,
             max=48,
-            help="Views of an image: 8 symmetries, then those of the centre and four corners.",
+            help="Views per image: 8 symmetries, then those of the centre and four corners.",
         ),
     ] = 8,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
 ) -> None:
-    """Predict again with a run's models, averaging several views of each image."""
+    """Predict again, averaging several views of each image. With a run's trained models."""
     from kit.stages.train import predict_stage
 
     facts, workspace = place(competition, data)
@@ -145,10 +151,10 @@ def look(
     model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
-    size: Annotated[int | None, typer.Option(help="Image size, if not the recipe's.")] = None,
+    size: Annotated[int | None, typer.Option(help="Image size; default the recipe's.")] = None,
     settings: Settings = None,
 ) -> None:
-    """Draw a grid of training images as a recipe varies them, beside the images as they are."""
+    """Draw training images with a recipe's augmentation. Beside the unchanged images."""
     from kit.stages.report import look_stage
 
     facts, workspace = place(competition, data)
@@ -157,10 +163,10 @@ def look(
 
 @app.command()
 def models(
-    names: Annotated[list[str] | None, typer.Argument(help="Recipes; all when none.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Recipes; default all.")] = None,
     competition: CompetitionName = "hpa",
 ) -> None:
-    """List the recipes that can be trained: size, channels, parameters, weights."""
+    """List recipes and backbones. For named recipes also parameters and every setting."""
     from kit.stages.models import models_stage
 
     facts, workspace = place(competition, None)

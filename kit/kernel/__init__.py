@@ -1,1 +1,1 @@
-"""The offline notebook: its folder, its dataset, the check that it repeats the blend, the push."""
+"""The offline notebook: its folder and dataset, the check against the blend, the push."""

@@ -1,4 +1,4 @@
-"""Runs the notebook here without network and compares its output with the blend."""
+"""Runs the notebook locally without network and compares its output with the blend."""
 
 import os
 import shutil
@@ -23,8 +23,8 @@ from kit.submission.write import submission_name
 # give the same bits; a GPU or another backend differs in the last digits of a float32.
 TOLERANCE = 1e-5
 
-# An empty network namespace for the process: stronger than the guard, which only binds Python, but
-# not every system allows it to users.
+# An empty network namespace for the process: stronger than the guard, which binds only Python, but
+# not available to users on every system.
 ISOLATED = ("unshare", "--user", "--map-root-user", "--net")
 
 
@@ -33,8 +33,8 @@ class Agreement:
     """How the notebook's output compares with the blend's.
 
     `difference` is the largest difference between two probabilities; `rows_differing` counts the
-    lines in which the submissions differ. `isolated` is whether the system blocked the network,
-    and not Python alone.
+    lines in which the submissions differ. `isolated` is True if the system blocked the network,
+    False if only Python did.
     """
 
     difference: float
@@ -43,9 +43,9 @@ class Agreement:
 
 
 def check_kernel(plan: Plan, files: KernelFiles) -> Agreement:
-    """Run the notebook's cells on emulated Kaggle folders, show their output, and compare.
+    """Run the notebook's cells in emulated Kaggle folders, show their output, and compare.
 
-    The cells run in order in a fresh Python process. Jupyter would add two dozen packages and open
+    The cells run in order in a fresh Python process: Jupyter would add two dozen packages and open
     local ports, which are blocked here. Raises UserError when a cell fails, or when there is no
     submission to compare with.
     """
@@ -83,13 +83,13 @@ def require_agreement(agreement: Agreement, plan: Plan, files: KernelFiles) -> N
             f"The notebook's test predictions differ from the blend's by up to "
             f"{agreement.difference:.1e} (allowed: {TOLERANCE:.0e}): the weights in "
             f"{files.dataset.folder} did not make the blend, or were trained on other hardware or "
-            "another backend. To copy them again, delete the folder."
+            "with another backend. To copy them again, delete the folder."
         )
     if agreement.rows_differing:
         raise UserError(
             f"The predictions agree to {agreement.difference:.1e}, but {agreement.rows_differing} "
-            f"rows of {files.check.output.csv} are not the submission's: a threshold, or the "
-            f"submission, has been changed. Write the submission again: {_blend_command(plan)}"
+            f"rows of {files.check.output.csv} differ from the submission: a threshold or the "
+            f"submission has changed. Write the submission again: {_blend_command(plan)}"
         )
 
 
@@ -115,7 +115,7 @@ def _lay_out(plan: Plan, files: KernelFiles) -> None:
 
 
 def _run(here: KernelCheckFiles, isolated: bool) -> None:
-    # -P: do not search the script's folder for modules. Its output is shown as it arrives.
+    # -P: do not search the script's folder for modules. The output is shown live.
     words = [*(ISOLATED if isolated else ()), sys.executable, "-P", str(here.script.resolve())]
     with here.log.open("w", encoding="utf-8") as errors:
         done = subprocess.run(

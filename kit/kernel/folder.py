@@ -1,4 +1,4 @@
-"""Writes the notebook's folder: the dataset with weights and code, the notebook, their metadata."""
+"""Writes the notebook's folder: a dataset of weights and code, the notebook, their metadata."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,20 +19,20 @@ from kit.kernel.rules import NO_OWNER, folder_problems, metadata_problems, slug_
 from kit.kernel.weights import require_weights, weights_of
 from kit.kernel.wheel import build_wheel, digest_sources, source_root
 
-# How the page in the folder begins; by it the folder is recognised.
+# The first line of the folder's page; it marks the folder as the kit's.
 TITLE = "# An offline notebook, written by the kit\n"
 README = """
-`dataset` holds weights and code, `kernel` the notebook that predicts with them. This command sends
-both to Kaggle:
+`dataset` contains weights and code, `kernel` the notebook that predicts with them. To send both to
+Kaggle:
 
     {push}
 
-By hand, with your account's name in both metadata files:
+Or by hand, after you put your account name in both metadata files:
 
     kaggle datasets create -p dataset --dir-mode zip
     kaggle kernels push -p kernel
 
-`check` is what the check left when it ran the notebook here.
+`check` contains the output of the local check, if you ran it.
 """
 
 
@@ -40,8 +40,8 @@ By hand, with your account's name in both metadata files:
 class Plan:
     """What a notebook is made from.
 
-    `own_file` is the Python file of a competition that the kit does not bring. `title` is the
-    notebook's on Kaggle, `owner` the account's name, None while it is not known.
+    `own_file` is the Python file of a competition that is not built in. `title` is the notebook's
+    title on Kaggle; `owner` is the account name, None if unknown.
     """
 
     competition: Competition
@@ -54,12 +54,12 @@ class Plan:
 
     @property
     def dataset(self) -> str:
-        """The last part of the dataset's address."""
+        """The last part of the dataset's URL."""
         return slug_of(f"{self.title} weights")
 
     @property
     def source(self) -> str:
-        """The last part of the competition's address, or its name when it is not on Kaggle."""
+        """The last part of the competition's URL, or its name if it is not on Kaggle."""
         kaggle = self.competition.kaggle
         return kaggle.slug if kaggle else slug_of(self.competition.name)
 
@@ -72,10 +72,10 @@ def plan_kernel(
     title: str,
     owner: str | None,
 ) -> Plan:
-    """Gather what a blend's notebook needs; of the title its words are taken.
+    """Gather what a blend's notebook needs; reduces the title to words.
 
-    Raises UserError for a run without weights, for one that was trained again since, and for a
-    blend that copies labels.
+    Raises UserError for a run without weights, for a run that was retrained after the blend, and
+    for a blend that copies labels or uses models trained on all rows.
     """
     decision = Decision.load(blend.decision)
     made_from = decision.origin.inputs
@@ -83,28 +83,28 @@ def plan_kernel(
     require_weights(runs)
     if decision.origin.all_rows:
         raise UserError(
-            f"{blend.name} predicts with models trained on all rows, and a notebook repeats fold "
-            "models. Blend without --all-rows for it."
+            f"{blend.name} predicts with models trained on all rows, but a notebook can only use "
+            "fold models. Blend without --all-rows."
         )
     if copies := decision.postprocess.copies:
         raise UserError(
-            f"{blend.name} copies labels of training images to {len(copies)} test images, and a "
-            "notebook has neither. Blend without --postprocess copies for it."
+            f"{blend.name} copies labels of training images to {len(copies)} test images, but a "
+            "notebook has neither. Blend without --postprocess copies."
         )
     if changed := [run.name for run in runs if run.digest() != made_from[run.name]]:
         again = workspace.typed.command("blend", *made_from, "--name", blend.name)
         raise UserError(
-            f"{blend.name} was blended from other predictions of {', '.join(changed)} than are "
-            f"there now. Blend again: {again}"
+            f"The predictions of {', '.join(changed)} have changed since {blend.name} was made. "
+            f"Blend again: {again}"
         )
     return Plan(competition, workspace, blend, runs, own_file, words_of(title), owner)
 
 
 def write_kernel(plan: Plan, files: KernelFiles) -> bool:
-    """Write the folders `dataset` and `kernel`; whether anything was written.
+    """Write the folders `dataset` and `kernel`; returns whether anything was written.
 
-    Folders that were made from just this are left as they are, with what was changed in them by
-    hand. Raises UserError, before anything is written, with all that Kaggle would refuse.
+    Folders made from the same inputs are kept, including manual edits. Raises UserError, before
+    anything is written, with everything that Kaggle would refuse.
     """
     sources = source_root()
     inputs = _inputs(plan, sources)
@@ -115,7 +115,7 @@ def write_kernel(plan: Plan, files: KernelFiles) -> bool:
 
     push = push_command(plan, files)
     _claim(files, push)
-    # The marker goes first, so that a kill on the way leaves no dataset that looks whole.
+    # Remove the marker first, so that a kill leaves no dataset that looks complete.
     files.dataset.marker.unlink(missing_ok=True)
     for folder in (files.dataset.folder, files.kernel):
         if folder.exists():
@@ -139,7 +139,7 @@ def write_kernel(plan: Plan, files: KernelFiles) -> bool:
 
 
 def require_rules(files: KernelFiles) -> None:
-    """Raise UserError with all that Kaggle would refuse in the folders as they are on disk."""
+    """Raise UserError with everything that Kaggle would refuse in the folders on disk."""
     metadata = metadata_problems(read_json(files.dataset.metadata), read_json(files.metadata))
     _refuse([*metadata, *folder_problems(files)])
 
@@ -150,7 +150,7 @@ def _refuse(problems: Sequence[str]) -> None:
 
 
 def owner_of(files: KernelFiles) -> str | None:
-    """The account that a written folder names; None when there is none yet."""
+    """The account named in a written folder; None if there is none yet."""
     if not files.metadata.exists():
         return None
     owner, _, _ = str(read_json(files.metadata)["id"]).partition("/")
@@ -158,7 +158,7 @@ def owner_of(files: KernelFiles) -> str | None:
 
 
 def title_of(files: KernelFiles) -> str | None:
-    """The title that a folder was written with; None when there is none yet."""
+    """The title of a written folder; None if there is none yet."""
     if not files.dataset.marker.exists():
         return None
     return str(read_json(files.dataset.marker)["title"])
@@ -171,29 +171,29 @@ def _is_written(plan: Plan, files: KernelFiles, inputs: Mapping[str, Any]) -> bo
 
 
 def push_command(plan: Plan, files: KernelFiles) -> str:
-    """The command that sends a notebook in this folder to Kaggle."""
+    """The command that sends the notebook in this folder to Kaggle."""
     usual = plan.workspace.kernel(plan.blend.name) == files
     out = [] if usual else ["--out", str(files.folder)]
     return plan.workspace.typed.command("kernel", plan.blend.name, "--push", *out)
 
 
 def _claim(files: KernelFiles, push: str) -> None:
-    """Write the page that says what the folder is; UserError for a folder of something else.
+    """Write the page that marks the folder as the kit's; UserError if it contains other files.
 
-    What is in it is removed later, and --out may name any folder.
+    The folder's content is removed later, and --out may name any folder.
     """
     claimed = files.readme.exists() and files.readme.read_bytes().startswith(TITLE.encode())
     strange = [path.name for path in files.folder.glob("[!.]*")]
     if strange and not claimed:
         raise UserError(
-            f"{files.folder} holds {some(strange)}, which the kit did not write. Name a folder of "
-            " its own: --out DIR"
+            f"{files.folder} contains {some(strange)}, which the kit did not write. Choose an "
+            "empty folder: --out DIR"
         )
     write_text(files.readme, TITLE + README.format(push=push))
 
 
 def _inputs(plan: Plan, sources: Path) -> dict[str, Any]:
-    """Everything that decides what is written, apart from the account's name."""
+    """Everything that determines what is written, except the account name."""
     weights = {run.name: [digest_file(path) for path in weights_of(run)] for run in plan.runs}
     return {
         "competition": plan.competition.name,
@@ -208,7 +208,7 @@ def _inputs(plan: Plan, sources: Path) -> dict[str, Any]:
 
 
 def _copy_runs(plan: Plan, dataset: KernelDatasetFiles) -> None:
-    """Copy what predicting needs, laid out as the folder of runs is."""
+    """Copy what prediction needs, in the layout of the folder of runs."""
     there = replace(plan.workspace, runs=dataset.folder)
     for run in plan.runs:
         target = there.run(run.name)
@@ -229,13 +229,13 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _metadata(plan: Plan, files: KernelFiles) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The two metadata files' contents, as Kaggle's client reads them."""
+    """The contents of the two metadata files, as Kaggle's client reads them."""
     owner = plan.owner or owner_of(files) or NO_OWNER
     dataset_id = f"{owner}/{plan.dataset}"
     dataset = {
         "title": f"{plan.title} weights",
         "id": dataset_id,
-        # The weights are the user's own; what others may do with them is not the kit's to say.
+        # The weights belong to the user; the kit does not choose a licence for them.
         "licenses": [{"name": "copyright-authors"}],
     }
     kernel = {
@@ -245,7 +245,7 @@ def _metadata(plan: Plan, files: KernelFiles) -> tuple[dict[str, Any], dict[str,
         "language": "python",
         "kernel_type": "notebook",
         "is_private": True,
-        # What was trained on a GPU is slow on the few CPUs of a notebook.
+        # Models trained on a GPU are slow on a notebook's few CPU cores.
         "enable_gpu": True,
         "enable_internet": False,
         "dataset_sources": [dataset_id],

@@ -31,13 +31,13 @@ def compare_versions(dataset: Path, inputs: str) -> list[tuple[str, str, str]]:
     """Each package with its version when the dataset was made, and its version here.
 
     `inputs` is the digest of what the notebook was written for. Raises UserError when the dataset
-    was made from something else; versions that differ are no error.
+    was made from something else; different versions are not an error.
     """
     marker = read_json(KernelDatasetFiles(dataset).marker)
     if marker["inputs"] != inputs:
         raise UserError(
             f"{dataset} is not the version of the dataset that this notebook was written for. "
-            f"Choose the newest under Input, or push both anew: {marker['push']}"
+            f"Choose the newest under Input, or push both again: {marker['push']}"
         )
     here, made_with = versions(), marker["versions"]
     return [(name, there, here.get(name, "none")) for name, there in made_with.items()]
@@ -49,6 +49,6 @@ def require_keras() -> None:
     if tuple(map(int, re.findall(r"\d+", keras)[:2])) < OLDEST_KERAS:
         oldest = ".".join(str(part) for part in OLDEST_KERAS)
         raise UserError(
-            f"Keras {keras} is too old for these weights, they need {oldest} or newer: "
+            f"Keras {keras} is too old for these weights, which need {oldest} or newer: "
             "choose the latest environment in the notebook's settings."
         )

@@ -8,9 +8,9 @@ from kit.ensemble import HonestScore
 
 @dataclass(frozen=True)
 class NotebookFacts:
-    """What the cells have to know.
+    """What the cells need to know.
 
-    `dataset` and `competition` are the last parts of their addresses on Kaggle; `inputs` is the
+    `dataset` and `competition` are the last parts of their URLs on Kaggle; `inputs` is the
     digest of what the dataset was made from.
     """
 
@@ -28,13 +28,13 @@ INTRODUCTION = """\
 # {title}
 
 Predicts the test images of *{competition_title}* and writes `submission.csv`. It trains nothing
-and needs no internet: the weights, and a wheel of the code, are in the dataset `{dataset}`.
+and needs no internet: the weights and a wheel of the code are in the dataset `{dataset}`.
 
-Expected macro-F1: **{expected:.3f}**, between {low:.3f} and {high:.3f} in 95 of 100 test sets of
-{rows} rows. Out of fold, with all that was chosen and fitted on other folds, it is
-{cross_fitted:.3f}; test predictions are means over the models of all folds.
+Expected macro-F1: **{expected:.3f}**, 95% CI {low:.3f} to {high:.3f} for a test set of {rows} rows.
+Cross-fitted (everything chosen on the other folds, scored on the held-out one) it is
+{cross_fitted:.3f}; test predictions are averaged over the models of all folds.
 
-The blend `{blend}` is of {count}: {runs}."""
+The blend `{blend}` combines {count}: {runs}."""
 
 PLACES = """\
 import importlib
@@ -45,10 +45,10 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# Elsewhere than on Kaggle, these variables say where things are.
+# Outside Kaggle, these variables set the folders.
 INPUT = Path(os.environ.get("KIT_KERNEL_INPUT", "/kaggle/input"))
 WORKING = Path(os.environ.get("KIT_KERNEL_WORKING", "/kaggle/working"))
-# Packed images and the code: not in WORKING, which Kaggle keeps and limits to 20 GB.
+# For packed images and code: not in WORKING, which Kaggle keeps and limits to 20 GB.
 SCRATCH = Path(os.environ.get("KIT_KERNEL_SCRATCH", "/tmp/kit"))
 
 
@@ -59,12 +59,12 @@ def mounted(*patterns):
     return found[0]
 
 
-# Kaggle has mounted its sources in either way.
+# Kaggle has used both layouts for its sources.
 DATASET = mounted({dataset!r}, {dataset_deep!r})
 COMPETITION = mounted({competition!r}, {competition_deep!r})"""
 
 INSTALL = """\
-# Into a folder of its own, before all others, so that nothing of the image is changed.
+# Installs into a separate folder, first on the path, so that the image is not changed.
 pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 wheels = sorted(map(str, DATASET.glob("*.whl")))
 offline = ["--no-index", "--no-deps", "--upgrade", "--target", str(SCRATCH / "code")]

@@ -1,4 +1,4 @@
-"""What the notebook calls: a blend's submission made again, from weights and test images alone."""
+"""What the notebook calls: reproduces a blend's submission from weights and test images alone."""
 
 import shutil
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from kit.submission.check import check_submission
 from kit.training import backend
 from kit.training.predictor import Predictor
 
-# Test images are packed in parts of this size, one after the other: 11,702 of four channels take
+# Test images are packed in parts of this size, one at a time: 11,702 images of four channels take
 # 12 GB at 512 pixels and 49 GB at 1024, and a hidden test set may be larger than the public one.
 PART_BYTES = 4_000_000_000
 
@@ -34,13 +34,13 @@ def predict(
 ) -> Path:
     """Write `submission.csv` and `test.parquet` into `working`, and return the CSV's path.
 
-    `dataset` is what `kit kernel` made, `source` the competition's folder, of which the sample
-    submission and the test images are read, `scratch` a folder for packed images that is removed
-    at the end. Raises UserError for missing images, or a file that a grader would refuse.
+    `dataset` is what `kit kernel` wrote. `source` is the competition's folder; only the sample
+    submission and the test images are read. `scratch` is a folder for packed images, removed at the
+    end. Raises UserError for missing images, or a file that a grader would refuse.
     """
     marker = read_json(KernelDatasetFiles(dataset).marker)
     competition = _find_competition(dataset, marker["competition"])
-    # The dataset is laid out as the folder of runs is, so that the same code reads both.
+    # The dataset has the layout of the folder of runs, so that the same code reads both.
     usual = Workspace.of(competition.name, source)
     workspace = replace(usual, stores=scratch, runs=dataset)
     blend, output = workspace.blend(marker["blend"]), KernelOutput(working)
@@ -58,7 +58,7 @@ def predict(
     write_text(output.csv, competition.answer(test_ids, decisions))
     check_submission(competition, output.csv, test_ids)
     reporter.say(
-        f"{output.csv}: {len(test_ids)} rows, {decisions.sum() / len(test_ids):.2f} labels a row"
+        f"{output.csv}: {len(test_ids)} rows, {decisions.sum() / len(test_ids):.2f} labels per row"
     )
     return output.csv
 
@@ -77,8 +77,8 @@ def _predict_runs(
 ) -> dict[str, list[Predictions]]:
     """The test predictions of each run's fold models, by the run's name, the folds in order.
 
-    One network is in memory at a time. Each is built anew for every part of the images: that takes
-    seconds, where decoding the images again for every run would take many minutes.
+    One network is in memory at a time. Each is rebuilt for every part of the images: that takes
+    seconds, while decoding the images again for every run would take many minutes.
     """
     recipes = {run.name: _recipe(run) for run in runs}
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
@@ -100,7 +100,7 @@ def _predict_runs(
 
 
 def _recipe(run: Run) -> Recipe:
-    # The weights come from the dataset; pretrained ones would be downloaded to be overwritten.
+    # The weights come from the dataset; pretrained ones would be downloaded only to be overwritten.
     return recipe_of(run.recipe, run.files.recipe).model_copy(update={"weights": "none"})
 
 
@@ -113,7 +113,7 @@ def _predict_folds(
     reporter: Reporter,
 ) -> list[Predictions]:
     """The predictions of each fold's model for a store, the folds in order."""
-    # Frees the network before. As training did before it predicted, so that the numbers are equal.
+    # Frees the previous network. Training does the same before it predicts: the numbers are equal.
     backend.prepare(seed=0, precision=recipe.precision)
     model = build_model(recipe, competition.channels, len(competition.class_keys), seed=0)
     predictor = Predictor(model, recipe.size, reporter=reporter)
@@ -128,6 +128,6 @@ def _predict_folds(
 
 
 def _join(parts: Sequence[Predictions]) -> Predictions:
-    """Predictions for one part of the ids after the other."""
+    """Join the predictions of consecutive parts of the ids."""
     ids = tuple(image_id for part in parts for image_id in part.ids)
     return Predictions(ids, np.concatenate([part.probs for part in parts]), parts[0].class_keys)

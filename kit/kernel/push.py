@@ -23,7 +23,7 @@ from kit.kaggle.push import (
 def push_kernel(files: KernelFiles, kaggle: Kaggle, clock: Clock) -> None:
     """Send what is not on Kaggle yet: the dataset and, once that is ready, the notebook.
 
-    Each is recorded after it is sent, so pushing again sends neither twice. Raises UserError as
+    Each is recorded after it is sent, so a second push sends neither again. Raises UserError as
     `kit.kaggle.push` does.
     """
     metadata = read_json(files.dataset.metadata)
@@ -39,18 +39,18 @@ def push_kernel(files: KernelFiles, kaggle: Kaggle, clock: Clock) -> None:
         before = {"dataset": dataset}
         write_json(files.pushed, before)
     kaggle.reporter.say(
-        f"https://www.kaggle.com/datasets/{ref} is sent; waiting until it is unpacked."
+        f"Sent https://www.kaggle.com/datasets/{ref}; waiting until Kaggle has unpacked it."
     )
     wait_for_dataset(kaggle, ref, clock)
     if before.get("notebook") == notebook:
-        kaggle.reporter.say(f"The notebook was pushed before, as it is now: {before['url']}")
+        kaggle.reporter.say(f"The notebook is up to date on Kaggle: {before['url']}")
         return
     pushed = push_notebook(kaggle, files.kernel, notebook_ref)
     write_json(
         files.pushed,
         {"dataset": dataset, "notebook": notebook, "url": pushed.url},
     )
-    kaggle.reporter.say(f"Version {pushed.version} of the notebook runs now: {pushed.url}")
+    kaggle.reporter.say(f"Version {pushed.version} of the notebook is running: {pushed.url}")
     kaggle.reporter.say("When it has finished, submit its submission.csv on that page.")
 
 
@@ -72,13 +72,13 @@ def _send_dataset(files: KernelFiles, kaggle: Kaggle, metadata: dict[str, Any]) 
 
 @contextmanager
 def _as_file(entry: Path) -> Iterator[Path]:
-    """A file unchanged; a folder as a zip archive, which Kaggle unpacks to a folder of its name."""
+    """A file unchanged; a folder as a zip archive, which Kaggle unpacks to a folder again."""
     if entry.is_file():
         yield entry
         return
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / f"{entry.name}.zip"
-        # Stored, because weights hardly compress.
+        # Stored uncompressed, because weights hardly compress.
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             for part in sorted(entry.rglob("*")):
                 if part.is_file():

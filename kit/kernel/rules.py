@@ -74,7 +74,7 @@ def metadata_problems(dataset: Mapping[str, Any], kernel: Mapping[str, Any]) -> 
     if len(licenses) != 1 or licenses[0] not in LICENSES:
         found.append(f"licenses are {licenses}, expected one of {some(LICENSES, 8)}")
     if dataset.get("id") not in kernel.get("dataset_sources", []):
-        found.append(f"dataset_sources lacks the dataset, {dataset.get('id')}")
+        found.append(f"dataset_sources is missing the dataset, {dataset.get('id')}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The weights that made a run's predictions."""
+"""Finds the weights that made a run's predictions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +25,6 @@ def require_weights(runs: Sequence[Run]) -> None:
         rest = [run.name for run in runs if run.name not in lacking] or ["RUN"]
         command = runs[0].typed.command("blend", *rest, "--name", "trained")
         raise UserError(
-            f"No weights for the predictions of {', '.join(lacking)}: a notebook can only repeat "
-            f"what was trained here. Blend without, and name that blend: {command}"
+            f"No weights for the predictions of {', '.join(lacking)}: a notebook can only use "
+            f"runs trained here. Make a blend without them: {command}"
         )

@@ -20,8 +20,8 @@ def source_root() -> Path:
     root = Path(kit.__file__).parents[1]
     if missing := [name for name in BESIDE if not (root / name).is_file()]:
         raise UserError(
-            f"The kit runs from {root}, which is no folder of its sources: {', '.join(missing)} "
-            "is missing. The notebook needs a wheel of it: run this in a checkout, after make "
+            f"The kit runs from {root}, which is not a source checkout: {', '.join(missing)} "
+            "not found. The notebook needs a wheel of the kit: run this in a checkout, after make "
             "setup."
         )
     return root

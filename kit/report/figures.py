@@ -1,4 +1,4 @@
-"""Figures as PNG bytes: pictures with predictions, learning curves, F1 by class."""
+"""Figures as PNG bytes: images with predictions, learning curves, F1 per class."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ TRUE, WRONG, MISSED = "#2c7a4b", "#b3452c", "#8a8f94"
 
 @dataclass(frozen=True)
 class Captioned:
-    """An image with its labels: `pixels` uint8 (size, size, 3) red, green, blue; label names."""
+    """An image and its label names; `pixels` is uint8 (size, size, 3) in red, green, blue."""
 
     pixels: NDArray[np.uint8]
     true: tuple[str, ...]
@@ -25,10 +25,10 @@ class Captioned:
 
 
 def to_rgb(pixels: NDArray[np.uint8], mixture: Mixture) -> NDArray[np.uint8]:
-    """An image one can look at: each channel adds to red, green and blue what the mixture says.
+    """An RGB image for display: each channel adds its share of the mixture to red, green and blue.
 
-    Each channel is stretched so that its 99.5th percentile is white, as microscopists do. Takes
-    uint8 (size, size, channels), gives uint8 (size, size, 3).
+    Stretches each channel so that its 99.5th percentile is white, as is common in microscopy. Takes
+    uint8 (size, size, channels), returns uint8 (size, size, 3).
     """
     top = np.maximum(np.percentile(pixels, 99.5, axis=(0, 1)), 1)
     bright = np.minimum(pixels / top, 1.0)
@@ -37,9 +37,9 @@ def to_rgb(pixels: NDArray[np.uint8], mixture: Mixture) -> NDArray[np.uint8]:
 
 
 def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
-    """Images in a grid, under each its labels: right green, wrongly predicted red, missed grey."""
+    """A grid of images with their labels below: right in green, wrong in red, missed in grey."""
     rows = -(-len(cells) // columns)
-    # Squares at the top of each place, and an inch below them for four lines of labels.
+    # In each cell a square on top, and an inch below it for four lines of labels.
     figure = Figure(figsize=(2.6 * columns, 3.6 * rows))
     figure.subplots_adjust(left=0, right=1, top=1, bottom=0, wspace=0.04, hspace=0)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -59,9 +59,9 @@ def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
 
 
 def learning_curves(logs: Mapping[str, Sequence[EpochLog]]) -> bytes:
-    """Validation loss and macro-F1 by epoch, a line for each fold of each run.
+    """Validation loss and macro-F1 by epoch, one line per fold of each run.
 
-    `logs` maps a fold's title, `run fold 0`, to its log lines; folds of a run share a color.
+    `logs` maps a fold's title, `run fold 0`, to its log lines; the folds of a run share a colour.
     """
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     loss, score = figure.subplots(1, 2)
@@ -74,8 +74,11 @@ def learning_curves(logs: Mapping[str, Sequence[EpochLog]]) -> bytes:
         loss.plot(epochs, [line.val_loss for line in lines], color=color, lw=1, label=label)
         best = [line.val_macro_f1_best_cut for line in lines]
         score.plot(epochs, best, color=color, lw=1, label=label)
-    loss.set(title="loss on the fold left out", xlabel="epoch")
-    score.set(title="macro-F1 on it, at its own best cuts (too good)", xlabel="epoch")
+    loss.set(title="loss on the held-out fold", xlabel="epoch")
+    score.set(
+        title="macro-F1 on it, at its best thresholds (optimistic)",
+        xlabel="epoch",
+    )
     loss.legend(fontsize=8)
     for axis in (loss, score):
         axis.xaxis.get_major_locator().set_params(integer=True)
@@ -84,7 +87,7 @@ def learning_curves(logs: Mapping[str, Sequence[EpochLog]]) -> bytes:
 
 
 def f1_bars(names: Sequence[str], f1: NDArray[np.float64], positives: Sequence[int]) -> bytes:
-    """Cross-fitted F1 of every class, the commonest at the top, with its count of positives."""
+    """Cross-fitted F1 per class with the number of positives, the most common class on top."""
     order = np.argsort(positives, kind="stable")
     figure = Figure(figsize=(7.5, 0.24 * len(names) + 0.9), layout="constrained")
     axis = figure.subplots()

@@ -1,4 +1,4 @@
-"""The stage `report`: one HTML file about a blend, with everything inside it."""
+"""The report on a blend: one self-contained HTML file."""
 
 import base64
 from pathlib import Path
@@ -19,9 +19,9 @@ PICTURES, COLUMNS = 20, 5
 
 
 def write_report(competition: Competition, workspace: Workspace, name: str | None) -> Path:
-    """Write the report of a blend (the newest when None) and return where it is.
+    """Write the report of a blend (the newest when None) and return its path.
 
-    Raises UserError when there is no blend, or none of that name.
+    Raises UserError when there is no blend, or none with that name.
     """
     import jinja2
 

@@ -1,4 +1,4 @@
-"""A picture of how a recipe varies its training images."""
+"""A picture of a recipe's augmentation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,9 @@ IMAGES, VERSIONS = 4, 5
 
 @dataclass(frozen=True)
 class Versions:
-    """Images as they are and as a recipe shows them in some epochs.
+    """Images unchanged, and as a recipe shows them in some epochs.
 
-    `pixels` is uint8 (images, 1 + epochs, size, size, channels), the unchanged ones first;
+    `pixels` is uint8 (images, 1 + epochs, size, size, channels), the unchanged images first;
     `labels` is float (images, 1 + epochs, classes), between 0 and 1 where images are mixed.
     """
 
@@ -37,10 +37,10 @@ class Versions:
 def look(
     competition: Competition, workspace: Workspace, recipe: Recipe, reporter: Reporter = SILENT
 ) -> Path:
-    """Draw training images of rare classes as the recipe varies them, and return the PNG's path.
+    """Draw training images of rare classes with the recipe's augmentation; returns the PNG's path.
 
-    Packs the store at the recipe's size when that has not been done; folds are not needed. Raises
-    UserError for data that are missing.
+    Packs the store at the recipe's size if that has not been done; needs no folds. Raises UserError
+    for missing data.
     """
     table = competition.read_labels(workspace.source)
     store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)), reporter)
@@ -55,9 +55,9 @@ def look(
 
 
 def rare_rows(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
-    """The first row with the rarest class, with the next rarest, and so on; each row once.
+    """The first row with the rarest class, then with the next rarest, and so on; each row once.
 
-    `labels` is (rows, classes); gives `count` rows, all there are where these are fewer.
+    `labels` is (rows, classes); returns `count` rows, or all if there are fewer.
     """
     positives = labels.sum(axis=0, dtype=np.int64)
     rows: list[int] = []
@@ -75,7 +75,7 @@ def vary_rows(
     recipe: Recipe,
     epochs: int,
 ) -> Versions:
-    """These rows as they are, and as one batch of each of so many epochs of the recipe."""
+    """These rows unchanged, and as one batch in each of `epochs` epochs of the recipe."""
     everything = slice(None)
     plain = labels[rows].astype(np.float32)
     columns = [(read_planned(images, EpochPlan.unchanged(rows), everything), plain)]
@@ -92,7 +92,7 @@ def vary_rows(
 
 
 def title(recipe: Recipe) -> str:
-    """What the picture shows: the recipe, its size, and how it varies and mixes images."""
+    """The picture's title: the recipe, its size, its augmentation and its mixing."""
     mixed = f", mix={recipe.mix}" if recipe.mix.mixes else ""
     return f"{recipe.name} at {recipe.size} px: augment={recipe.augment}{mixed}"
 
@@ -100,12 +100,12 @@ def title(recipe: Recipe) -> str:
 def draw_versions(
     versions: Versions, names: tuple[str, ...], mixture: Mixture, heading: str
 ) -> Figure:
-    """A row for each image, under its labels' names; below mixed ones, what they are mixed of.
+    """One row per image, titled with its labels; mixed versions have their shares below.
 
-    The versions of an image share one stretch of the channels, so that changes of brightness show.
+    All versions of an image share one stretch of the channels, so that brightness changes show.
     """
     images, columns, size = versions.pixels.shape[:3]
-    # Inches: a title of 0.7 at the top, and below each image room for four lines of labels.
+    # In inches: 0.7 for the title, and room for four lines of labels below each image.
     width, height = 1.9 * columns, 2.5 * images + 0.7
     figure = Figure(figsize=(width, height))
     figure.subplots_adjust(
@@ -129,7 +129,7 @@ def draw_versions(
 
 
 def _mixed_of(shares: NDArray[np.float32], names: tuple[str, ...]) -> str:
-    """The labels of a mixed image with their shares, the largest first, a line each."""
+    """The labels of a mixed image with their shares, largest first, one per line."""
     largest = [each for each in np.argsort(-shares, kind="stable") if shares[each] >= 0.005]
     return "\n".join(f"{shares[each]:.2f} {names[each]}" for each in largest[:3])
 

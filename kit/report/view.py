@@ -1,4 +1,4 @@
-"""What the report shows of a blend, read from disk once: labels, honest decisions, pictures."""
+"""What the report shows of a blend, read from disk once: labels, cross-fitted labels, images."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ from kit.report.figures import Captioned, to_rgb
 
 @dataclass(frozen=True)
 class BlendView:
-    """A blend as the report sees it, row by row in the order of the folds.
+    """A blend as the report needs it, with rows in the order of the folds.
 
-    `labels` are the truth and `decided` the blend's cross-fitted labels, with everything chosen
-    without the row's fold, both uint8 (rows, classes).
+    `labels` are the true labels. `decided` are the blend's cross-fitted labels: everything chosen
+    on the other folds. Both are uint8 (rows, classes).
     """
 
     competition: Competition
@@ -35,7 +35,7 @@ class BlendView:
 
 
 def view_blend(competition: Competition, workspace: Workspace, name: str | None) -> BlendView:
-    """Read a blend, the one made last when None; UserError when there is none of that name."""
+    """Read a blend, the newest when None; UserError when there is none with that name."""
     files = find_blend(workspace, name)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table, workspace.typed)
@@ -47,11 +47,11 @@ def view_blend(competition: Competition, workspace: Workspace, name: str | None)
 
 
 def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
-    """Training images with the labels they got from models and thresholds that never saw them.
+    """Training images with the labels from models and thresholds that held them out.
 
-    As many different classes as possible: each image is the next whose rarest label has not been
-    shown yet. The pixels are those of the largest store that a run of the blend used;
-    none when all its runs were imported.
+    Covers as many classes as possible: takes the next image whose rarest label has not been shown.
+    The pixels come from the largest store that a run of the blend used; no images if all its runs
+    were imported.
     """
     rarity = view.labels.sum(axis=0)
     shown: set[int] = set()

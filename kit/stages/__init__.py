@@ -1,1 +1,1 @@
-"""One function a stage: it does the work with the rooms below and prints what it means."""
+"""One function per stage: it calls the work and prints the result."""

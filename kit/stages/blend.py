@@ -1,4 +1,4 @@
-"""The stage `blend`: runs to one decision, its predictions, and the submission CSV."""
+"""The stage `blend`: from runs to a decision, its predictions, and the submission CSV."""
 
 import re
 from collections.abc import Sequence
@@ -44,14 +44,14 @@ def blend_stage(
     options: Options = AUTO,
     all_rows: bool = False,
 ) -> tuple[BlendFiles, Submission]:
-    """Blend, print what it is worth, and write the submission; returns both."""
+    """Blend, print the expected score, and write the submission; returns both."""
     made = blend(competition, workspace, runs, name, options, all_rows)
     names = dict(zip(competition.class_keys, competition.class_names, strict=True))
     print_decision(made.name, Decision.load(made.decision), names)
     written = write_submission(competition, workspace, made)
     say(
-        f"Wrote {written.files.csv}: {written.rows} rows, {written.labels_per_row:.2f} labels a "
-        f"row, {written.empty_rows} rows empty."
+        f"Wrote {written.files.csv}: {written.rows} rows, {written.labels_per_row:.2f} labels per "
+        f"row, {written.empty_rows} rows without labels."
     )
     remember_blend(workspace, made)
     return made, written
@@ -67,13 +67,13 @@ def blend(
 ) -> BlendFiles:
     """Blend runs, fit the decision, and write it with its predictions.
 
-    Without names, every finished run on the present folds. With `all_rows` the test predictions are
-    those of models trained on all rows, which no score is known for. A blend of just these
-    predictions that is already there is left as it is; a damaged one is made again. Raises
+    Without names, blends every finished run on the current folds. With `all_rows`, the test
+    predictions are those of models trained on all rows, whose score is unknown. A blend of the same
+    predictions with the same options is kept unchanged; a damaged one is made again. Raises
     UserError for runs that are unfinished or on other folds, and for unknown options.
     """
     if name is not None and not re.fullmatch(r"\w[\w.-]*", name):
-        raise UserError(f"--name {name}: use letters, digits, '.', '-' and '_' only.")
+        raise UserError(f"--name {name}: use only letters, digits, '.', '-' and '_'.")
     check_options(options)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table, workspace.typed)
@@ -102,13 +102,13 @@ def blend(
 
 
 def count_private(competition: Competition, workspace: Workspace) -> int:
-    """How many test rows decide the final score: all of them where the share is not known."""
+    """How many test rows the final score counts: all where the private share is unknown."""
     test_ids = competition.read_test_ids(workspace.source)
     return round(len(test_ids) * (competition.private_share or 1.0))
 
 
 def _read_origin(files: BlendFiles) -> Origin | None:
-    """What a blend on disk was made from; None where there is none, or one to be made again."""
+    """What a blend on disk was made from; None if there is none, or it must be made again."""
     if not files.decision.exists():
         return None
     try:
@@ -120,8 +120,8 @@ def _read_origin(files: BlendFiles) -> Origin | None:
 def _write(
     files: BlendFiles, fitted: Fitted, folds: Folds, test_ids: Sequence[str], origin: Origin
 ) -> None:
-    """Write the predictions of a decision, and last the decision with their digests."""
-    files.decision.unlink(missing_ok=True)  # the marker: no blend while its parts are replaced
+    """Write the predictions of a decision, then the decision with their digests."""
+    files.decision.unlink(missing_ok=True)  # the marker: no blend until its parts are replaced
     keys, note = fitted.decision.class_keys, {"blend": files.name, "runs": origin.inputs}
     assert fitted.test is not None  # runs without test predictions cannot be read
 
@@ -143,13 +143,13 @@ def _write(
 def _choose_runs(
     workspace: Workspace, folds: Folds, labels_digest: str, names: Sequence[str]
 ) -> tuple[Run, ...]:
-    """The named runs, or every finished one; UserError when one does not fit folds and labels."""
+    """The named runs, or all finished ones; UserError for a run on other folds or labels."""
     if names:
         opened = [open_run(workspace, name) for name in names]
         runs = tuple({run.name: run for run in opened}.values())
         for run in runs:
             if reason := run.misfit(folds.digest, labels_digest):
-                raise UserError(f"{run.name}: {reason}. Train or import it again, or leave it out.")
+                raise UserError(f"{run.name}: {reason}. Train or import it again, or omit it.")
         return runs
     finished = []
     for name in workspace.run_names():
@@ -174,9 +174,9 @@ def _choose_runs(
 def _read_tests(
     competition: Competition, runs: Sequence[Run], ids: Sequence[str], all_rows: bool
 ) -> Unseen:
-    """Test predictions of all runs for each fold; or once, if any run has them averaged only.
+    """Test predictions of all runs per fold; or one per run, if any run has only averaged ones.
 
-    With `all_rows` once as well, those of the models that were trained on all rows.
+    With `all_rows`, one per run: those of the models trained on all rows.
     """
     if all_rows:
         return make_unseen([[run.read_all_rows(competition).take(ids)] for run in runs])
@@ -190,16 +190,16 @@ def _read_tests(
 def find_copies(
     workspace: Workspace, runs: Sequence[Run], ids: Sequence[str], test_ids: Sequence[str]
 ) -> Twins:
-    """Compare the images of the smallest store that one of the runs was trained on.
+    """Find near-duplicates among the images of the smallest store that a run was trained on.
 
-    `ids` and `test_ids` say the order of the rows. Raises UserError when no run has a store, as
-    those that were imported.
+    `ids` and `test_ids` are the order of the rows. Raises UserError when no run has a store, which
+    is so if all were imported.
     """
     sizes = [size for run in runs if (size := run.recipe["size"]) is not None]
     if not sizes:
         raise UserError(
-            "--postprocess copies compares images, and none of these runs was trained here. Leave "
-            f"it out, or train one: {workspace.typed.command('train', 'MODEL')}"
+            "--postprocess copies compares images, but none of these runs was trained here. Drop "
+            f"it, or train a run: {workspace.typed.command('train', 'MODEL')}"
         )
     train = open_store(workspace.store(min(sizes), "train"), workspace.typed)
     test = open_store(workspace.store(min(sizes), "test"), workspace.typed)

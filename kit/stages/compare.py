@@ -1,4 +1,4 @@
-"""The stage `compare`: whether one blend, or run, is better than another or only luckier."""
+"""The stage `compare`: whether the difference between two blends or runs is clear."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from kit.ensemble import (
 )
 from kit.stages.blend import count_private
 
-# How many classes are named of those that moved most.
+# How many classes to list, those that changed most.
 MOST_MOVED = 8
 
 
@@ -36,8 +36,8 @@ MOST_MOVED = 8
 class Compared:
     """One side: its score, and its cross-fitted labels, uint8 (rows, classes).
 
-    `labels` are by single models' scores, `averaged` by scores as the mean of the fold models. Both
-    are the same unless `is_averaged`.
+    `labels` are decided on single models' scores, `averaged` on scores averaged as on the test set;
+    the two are equal unless `is_averaged`.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Compared:
 def compare_stage(
     competition: Competition, workspace: Workspace, first: str, second: str
 ) -> tuple[float, float]:
-    """Print second minus first in macro-F1 on one new test set, and the classes that moved most.
+    """Print second minus first in macro-F1 on one new test set, and the classes that changed most.
 
-    Either is a blend, or a run on the present folds, which is a decision with one member; names may
-    be cut short after a dash. Both are decided by everything chosen without the fold, post-
-    processing included, and resampled together, so that what is hard for both cancels. Scores are
-    averaged over the fold models on both sides or on neither: averaging gains by itself. Returns
-    the 95% CI of the difference. Raises UserError for unknown names and other folds.
+    Each is a blend, or a run on the current folds (a decision with one member); a name may be
+    shortened after a dash. Labels are cross-fitted, post-processing included. Both sides are
+    resampled together, so that rows that are hard for both cancel out. Scores are averaged over the
+    fold models on both sides or on neither, because averaging alone is a gain. Returns the 95% CI
+    of the difference. Raises UserError for unknown names and other folds.
     """
     truth = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, truth, workspace.typed)
@@ -75,12 +75,12 @@ def compare_stage(
         )
     if 0 < len(single) < len(sides):
         say(
-            "Compared by scores of single models, as those of "
+            "Compared on single models' scores, because those of "
             f"{single[0]} are not averaged over the folds."
         )
     verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
     say(
-        f"{sides[1].name} minus {sides[0].name} on one test set of {test_rows} rows: 95% CI "
+        f"{sides[1].name} minus {sides[0].name} on a test set of {test_rows} rows: 95% CI "
         f"{low:+.3f} to {high:+.3f}: {verdict}."
     )
     return low, high
@@ -89,7 +89,7 @@ def compare_stage(
 def _open(
     competition: Competition, workspace: Workspace, folds: Folds, truth: LabelTable, name: str
 ) -> Compared:
-    """A blend as it was made, or a run as a decision with one member."""
+    """A blend as made, or a run as a decision with one member."""
     full = _full_name(workspace, name)
     if full in workspace.blend_names():
         return _open_blend(competition, workspace, full, folds)
@@ -105,7 +105,7 @@ def _open(
 
 
 def _full_name(workspace: Workspace, name: str) -> str:
-    """The blend or run of a name, or of one that is cut short after a dash."""
+    """The full name of a blend or run, from one that may be shortened after a dash."""
     blends = workspace.blend_names()
     known = (*blends, *workspace.run_names())
     if name in known:
@@ -114,7 +114,7 @@ def _full_name(workspace: Workspace, name: str) -> str:
     if len(begun) == 1:
         return begun[0]
     if begun:
-        raise UserError(f"'{name}' may be any of several: {', '.join(begun)}. Name one.")
+        raise UserError(f"'{name}' matches several: {', '.join(begun)}. Name one.")
     raise UserError(f"No blend or run '{name}'. There are: {', '.join(known) or 'none'}.")
 
 
@@ -153,4 +153,4 @@ def _print_moved(
         for one in moved[:MOST_MOVED]
     ]
     header = ["", *(side.name for side in sides)]
-    table("Classes that moved most, cross-fitted F1", header, rows)
+    table("Classes that changed most, cross-fitted F1", header, rows)

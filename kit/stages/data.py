@@ -1,4 +1,4 @@
-"""The stages `data` and `pack`: a competition's files, and its images decoded once."""
+"""The stages `data` and `pack`: get a competition's files, and decode its images once."""
 
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
@@ -11,9 +11,9 @@ from kit.kaggle.download import download_files
 
 
 def data_stage(competition: Competition, workspace: Workspace, clock: Clock) -> None:
-    """Download a competition's files from Kaggle, or make a synthetic one's.
+    """Download a competition's files from Kaggle, or generate those of a synthetic one.
 
-    Raises UserError where neither is possible.
+    Raises UserError when neither is possible.
     """
     if competition.prepare is not None:
         competition.prepare(workspace.source, TERMINAL)
@@ -22,14 +22,14 @@ def data_stage(competition: Competition, workspace: Workspace, clock: Clock) -> 
         download_files(kaggle, competition.kaggle.slug, competition.kaggle.files, workspace.source)
     else:
         raise UserError(
-            f"The data belong in {workspace.source}. {competition.how_to_get(workspace.source)}"
+            f"Put the data in {workspace.source}. {competition.how_to_get(workspace.source)}"
         )
     following = workspace.typed.command("folds")
     say(f"{competition.title}: {workspace.source}. Next: {following}")
 
 
 def pack_stage(competition: Competition, workspace: Workspace, size: int) -> None:
-    """Decode every training and test image once, at `size` pixels a side, into the stores."""
+    """Decode every training and test image once, `size` pixels per side, into the stores."""
     table = competition.read_labels(workspace.source)
     for split, ids in (
         ("train", tuple(sorted(table.ids))),

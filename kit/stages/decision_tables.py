@@ -1,4 +1,4 @@
-"""What a decision is worth, in the tables and lines that `kit blend` and `kit tune` print."""
+"""The tables and lines that `kit blend` and `kit tune` print about a decision."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,14 +8,15 @@ from kit.ensemble import Candidate, Decision, Difference, HonestScore, JudgedSte
 
 
 def print_decision(name: str, decision: Decision, class_names: Mapping[str, str]) -> None:
-    """Print the tables of a decision called `name`, and what they mean; class names by key."""
+    """Print the scores of a decision called `name`; `class_names` maps keys to names."""
     worth, weighed = decision.worth, decision.weighed
     score = worth.score
     rows = [_score_row(member, one.score) for member, one in worth.alone.items()]
     rows.append(_score_row(name, score))
     table(
-        f"Macro-F1, {decision.chosen.policy} thresholds, 95% CI for {score.test_rows} test rows",
-        ["", "cross-fitted", "expected", "95% CI", "fitted (optimistic)"],
+        f"Macro-F1, {decision.chosen.policy} thresholds, 95% CI for {score.test_rows} test rows; "
+        "fitted is optimistic",
+        ["", "cross-fitted", "expected", "95% CI", "fitted"],
         rows,
     )
     _print_candidates("Methods, with fold-mean thresholds", weighed.methods, decision.chosen.method)
@@ -27,8 +28,8 @@ def print_decision(name: str, decision: Decision, class_names: Mapping[str, str]
     _say_outlook(score, decision.chosen.transfer)
     if decision.origin.all_rows:
         say(
-            "The test predictions come from models trained on all rows. No row was held out from "
-            "them: all scores here are those of models that each hold out a fold."
+            "The test predictions come from models trained on all rows, whose score is unknown: "
+            "all scores here are those of the fold models."
         )
     unreliable = [class_names[key] for key, one in worth.classes.items() if one.unreliable]
     if unreliable:
@@ -38,12 +39,12 @@ def print_decision(name: str, decision: Decision, class_names: Mapping[str, str]
         named = some(class_names[key] for key in worth.rates_disagree)
         say(
             "Warning: predicted more or less often on the test set than out of fold, beyond "
-            f"chance: {named}. Either the test set differs, or the scores do."
+            f"random variation: {named}. Either the test set differs, or the scores do."
         )
 
 
 def _print_candidates(title: str, candidates: Sequence[Candidate], taken: str) -> None:
-    """A table of what was chosen from, with a mark at the choice; nothing without a choice."""
+    """A table of the candidates, the chosen one marked; nothing without candidates."""
     if not candidates:
         return
     rows = [
@@ -56,7 +57,7 @@ def _print_candidates(title: str, candidates: Sequence[Candidate], taken: str) -
         ]
         for one in candidates
     ]
-    table(f"{title}, scores as averaged on the test set", _OF_CANDIDATES, rows)
+    table(f"{title}, on scores averaged as on the test set", _OF_CANDIDATES, rows)
 
 
 _OF_CANDIDATES = ["", "held out", "95% CI", "fitted", ""]
@@ -77,7 +78,7 @@ def _interval(interval: tuple[float, float]) -> str:
 
 
 def _say_step(step: JudgedStep) -> None:
-    verdict = "taken" if step.taken else "not taken, as it gains less than its standard error"
+    verdict = "taken" if step.taken else "not taken: it gains less than its standard error"
     say(f"Post-processing, {step.name}: {step.gain:+.4f} +- {step.error:.4f}, {verdict}.")
 
 
@@ -85,16 +86,16 @@ def _say_difference(difference: Difference) -> None:
     low, high = difference.interval
     verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
     say(
-        f"Against the best run alone, {difference.member}: {difference.difference:+.3f}, 95% CI "
+        f"Gain over the best run alone, {difference.member}: {difference.difference:+.3f}, 95% CI "
         f"{low:+.3f} to {high:+.3f}: {verdict}."
     )
 
 
 def _say_outlook(score: HonestScore, transfer: str) -> None:
-    """The promise in words: what the test set should score, and why it is not the same."""
+    """The expected score, and why it differs from the cross-fitted one."""
     how = {
-        "averaged": f"{score.gap:+.3f} against out of fold, as the fold models are averaged",
-        "rates": "with the share of rows in each class as out of fold",
+        "averaged": f"{score.gap:+.3f} vs out of fold, because fold models are averaged",
+        "rates": "with the out-of-fold share of rows per class",
         "thresholds": "with the out-of-fold thresholds",
     }[transfer]
     say(

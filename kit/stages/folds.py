@@ -1,4 +1,4 @@
-"""The stage `folds`: split, write the table, and print what each fold holds."""
+"""The stage `folds`: split, write the table, and print the positives in each fold."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ from kit.recipes.base import Recipe
 
 
 def fold_stage(competition: Competition, workspace: Workspace, options: FoldOptions) -> Folds:
-    """Make and write the folds of a competition, and print the positives in each; returns them.
+    """Make and write a competition's folds, and print the positives in each; returns them.
 
     Raises UserError as `make_fold_table` does.
     """
@@ -43,11 +43,10 @@ def sampling_stage(
     keep: bool,
     repeats: str = "",
 ) -> None:
-    """Print how often each sampling shows each class, on the folds there are.
+    """Print how often each sampling shows each class, on the existing folds.
 
-    Makes the folds first where there are none, or where they are not to be kept as they are.
-    `repeats` is a recipe's; without it there is no column for the samplings that use it. Raises
-    UserError for repeats that do not parse.
+    Makes the folds first if there are none, or without `keep`. `repeats` is a recipe's; without it
+    the samplings that use it have no column. Raises UserError for repeats that do not parse.
     """
     target = options.target(workspace)
     labels = competition.read_labels(workspace.source)
@@ -59,18 +58,18 @@ def sampling_stage(
 
 
 def missing_classes(competition: Competition, folds: Folds, labels: LabelTable) -> str:
-    """One line that names the first classes some fold has no positive of; empty without any."""
+    """One line naming classes that are missing from a fold; empty if none are."""
     without = count_labels(folds, labels) == 0
     listed = [
         f"{title} (fold {', '.join(str(fold) for fold in np.flatnonzero(row))})"
         for title, row in zip(class_titles(competition), without, strict=True)
         if row.any()
     ]
-    return f"Classes that a fold has no positive of: {some(listed, 8)}." if listed else ""
+    return f"Classes without positives in a fold: {some(listed, 8)}." if listed else ""
 
 
 def class_titles(competition: Competition) -> list[str]:
-    """How tables call each class: its key and its name, once where they are the same."""
+    """Each class as tables name it: key and name, or the key alone if both are the same."""
     pairs = zip(competition.class_keys, competition.class_names, strict=True)
     return [f"{key} {name}" if key != name else name for key, name in pairs]
 
@@ -82,15 +81,15 @@ def _print_counts(competition: Competition, folds: Folds, labels: LabelTable) ->
     images = [int((folds.fold == fold).sum()) for fold in range(folds.n)]
     rows.append(["images", sum(images), *images])
     header = ["class", "all", *(f"fold {fold}" for fold in range(folds.n))]
-    table(f"{competition.title}: positives in each fold", header, rows)
+    table(f"{competition.title}: positives per fold", header, rows)
 
 
 def _print_samplings(
     competition: Competition, folds: Folds, labels: LabelTable, repeats: str
 ) -> None:
-    """Print how often rows of each class are seen an epoch when fold 0 is left out, on average.
+    """Print how often an epoch shows rows of each class when fold 0 is held out, on average.
 
-    A column for each sampling, with a recipe's default numbers.
+    One column per sampling, with a recipe's default parameters.
     """
     usual = Recipe(name="", backbone="", size=16, epochs=1)
     threshold, cap = usual.repeat_threshold, usual.repeat_cap
@@ -107,18 +106,18 @@ def _print_samplings(
     ]
     if not whole[-1]:
         rows.pop()
-    rows.append(["rows an epoch", len(labels.ids), *(f"{each.sum():.0f}" for each in times)])
-    rows.append(["one row at most", "", *(f"{each.max():.1f}" for each in times)])
-    title = f"{competition.title}: rows of each class seen an epoch, fold 0 of {folds.n} left out"
+    rows.append(["rows per epoch", len(labels.ids), *(f"{each.sum():.0f}" for each in times)])
+    rows.append(["most per row", "", *(f"{each.max():.1f}" for each in times)])
+    title = f"{competition.title}: rows per class and epoch, fold 0 of {folds.n} held out"
     table(title, ["class", "rows", *hows], rows)
     say(
-        f"repeat: classes rarer than {threshold:g} of the rows, at most {cap:g} times a row. "
-        f"inverse: at most {cap:g} times a row on average."
+        f"repeat: classes rarer than {threshold:g} of the rows, each row at most {cap:g} times. "
+        f"inverse: each row at most {cap:g} times on average."
     )
 
 
 def _seen(labels: NDArray[np.uint8], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How often rows of each class, and last rows without any, come an epoch: (classes + 1,)."""
+    """How often an epoch shows rows of each class, and last rows without labels: (classes + 1,)."""
     by_class: NDArray[np.float64] = times @ labels
     return np.append(by_class, times[_unlabelled(labels)].sum())
 

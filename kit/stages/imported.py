@@ -17,7 +17,7 @@ def import_stage(
     oof: Path,
     tests: Sequence[Path] = (),
 ) -> Run:
-    """Import predictions as a run, and print what it can be used for; returns the run.
+    """Import predictions as a run, and print the next step; returns the run.
 
     Raises UserError as `import_predictions` does.
     """
@@ -25,14 +25,14 @@ def import_stage(
     if not imported.folds_checked:
         say(
             f"{oof} has no column 'fold', so the kit cannot check that it was predicted on the "
-            f"folds of {workspace.folds}. If it was not, its scores are too good."
+            f"folds of {workspace.folds}. If it was not, its scores are optimistic."
         )
     run = imported.run
     with_tests = {0: "no test predictions", 1: "averaged test predictions"}
     following = f"Next: {workspace.typed.command('blend')}"
     say(
         f"{run.name}: {run.folds} folds, "
-        f"{with_tests.get(imported.tests, 'test predictions of each')}. "
+        f"{with_tests.get(imported.tests, 'test predictions per fold')}. "
         + (following if tests else "It can be compared, but not blended without --test.")
     )
     return run

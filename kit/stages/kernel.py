@@ -21,10 +21,10 @@ from kit.models.registry import backbones
 
 @dataclass(frozen=True)
 class KernelOptions:
-    """What to make of a blend's notebook.
+    """How to write a blend's notebook, and what to do with it.
 
-    `own_file` is the Python file of a competition that the kit does not bring. `title` is the
-    notebook's on Kaggle, `out` another folder than the usual one.
+    `own_file` is the Python file of a competition that is not built in. `title` is the notebook's
+    title on Kaggle, `out` a folder other than the default.
     """
 
     own_file: Path | None = None
@@ -41,10 +41,10 @@ def kernel_stage(
     options: KernelOptions,
     clock: Clock,
 ) -> KernelFiles:
-    """Write the offline notebook of a blend (the one made last when None); check and push if asked.
+    """Write the offline notebook of a blend (the newest when None); check and push if asked.
 
-    Raises UserError for a blend that a notebook cannot repeat, for what Kaggle would refuse, and
-    when the check finds other predictions than the blend's; then nothing is pushed.
+    Raises UserError, and pushes nothing, for a blend that a notebook cannot reproduce, for what
+    Kaggle would refuse, and when the check finds other predictions than the blend's.
     """
     blend = find_blend(workspace, name)
     files = KernelFiles(options.out) if options.out else workspace.kernel(blend.name)
@@ -55,7 +55,7 @@ def kernel_stage(
     from_kerascv = {name for name in backbones.names() if "keras-cv" in backbones.get(name).source}
     for run in plan.runs:
         if run.recipe.get("backbone") in from_kerascv:
-            say(f"{run.name} needs keras-cv: look whether Kaggle's image has it before you push.")
+            say(f"{run.name} needs keras-cv: check that Kaggle's image has it before you push.")
     written = write_kernel(plan, files)
     require_rules(files)
     _say_what_is_there(plan, files, written)
@@ -67,21 +67,21 @@ def kernel_stage(
 
 
 def _connect(competition: Competition, clock: Clock) -> Kaggle:
-    # A notebook without the competition's files has nothing to predict.
+    # Without the competition's files on Kaggle, the notebook has nothing to predict.
     if competition.kaggle is None:
         raise UserError(
-            f"{competition.title} is not on Kaggle: its notebook can be checked, not pushed."
+            f"{competition.title} is not on Kaggle: its notebook can be checked but not pushed."
         )
     return connect(clock, TERMINAL)
 
 
 def _check(plan: Plan, files: KernelFiles) -> None:
     agreement = check_kernel(plan, files)
-    how = "in a network of its own" if agreement.isolated else "in Python"
+    how = "by the system" if agreement.isolated else "by Python"
     say(f"The notebook ran here with the network blocked ({how}).")
     say(
-        f"Test predictions: at most {agreement.difference:.1e} from the blend's, "
-        f"{TOLERANCE:.0e} is allowed. Rows of the submission that differ: "
+        f"Test predictions differ from the blend's by at most {agreement.difference:.1e} "
+        f"(allowed: {TOLERANCE:.0e}). Rows of the submission that differ: "
         f"{agreement.rows_differing}."
     )
     require_agreement(agreement, plan, files)
@@ -89,8 +89,8 @@ def _check(plan: Plan, files: KernelFiles) -> None:
 
 def _say_what_is_there(plan: Plan, files: KernelFiles, written: bool) -> None:
     size = volume(sum(path.stat().st_size for path in files.dataset.all_files()))
-    verb = "Wrote" if written else "Already there:"
+    verb = "Wrote" if written else "Up to date:"
     say(f"{verb} {files.dataset.folder}: {size}, {len(plan.runs)} runs and a wheel of the kit")
-    say(f"{verb} {files.notebook}: predicts only, without internet")
+    say(f"{verb} {files.notebook}: predicts without internet, trains nothing")
     if owner_of(files) is None:
-        say("Your account's name is not in the metadata yet: --push fills it in.")
+        say("The metadata have no account name yet: --push fills it in.")

@@ -1,4 +1,4 @@
-"""The stage `ledger`: every submission and its scores, and what they say together."""
+"""The stage `ledger`: every submission, its scores, and what they show together."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from kit.submission.sync import sync_scores
 
 
 def ledger_stage(competition: Competition, workspace: Workspace, sync: bool, clock: Clock) -> None:
-    """Print every submission, how well the estimates have matched, and which two to select.
+    """Print every submission, how well the expected scores matched, and which two to select.
 
-    With `sync` Kaggle's list is read first; without, no network and no credentials are needed.
+    With `sync`, reads Kaggle's list first. Without, needs no network and no credentials.
     """
     if sync:
         synced = sync_scores(competition, workspace, clock, TERMINAL)
@@ -26,7 +26,7 @@ def ledger_stage(competition: Competition, workspace: Workspace, sync: bool, clo
         return
     _print_table(competition, entries)
     for one in entries:
-        say(f"  {one.name}: {_made_of(one)}")
+        say(f"  {one.name}: {_about(one)}")
     for line in (*match_of_estimates(entries), *choose_final(entries)):
         say(line)
 
@@ -37,8 +37,6 @@ def _print_table(competition: Competition, entries: Sequence[LedgerEntry]) -> No
     rows = [
         [
             one.name,
-            "" if one.when is None else f"{one.when:%Y-%m-%d %H:%M}",
-            one.state,
             "" if one.estimate is None else f"{one.estimate.expected:.4f}",
             "" if one.estimate is None else "{:.3f} to {:.3f}".format(*one.estimate.interval),
             _ranked(one.public, publics),
@@ -46,8 +44,8 @@ def _print_table(competition: Competition, entries: Sequence[LedgerEntry]) -> No
         ]
         for one in entries
     ]
-    header = ["", "sent (UTC)", "state", "expected", "95 %", "public", "private"]
-    table(f"Submissions to {competition.title}, ranks of the scores among them", header, rows)
+    header = ["", "expected", "95% CI", "public", "private"]
+    table(f"Submissions to {competition.title}, with the ranks of their scores", header, rows)
 
 
 def _ranked(score: float | None, others: Sequence[float | None]) -> str:
@@ -57,5 +55,8 @@ def _ranked(score: float | None, others: Sequence[float | None]) -> str:
     return f"{score:.4f} #{rank}"
 
 
-def _made_of(entry: LedgerEntry) -> str:
-    return f"made of {', '.join(entry.made_of)}" if entry.made_of else "of unknown ancestry"
+def _about(entry: LedgerEntry) -> str:
+    """State, time and runs of a submission: beside the scores they would not fit 80 columns."""
+    when = "" if entry.when is None else f", {entry.when:%Y-%m-%d %H:%M} UTC"
+    runs = f"made of {', '.join(entry.made_of)}" if entry.made_of else "provenance unknown"
+    return f"{entry.state}{when}, {runs}"

@@ -1,4 +1,4 @@
-"""The stage `models`: recipes and backbones with their facts, and every setting of a recipe."""
+"""The stage `models`: recipes, backbones, and every setting of a recipe."""
 
 import textwrap
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from kit.models.registry import backbones
 from kit.recipes import recipes
 from kit.recipes.base import Recipe
 
-WIDTH = 100
+WIDTH = 80
 INDENT = 30  # of a setting's description
 
-# JSON schema's words for the limits of a number, and ours.
+# JSON schema's keywords for the limits of a number, and how they are printed.
 BOUNDS = {
     "minimum": "from",
     "exclusiveMinimum": "above",
@@ -27,11 +27,11 @@ BOUNDS = {
 
 
 def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -> None:
-    """Print what can be trained: without names every recipe and every backbone, from their files.
+    """Print what can be trained: without names, every recipe and backbone as registered.
 
-    Recipes that are named are built for the competition, which downloads nothing, and counted; one
-    that does not fit its channels says why instead. Every setting follows with its value, what it
-    means, and what it can be. Raises UserError for a name that is not known.
+    Named recipes are built for the competition, without downloads, and their parameters counted; a
+    recipe that does not fit the channels gets the reason instead. Then come its settings, each with
+    its value, meaning and allowed values. Raises UserError for an unknown name.
     """
     if not names:
         _print_recipes()
@@ -43,7 +43,7 @@ def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -
     _print_built(chosen, competition)
     for recipe in chosen:
         _print_settings(recipe)
-        say(f"What augment does to images: {typed.command('look', recipe.name)}")
+        say(f"To see what augment does: {typed.command('look', recipe.name)}")
 
 
 def _print_recipes() -> None:
@@ -56,7 +56,9 @@ def _print_recipes() -> None:
 
 def _print_backbones() -> None:
     rows = []
+    names_of: dict[str, list[str]] = {}  # by source: in the table it would not fit 80 columns
     for entry in map(backbones.get, backbones.names()):
+        names_of.setdefault(entry.source, []).append(entry.name)
         rows.append(
             [
                 entry.name,
@@ -65,18 +67,21 @@ def _print_backbones() -> None:
                 entry.min_size,
                 "any, 3 *" if "imagenet" in entry.weights else "any",
                 ", ".join(entry.weights),
-                entry.source,
             ]
         )
-    header = ["backbone", "parameters", "native", "smallest", "channels", "weights", "source"]
+    header = ["backbone", "parameters", "native", "smallest", "channels", "weights"]
     say("")
     table("Backbones, without their heads: --set backbone=NAME", header, rows)
     note = (
-        "native: the size in pixels that it was published with; smallest: the least that can be "
-        "built. * With ImageNet's weights three channels, more by --set stem=inflate or conv1x1. "
+        "native: the published size in pixels; smallest: the minimum that can be built. * ImageNet "
+        "weights take three channels, more with --set stem=inflate or conv1x1. "
         "weights may also be a .keras or .weights.h5 file, or a run."
     )
     _say_wrapped(note, first="", rest="")
+    say("")
+    for source, names in names_of.items():
+        _say_wrapped(f"{', '.join(names)}: {source}", first="", rest="    ")
+    say("")
 
 
 def _print_built(chosen: Sequence[Recipe], competition: Competition) -> None:
@@ -95,15 +100,15 @@ def _print_built(chosen: Sequence[Recipe], competition: Competition) -> None:
             notes.append(f"{recipe.name} does not fit: {error}")
             counts = ["does not fit", ""]
         native = f"{backbone.native_size} (from {backbone.min_size})"
-        rows.append([recipe.name, recipe.size, native, recipe.stem, recipe.weights, *counts])
-    header = ["recipe", "size", "backbone's size", "stem", "weights", "parameters", "trainable"]
+        rows.append([recipe.name, recipe.size, native, *counts])
+    header = ["recipe", "size", "backbone's size", "parameters", "trainable"]
     table(f"Recipes, built for {len(channels)} channels and {classes} classes", header, rows)
     for note in notes:
         _say_wrapped(note, first="", rest="    ")
 
 
 def _print_settings(recipe: Recipe) -> None:
-    """Print each `key=value` as --set takes it, with its description and the values allowed."""
+    """Print each `key=value` as --set takes it, with its description and allowed values."""
     with without_announcements():
         from kit.data.augment import AUGMENTATIONS
         from kit.data.mixing import MIXES
@@ -138,7 +143,7 @@ def _print_settings(recipe: Recipe) -> None:
 
 
 def _spelled(known: Known) -> tuple[str, ...]:
-    """Each name with its numbers and their usual values: `focal(gamma=2, alpha=-1)`."""
+    """Each name with its parameters and defaults: `focal(gamma=2, alpha=-1)`."""
     spelled = []
     for name, numbers in known.items():
         inside = ", ".join(f"{key}={value:g}" for key, value in numbers.items())
@@ -147,7 +152,7 @@ def _spelled(known: Known) -> tuple[str, ...]:
 
 
 def _allowed(schema: dict[str, Any]) -> str:
-    """The values that a field's JSON schema allows, in words: `number from 0 below 1`."""
+    """The values that a field's JSON schema allows, as text: `number from 0 below 1`."""
     if "anyOf" in schema:
         return ", or ".join(_allowed(part) for part in schema["anyOf"])
     if "enum" in schema:

@@ -1,4 +1,4 @@
-"""The stages `report` and `look`: files for the eye, and where they are."""
+"""The stages `report` and `look`: write an HTML report, or a picture of augmentation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from kit.report.html import write_report
 
 
 def report_stage(competition: Competition, workspace: Workspace, name: str | None) -> Path:
-    """Write the HTML report of a blend (the one made last when None); prints and returns its path.
+    """Write the HTML report of a blend (the newest when None); prints and returns its path.
 
     Raises UserError as `write_report` does.
     """
@@ -29,13 +29,13 @@ def look_stage(
     size: int | None,
     settings: Sequence[str],
 ) -> Path:
-    """Draw training images as a recipe with these settings varies them; prints the PNG's path."""
+    """Draw training images with a recipe's augmentation; prints and returns the PNG's path."""
     sized = [f"size={size}"] if size is not None else []
     recipe = with_settings(recipes.get(model), [*settings, *sized])
-    # Here, because a report needs no Keras.
+    # Imported here, because a report needs no Keras.
     with without_announcements():
         from kit.report.look import look
 
     path = look(competition, workspace, recipe, TERMINAL)
-    say(f"Drew {path}")
+    say(f"Wrote {path}")
     return path

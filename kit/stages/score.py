@@ -1,4 +1,4 @@
-"""The stage `score`: predictions from anywhere against labels, class by class."""
+"""The stage `score`: macro-F1 of any predictions, and F1 per class."""
 
 from pathlib import Path
 
@@ -21,9 +21,9 @@ def score_stage(
 ) -> float:
     """Print macro-F1, its 95% CI and every class's F1; returns macro-F1.
 
-    `predictions` is a CSV in the competition's answer format, or Parquet probabilities, which a
-    decision's file (thresholds of 0.5 without one) turns into labels: by its out-of-fold thresholds
-    where they have a fold column. The ids of both files must be the same.
+    `predictions` is a CSV in the competition's answer format, or Parquet probabilities. These are
+    labelled by a decision's file, by its out-of-fold thresholds if they have a fold column; without
+    a decision, thresholds are 0.5. Both files must have the same ids.
     """
     truth = competition.label_format.read(labels, competition.class_keys)
     read = _read(competition, predictions, decision).take(truth.ids)
@@ -42,17 +42,17 @@ def score_stage(
             strict=True,
         )
     ]
-    table(f"{predictions} against {labels}", ["class", "F1", "true", "predicted"], rows)
+    table(f"{predictions} vs {labels}", ["class", "F1", "true", "predicted"], rows)
     say(
-        f"macro-F1 {value:.6f}, 95% CI {low:.4f} to {high:.4f} on another {len(truth.ids)} such "
-        "rows"
+        f"macro-F1 {value:.6f}, 95% CI {low:.4f} to {high:.4f} on {len(truth.ids)} new rows of "
+        "the same kind"
     )
     if read.fold is not None and len(np.unique(read.fold)) > 1:
         sample = make_members(truth.labels, [read], [predictions.stem]).with_probs(read.probs)
         honest = judge(sample, find_policy("exact")).held_out
         say(
             "These are out-of-fold predictions: with exact thresholds fitted on the other folds, "
-            f"macro-F1 is {honest:.6f}. Thresholds fitted on these very rows are optimistic."
+            f"macro-F1 is {honest:.6f}. Thresholds fitted on these rows themselves are optimistic."
         )
     return value
 
@@ -60,7 +60,7 @@ def score_stage(
 def _decide(
     competition: Competition, read: Predictions, decision: Path | None
 ) -> NDArray[np.uint8]:
-    """Labels, uint8 (rows, classes), by a decision's file, or by thresholds of 0.5."""
+    """Labels, uint8 (rows, classes), by a decision's file or by thresholds of 0.5."""
     if decision is None:
         return decide(read.probs, np.full(len(competition.class_keys), 0.5))
     made = Decision.load(decision)
@@ -72,11 +72,11 @@ def _decide(
 
 
 def _read(competition: Competition, path: Path, decision: Path | None) -> Predictions:
-    """Probabilities from Parquet, or the zeros and ones of a CSV, which is decided already."""
+    """Probabilities from Parquet, or the zeros and ones of a CSV, which is already labelled."""
     keys = competition.class_keys
     if path.suffix != ".csv":
         return read_predictions(path, keys)
     if decision is not None:
-        raise UserError("--decision is for Parquet probabilities; a CSV is decided already.")
+        raise UserError("--decision is for Parquet probabilities; a CSV is already labelled.")
     answer = competition.answer_format.read(path, keys)
     return Predictions(answer.ids, answer.labels.astype(np.float32), keys)

@@ -10,7 +10,7 @@ from kit.submission.write import submission_name
 
 
 def status_stage(competition: Competition, workspace: Workspace) -> None:
-    """Print a line a stage, a table of runs and of blends, and the next command."""
+    """Print one line per stage, tables of runs and blends, and the next command."""
     command = workspace.typed.command
     labels = workspace.source / competition.label_table
     say(f"{competition.title}")
@@ -20,10 +20,10 @@ def status_stage(competition: Competition, workspace: Workspace) -> None:
     say(f"  stores  {', '.join(sizes) or 'none'}")
     runs = [open_run(workspace, name) for name in workspace.run_names()]
     if runs:
-        table("runs", ["run", "folds done", "all rows"], [_run_row(run) for run in runs])
+        table("Runs", ["run", "folds done", "all rows"], [_run_row(run) for run in runs])
     blends = workspace.blend_names()
     if blends:
-        table("blends", ["blend", "expected", "95 % interval", "public", "private"], [
+        table("Blends", ["blend", "expected", "95% CI", "public", "private"], [
             _blend_row(competition, workspace, name) for name in blends
         ])  # fmt: skip
     if not labels.exists():
@@ -31,12 +31,12 @@ def status_stage(competition: Competition, workspace: Workspace) -> None:
     elif not workspace.folds.exists():
         say(f"Next: {command('folds')}")
     elif not any(not run.missing_folds() and run.has_tests() for run in runs):
-        say(f"Next: {command('train', 'MODEL')}; the models: {command('models')}")
+        say(f"Next: {command('train', 'MODEL')}; to list models: {command('models')}")
     elif not blends:
         say(f"Next: {command('blend')}")
     else:
         another = command("train", "MODEL")
-        say(f"Next: {command('report')}; {command('submit')}; or another {another}")
+        say(f"Next: {command('report')}; {command('submit')}; or train another: {another}")
 
 
 def _run_row(run: Run) -> list[str]:

@@ -20,10 +20,10 @@ def submit_stage(
     options: SubmitOptions = DEFAULTS,
     clock: Clock | None = None,
 ) -> Grades | None:
-    """Check the submission of a blend (the one made last when None), and have it graded.
+    """Check the submission of a blend (the newest when None), and have it graded.
 
-    By the competition's own grader where it has one, else by Kaggle. Returns the scores, None
-    when there are none yet. Raises UserError with everything that forbids sending, a line each.
+    Graded by the competition's local grader if it has one, else by Kaggle. Returns the scores, None
+    if there are none yet. Raises UserError with every reason not to send, one per line.
     """
     blend_files = find_blend(workspace, name)
     submission = submission_name(competition, blend_files)
@@ -38,7 +38,7 @@ def submit_stage(
         return None
     grades = grade(competition, workspace, files)
     if grades is None:
-        say(f"{files.csv} is checked and ready: upload it on the competition's page.")
+        say(f"{files.csv} is valid: upload it on the competition's page.")
     else:
         say(f"{submission}: public {grades.public:.4f}, private {grades.private:.4f}")
     return grades

@@ -1,4 +1,4 @@
-"""The stages `train` and `predict`: from a recipe to a run, and from a run to more views of it."""
+"""The stages `train` and `predict`: a recipe becomes a run, a run is predicted again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from kit.recipes.base import Recipe, with_settings
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What to train of a recipe, as the command line takes it.
+    """What to train, as the command line takes it.
 
-    `folds` is `0,1` or `all`, every fold where it is None; `seeds` is `0,1,2`, one run each;
-    `extra` is `CSV:IMAGES`; `settings` are `key=value`.
+    `folds` is `0,1` or `all`, None for every fold; `seeds` is `0,1,2`, one run per seed; `extra` is
+    `CSV:IMAGES`; `settings` are `key=value`.
     """
 
     size: int | None = None
@@ -31,13 +31,13 @@ class TrainOptions:
 def train_stage(
     competition: Competition, workspace: Workspace, model: str, options: TrainOptions
 ) -> tuple[Run, ...]:
-    """Train the recipe called `model`, and print how far it is; returns a run a seed.
+    """Train the recipe called `model`, and print progress; returns one run per seed.
 
-    Raises UserError as `train` does, before anything is trained where the options are wrong.
+    Raises UserError as `train` does; for wrong options before anything is trained.
     """
     chosen = _recipes(model, options)
     only = None if options.folds is None else _fold_numbers(options.folds)
-    # Here, so that wrong options are refused before TensorFlow's import, which takes seconds.
+    # Imported here: wrong options are refused before TensorFlow's import, which takes seconds.
     with without_announcements():
         from kit.training.train import train
 
@@ -47,17 +47,17 @@ def train_stage(
 
 
 def predict_stage(competition: Competition, workspace: Workspace, name: str, views: int) -> Run:
-    """Predict again with a run's models over `views` views; prints and returns the new run."""
+    """Predict again with a run's models, averaging `views` views; returns the new run."""
     with without_announcements():
         from kit.training.predict_run import predict_run
 
     run = predict_run(competition, workspace, name, views, TERMINAL)
-    say(f"Predicted {run.files.folder}")
+    say(f"Wrote {run.files.folder}")
     return run
 
 
 def _recipes(model: str, options: TrainOptions) -> list[Recipe]:
-    """The recipe with the settings, once for each seed."""
+    """The recipe with the settings, once per seed."""
     given = list(options.settings)
     if options.size is not None:
         given.append(f"size={options.size}")
@@ -65,7 +65,7 @@ def _recipes(model: str, options: TrainOptions) -> list[Recipe]:
         return [with_settings(recipes.get(model), given)]
     seeds = _numbers("--seeds", options.seeds)
     if any(one.startswith("seed=") for one in given):
-        raise UserError("--seeds and --set seed= name seeds twice. Leave one of them out.")
+        raise UserError("--seeds and --set seed= both set the seed. Drop one of them.")
     return [with_settings(recipes.get(model), [*given, f"seed={seed}"]) for seed in seeds]
 
 
@@ -74,7 +74,7 @@ def _fold_numbers(text: str) -> Sequence[int | None]:
     parts = [part.strip() for part in text.split(",")]
     if strange := [part for part in parts if part != "all" and not part.isdecimal()]:
         raise UserError(
-            f"--folds wants numbers with commas between, like 0,1, or all; got '{strange[0]}'."
+            f"--folds: expected comma-separated numbers like 0,1, or all; got '{strange[0]}'."
         )
     return [None if part == "all" else int(part) for part in parts]
 
@@ -84,5 +84,5 @@ def _numbers(option: str, text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise UserError(
-            f"{option} wants numbers with commas between, like 0,1; got '{text}'."
+            f"{option}: expected comma-separated numbers like 0,1; got '{text}'."
         ) from None

@@ -1,4 +1,4 @@
-"""The stage `tune`: thresholds for one model's predictions from anywhere."""
+"""The stage `tune`: thresholds for one model's predictions, from any source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,8 +27,11 @@ from kit.stages.decision_tables import print_decision
 
 @dataclass(frozen=True)
 class TuneInputs:
-    """The files that `kit tune` reads: `folds` where the predictions have no fold column, and
-    `tests` once, averaged, or once for each fold's model."""
+    """The files that `kit tune` reads.
+
+    `folds` is needed if the predictions have no fold column. `tests` is one file, averaged, or one
+    per fold model.
+    """
 
     oof: Path
     labels: Path
@@ -36,14 +39,14 @@ class TuneInputs:
     tests: tuple[Path, ...] = ()
 
     def all(self) -> tuple[Path, ...]:
-        """Every file that is named."""
+        """Every file given."""
         return (self.oof, self.labels, *((self.folds,) if self.folds else ()), *self.tests)
 
 
 def tune_stage(
     competition: Competition, inputs: TuneInputs, out: Path, options: Options = AUTO
 ) -> Decision:
-    """Fit a decision to one model's out-of-fold predictions, print what it is worth, and write it.
+    """Fit a decision to one model's out-of-fold predictions, print its score, and write it.
 
     With a journal in the options, the studies of the final fit can be stopped, resumed and shared.
     """
@@ -57,8 +60,8 @@ def tune_stage(
     tests = [read_predictions(path, competition.class_keys) for path in inputs.tests]
     if len(tests) > 1 and len(tests) != len(members.folds):
         raise UserError(
-            f"{len(tests)} test files for {len(members.folds)} folds: give one that is averaged, "
-            "or one for each fold's model."
+            f"{len(tests)} test files for {len(members.folds)} folds: give one, averaged, or one "
+            "per fold model."
         )
     unseen = make_unseen([tests]) if tests else None
     made = fit_decision(members, unseen, options, reporter=TERMINAL).decision
@@ -73,29 +76,29 @@ def tune_stage(
 
 
 def read_fold_table(oof: Predictions, path: Path) -> tuple[Predictions, tuple[str, ...] | None]:
-    """Predictions with the folds of a table `Id,fold` or `Id,fold,group`, and the groups if any.
+    """Predictions with the folds of a table `Id,fold[,group]`, and the groups if any.
 
-    Raises UserError for another header, ids without a fold, and folds that contradict those the
-    predictions came with.
+    Raises UserError for another header, ids without a fold, and folds that contradict those in the
+    predictions.
     """
     rows = read_csv(path)
     header = rows[0][1] if rows else []
     if header[:2] != ["Id", "fold"] or header[2:] not in ([], ["group"]):
-        raise UserError(f"{path}: needs the header 'Id,fold' or 'Id,fold,group', got {header}.")
+        raise UserError(f"{path}: expected the header 'Id,fold' or 'Id,fold,group', got {header}.")
     table: dict[str, list[str]] = {}
     for line, row in rows[1:]:
         if len(row) != len(header) or not row[1].isdecimal():
-            raise UserError(f"{path}, line {line}: needs {','.join(header)}, got {row}.")
+            raise UserError(f"{path}, line {line}: expected {','.join(header)}, got {row}.")
         if row[0] in table:
-            raise UserError(f"{path}, line {line}: the id {row[0]} was there before.")
+            raise UserError(f"{path}, line {line}: the id {row[0]} appears twice.")
         table[row[0]] = row[1:]
     lines = list(table.values())
     found = positions(list(table), oof.ids, f"{path} has no fold for")
     fold = np.array([int(line[0]) for line in lines], dtype=np.int64)[found]
     if oof.fold is not None and (oof.fold != fold).any():
         raise UserError(
-            f"{path} has other folds than the predictions say, for {int((oof.fold != fold).sum())} "
-            "rows. Thresholds want the folds that the models were trained on."
+            f"{path} has other folds than the predictions, for {int((oof.fold != fold).sum())} "
+            "rows. Thresholds need the folds that the models were trained on."
         )
     groups = tuple(lines[row][1] for row in found) if len(header) == 3 else None
     if groups is not None:
@@ -104,12 +107,12 @@ def read_fold_table(oof: Predictions, path: Path) -> tuple[Predictions, tuple[st
 
 
 def _check_groups(path: Path, groups: Sequence[str], folds: Sequence[int]) -> None:
-    """Raise UserError for groups in more than one fold: what is left out has been seen then."""
+    """Raise UserError for groups in more than one fold: models saw what they held out."""
     first: dict[str, int] = {}
     for group, fold in zip(groups, folds, strict=True):
         if first.setdefault(group, fold) != fold:
             raise UserError(
-                f"{path}: group {group} is in the folds {first[group]} and {fold}, so that its "
-                "models have seen what was left out. Leave the groups out, or train on folds "
-                "that keep them whole."
+                f"{path}: group {group} is in the folds {first[group]} and {fold}: models trained "
+                "on groups they held out. Drop the groups, or train on folds that keep each in "
+                "one fold."
             )

@@ -1,4 +1,4 @@
-"""What lies beside a submission's CSV: the bytes it is of, the runs it is made of, the decision."""
+"""The provenance beside a submission's CSV: its digest, its runs, and the decision."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,16 +9,16 @@ from kit.core.paths import SubmissionFiles
 from kit.ensemble import Decision, HonestScore, LabelCounts
 from kit.submission.record import Promise
 
-FORMAT = Format("a submission's ancestry", version=1, oldest=0, remake="Blend again.")
+FORMAT = Format("a submission's provenance", version=1, oldest=0, remake="Blend again.")
 
 
 @dataclass(frozen=True)
 class Ancestry:
-    """The origin of a submission's CSV.
+    """The provenance of a submission's CSV.
 
-    `runs` are the names of the runs it is made of, `score` what the decision is worth, None where
-    its test predictions are those of models trained on all rows, which no score is known for.
-    `out_of_fold` counts the labels that the same thresholds set out of fold.
+    `runs` are the names of its runs. `score` is the decision's, None if the test predictions are
+    those of models trained on all rows, whose score is unknown. `out_of_fold` counts the labels
+    that the same thresholds set out of fold.
     """
 
     competition: str
@@ -31,7 +31,7 @@ class Ancestry:
 def write_ancestry(
     files: SubmissionFiles, about: Mapping[str, Any], decision: Decision, test: LabelCounts
 ) -> None:
-    """Write the origin of a CSV.
+    """Write the provenance of a CSV.
 
     `about` has the competition, the CSV's digest, the blend's name, and each run's recipe and
     inputs; `test` counts the labels of the CSV.
@@ -41,7 +41,7 @@ def write_ancestry(
 
 
 def read_ancestry(files: SubmissionFiles) -> Ancestry:
-    """The origin of a CSV, as this release or 0.1 wrote it; UserError for anything else."""
+    """The provenance of a CSV, written by this release or 0.1; UserError for anything else."""
     content = FORMAT.read(files.provenance)
     if content.get("format", UNVERSIONED) == UNVERSIONED:
         return FORMAT.as_kind(content, _FirstRelease, files.provenance).ancestry()
@@ -50,7 +50,7 @@ def read_ancestry(files: SubmissionFiles) -> Ancestry:
 
 @dataclass(frozen=True)
 class _ThisRelease:
-    """What `write_ancestry` wrote, as far as it is read."""
+    """The fields that are read of what `write_ancestry` wrote."""
 
     competition: str
     csv_digest: str
@@ -84,7 +84,7 @@ class _Blend:
 
 @dataclass(frozen=True)
 class _FirstRelease:
-    """What release 0.1 wrote, as far as it is read: it had no decision."""
+    """The fields that are read of what release 0.1 wrote, which had no decision."""
 
     competition: str
     csv_digest: str
@@ -103,9 +103,9 @@ class _FirstRelease:
 
 
 def promise_of(files: SubmissionFiles, csv_digest: str) -> tuple[tuple[str, ...], Promise | None]:
-    """The runs that a CSV is made of, and the score that was promised for it.
+    """The runs that a CSV is made of, and its expected score.
 
-    Nothing and None where the bytes are of other origin; no promise where no score is known.
+    `()` and None if the CSV has another digest; None if the score is unknown.
     """
     ancestry = read_ancestry(files)
     if ancestry.csv_digest != csv_digest:

@@ -1,4 +1,4 @@
-"""What would make a grader refuse a submission, found before it is sent."""
+"""Finds everything that a grader would refuse in a submission, before it is sent."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def check_submission(competition: Competition, csv: Path, sample_ids: Sequence[str]) -> LabelTable:
-    """Read a submission back as a grader would; UserError names what a grader would refuse.
+    """Read a submission back as a grader would; UserError names what it would refuse.
 
-    Checked are the encoding, the header, every cell's labels, duplicate ids, and that the ids are
-    the sample's in the sample's order. What is wrong is reported together, a line each.
+    Checks the encoding, the header, the labels in every cell, duplicate ids, and that the ids are
+    the sample's in the sample's order. Reports all problems together, one per line.
     """
     if problems := find_problems(competition, csv, sample_ids):
         raise UserError("\n".join(problems))
@@ -25,9 +25,9 @@ def check_submission(competition: Competition, csv: Path, sample_ids: Sequence[s
 def find_problems(
     competition: Competition, csv: Path, sample_ids: Sequence[str]
 ) -> tuple[str, ...]:
-    """Everything that a grader would refuse in a submission, a line each, the file named in all.
+    """Everything that a grader would refuse in a submission, one line each, all naming the file.
 
-    Of bad cells only the first is named, as a file with one mostly has them in every row.
+    Of bad cells, names only the first: a file with one usually has them in every row.
     """
     try:
         rows = read_csv(csv)
@@ -35,16 +35,16 @@ def find_problems(
         return (str(error),)
     problems = []
     if csv.read_bytes().startswith(BYTE_ORDER_MARK):
-        problems.append(f"{csv} begins with a byte order mark: save it as UTF-8 without one.")
+        problems.append(f"{csv} starts with a byte order mark: save it as UTF-8 without one.")
     try:
         competition.answer_format.read(csv, competition.class_keys)
     except UserError as error:
         problems.append(str(error))
     ids = [row[0] for _, row in rows[1:]]
     if missing := sorted(set(sample_ids) - set(ids)):
-        problems.append(f"{csv} lacks ids of {competition.sample_table}: {some(missing)}.")
+        problems.append(f"{csv} is missing ids of {competition.sample_table}: {some(missing)}.")
     if extra := sorted(set(ids) - set(sample_ids)):
-        problems.append(f"{csv} has ids that {competition.sample_table} lacks: {some(extra)}.")
+        problems.append(f"{csv} has ids that are not in {competition.sample_table}: {some(extra)}.")
     if sorted(ids) == sorted(sample_ids) and ids != list(sample_ids):
         problems.append(f"{csv} has the ids of {competition.sample_table} in another order.")
     return tuple(problems)

@@ -1,4 +1,4 @@
-"""The lines of the ledger: every submission that this folder knows of."""
+"""The lines of the ledger: every submission known to this folder."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,9 +10,9 @@ from kit.submission.ancestry import promise_of, read_ancestry
 from kit.submission.grade import read_grades
 from kit.submission.record import Elsewhere, Promise, read_elsewhere, read_uploads
 
-# The steps of an upload, and the words of Kaggle's list, as the ledger says them.
+# How the ledger names the steps of an upload, and the states in Kaggle's list.
 STATES = {
-    "create": "perhaps sent",
+    "create": "maybe sent",
     "waiting": "no score yet",
     "complete": "scored",
     "rejected": "rejected",
@@ -24,7 +24,7 @@ STATES = {
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One submission. `made_of` names its runs; it is empty where they are not known."""
+    """One submission. `made_of` names its runs; empty if they are unknown."""
 
     name: str
     when: datetime | None
@@ -37,7 +37,7 @@ class LedgerEntry:
 
 
 def read_entries(competition: Competition, workspace: Workspace) -> tuple[LedgerEntry, ...]:
-    """Every submission: uploaded, graded here, or only written; the oldest first, unsent last."""
+    """Every submission, uploaded, graded locally or only written; oldest first, unsent last."""
     entries = []
     for name in workspace.submission_names():
         entries.extend(_of_submission(competition, name, workspace.submission(name)))
@@ -50,7 +50,7 @@ def read_entries(competition: Competition, workspace: Workspace) -> tuple[Ledger
 def _of_submission(
     competition: Competition, name: str, files: SubmissionFiles
 ) -> list[LedgerEntry]:
-    """The uploads of one submission, and its present file if that is none of them."""
+    """The uploads of one submission, and its current file if that is not among them."""
     uploads = [one for one in read_uploads(files) if one.competition == competition.name]
     uploads = [one for one in uploads if one.is_open or one.is_sent]
     entries = [

@@ -1,4 +1,4 @@
-"""What is checked before a CSV is submitted, without asking Kaggle."""
+"""Checks a CSV before it is submitted, without asking Kaggle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from kit.submission.check import find_problems
 from kit.submission.record import Promise, Upload
 from kit.submission.sense import compare, describe, warn
 
-MOST_COMPARED = 5  # earlier submissions, the nearest, to name the difference to
+MOST_COMPARED = 5  # how many earlier submissions to compare with, the most similar first
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the checks found: what is so, what to look at twice, and what forbids sending."""
+    """What the checks found: facts, warnings, and problems that forbid sending."""
 
     facts: list[str]
     warnings: list[str]
@@ -26,7 +26,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Draft:
-    """A CSV to submit, called `name`, of a competition that is on Kaggle."""
+    """A CSV to submit, called `name`, for a competition on Kaggle."""
 
     competition: Competition
     workspace: Workspace
@@ -46,16 +46,16 @@ class Draft:
 def examine(
     draft: Draft, estimate: Promise | None, sent: Sequence[tuple[str, Upload]], again: bool
 ) -> Findings:
-    """Everything that can be found out without Kaggle."""
+    """Everything that can be found without asking Kaggle."""
     competition, csv = draft.competition, draft.files.csv
     test_ids = competition.read_test_ids(draft.workspace.source)
     found = Findings([], [], list(find_problems(competition, csv, test_ids)))
     ancestry = read_ancestry(draft.files)
     if estimate is None and ancestry.csv_digest == draft.csv_digest:
-        found.warnings.append("its models were trained on all rows: no score can be promised.")
+        found.warnings.append("its models were trained on all rows: the expected score is unknown.")
     elif estimate is None:
         found.warnings.append(
-            "its bytes are not those that the kit wrote: what to expect of it is not known."
+            "it was changed since the kit wrote it: the expected score is unknown."
         )
     else:
         low, high = estimate.interval
@@ -63,13 +63,13 @@ def examine(
             f"expected score {estimate.expected:.3f}, 95% CI {low:.3f} to {high:.3f}"
         )
     if found.problems:
-        return found  # what cannot be read cannot be compared
+        return found  # an unreadable file cannot be compared
     table = competition.answer_format.read(csv, competition.class_keys)
     test = LabelCounts.of(table.labels, competition.class_keys)
     found.facts.append(describe(test, ancestry.out_of_fold))
     found.warnings.extend(warn(competition, test, ancestry.out_of_fold))
     if not sum(test.positives.values()):
-        found.problems.append(f"{csv} has no label in any row, and would score 0.")
+        found.problems.append(f"{csv} has no label in any row and would score 0.")
     _hold_against_earlier(draft, table, sent, again, found)
     return found
 
@@ -81,13 +81,13 @@ def _hold_against_earlier(
     again: bool,
     found: Findings,
 ) -> None:
-    """Add to the findings how far the file is from each that was sent, which it must not equal."""
+    """Add to the findings how the file differs from each sent before; a problem if from none."""
     compared = compare(draft.competition, draft.workspace, table, draft.csv_digest, sent)
     for other in compared[:MOST_COMPARED]:
         if other.labels == 0 and not again:
             found.problems.append(
-                f"{draft.files.csv} is the same as {other.name}, submitted {_said(other.upload)}. "
-                "To send it all the same: --again."
+                f"{draft.files.csv} is identical to {other.name}, submitted {_said(other.upload)}. "
+                "To send it anyway: --again."
             )
             return
         found.facts.append(
@@ -95,11 +95,11 @@ def _hold_against_earlier(
             f"{other.labels} labels"
         )
     if rest := compared[MOST_COMPARED:]:
-        found.facts.append(f"differs from {len(rest)} more in {rest[0].rows} rows or more")
+        found.facts.append(f"differs from {len(rest)} others in at least {rest[0].rows} rows")
     if lost := len(sent) - len(compared):
-        found.facts.append(f"sent before, overwritten since and so not compared: {lost}")
+        found.facts.append(f"sent before but not compared, because overwritten since: {lost}")
 
 
 def _said(upload: Upload) -> str:
-    """When an upload was, and what came of it."""
+    """When an upload was sent, and its result."""
     return f"{upload.begun:%Y-%m-%d}, {upload.outcome}"

@@ -1,4 +1,4 @@
-"""Having a submission graded: by the competition's own local grader, where it has one."""
+"""Grades a submission with the competition's local grader, if it has one."""
 
 from dataclasses import asdict, dataclass
 
@@ -24,10 +24,10 @@ class _Saved:
 
 
 def grade(competition: Competition, workspace: Workspace, files: SubmissionFiles) -> Grades | None:
-    """Check a submission and have it graded; None for a competition without a local grader.
+    """Check and grade a submission; None for a competition without a local grader.
 
-    The grades are kept beside the CSV; a file graded before is not graded again. Raises
-    UserError for a file that a grader would refuse.
+    The grades are kept beside the CSV; the same file is not graded twice. Raises UserError for a
+    file that a grader would refuse.
     """
     check_submission(competition, files.csv, competition.read_test_ids(workspace.source))
     if competition.grade is None:
@@ -40,7 +40,7 @@ def grade(competition: Competition, workspace: Workspace, files: SubmissionFiles
 
 
 def read_grades(files: SubmissionFiles) -> Grades | None:
-    """The grades that came back for just this CSV, if any did."""
+    """The grades of exactly this CSV, if there are any."""
     if not files.grades.exists():
         return None
     saved = _GRADES.read_as(files.grades, _Saved)
@@ -50,6 +50,6 @@ def read_grades(files: SubmissionFiles) -> Grades | None:
 
 
 def keep_grades(files: SubmissionFiles, csv_digest: str, grades: Grades) -> None:
-    """Keep what came back for the CSV of this digest, unless another has taken its place."""
+    """Keep the grades of the CSV with this digest, unless another has replaced it."""
     if files.csv.exists() and digest_file(files.csv) == csv_digest:
         _GRADES.write(files.grades, {"csv_digest": csv_digest, **asdict(grades)})

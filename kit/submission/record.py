@@ -1,7 +1,7 @@
-"""What is remembered of every upload, beside its submission: how far it is, and what came back.
+"""The record of every upload, beside its submission: its current step, and its scores.
 
-A file of its own, because `kit blend` writes the ancestry anew each time, and one that holds
-several uploads, because a blend made anew under the same name gives another file to submit.
+It is a separate file because `kit blend` rewrites the provenance each time. It holds several
+uploads because another blend under the same name gives another file to submit.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from kit.core.formats import Format
 from kit.core.paths import SubmissionFiles, Workspace
 
-# Written before each step is begun, so that the record of a process that was killed is never
-# behind what it did. Up to "bytes" nothing is submitted. From "create" on it may be.
+# Written before each step starts, so that the record of a killed process is never behind what it
+# did. Up to "bytes" nothing is submitted. From "create" on it may be.
 Step = Literal["checked", "address", "bytes", "create", "waiting", "complete", "rejected"]
 
 
@@ -35,23 +35,23 @@ _ELSEWHERE = Format(
 
 
 class Record(BaseModel):
-    """What all records have in common: they never change, and have no unknown fields."""
+    """The base of all records: frozen, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Promise(Record):
-    """The score that was expected, and its 95% interval."""
+    """An expected score and its 95% CI."""
 
     expected: float
     interval: tuple[float, float]
 
 
 class Upload(Record):
-    """One submission that was meant: `mark` is what it is recognised by in Kaggle's list.
+    """One attempt to submit; `mark` identifies it in Kaggle's list.
 
-    `made_of`, the runs, and `estimate` are kept here because the blend may change after it. `begun`
-    is UTC.
+    `made_of`, the runs, and `estimate` are kept here because the blend may change later. `begun` is
+    UTC.
     """
 
     competition: str
@@ -80,7 +80,7 @@ class Upload(Record):
 
     @property
     def outcome(self) -> str:
-        """What came of it, in a few words."""
+        """The result, in a few words."""
         if self.step != "complete":
             return "rejected" if self.step == "rejected" else "no score yet"
         public = "none" if self.public is None else f"{self.public:.4f}"
@@ -109,16 +109,16 @@ class _Elsewheres(Record):
 
 
 def read_uploads(files: SubmissionFiles) -> tuple[Upload, ...]:
-    """Every upload of a submission, the oldest first."""
+    """Every upload of a submission, oldest first."""
     if not files.uploads.exists():
         return ()
     return _UPLOADS.read_as(files.uploads, _Uploads).uploads
 
 
 def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
-    """Write an upload in the place of the one with its mark, or behind all; returns it.
+    """Replace the upload with the same mark, or append it; returns it.
 
-    Uploads that stopped before they submitted anything give way.
+    Drops uploads that stopped before they submitted anything.
     """
     kept = [one for one in read_uploads(files) if one.is_open or one.is_sent]
     marks = [one.mark for one in kept]
@@ -131,7 +131,7 @@ def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
 
 
 def all_uploads(workspace: Workspace, competition: str) -> tuple[tuple[str, Upload], ...]:
-    """Every upload to a competition with its submission's name, the oldest first."""
+    """Every upload to a competition with its submission's name, oldest first."""
     found = [
         (name, upload)
         for name in workspace.submission_names()
@@ -142,12 +142,12 @@ def all_uploads(workspace: Workspace, competition: str) -> tuple[tuple[str, Uplo
 
 
 def read_elsewhere(workspace: Workspace, competition: str) -> tuple[Elsewhere, ...]:
-    """What Kaggle listed last that did not come from this folder."""
+    """The submissions from elsewhere in Kaggle's list, as last saved."""
     path = workspace.made_elsewhere(competition)
     return _ELSEWHERE.read_as(path, _Elsewheres).submissions if path.exists() else ()
 
 
 def save_elsewhere(workspace: Workspace, competition: str, listed: Sequence[Elsewhere]) -> None:
-    """Write down what Kaggle lists that did not come from this folder."""
+    """Save the submissions from elsewhere in Kaggle's list."""
     content = _Elsewheres(submissions=tuple(listed)).model_dump(mode="json")
     _ELSEWHERE.write(workspace.made_elsewhere(competition), content)

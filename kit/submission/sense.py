@@ -1,4 +1,4 @@
-"""Whether a submission that a grader would take makes sense: against out-of-fold, and the past."""
+"""Compares a valid submission with out-of-fold labels and with earlier submissions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from kit.core.paths import Workspace
 from kit.ensemble import LabelCounts
 from kit.submission.record import Upload
 
-# How sure a warning is that a rate differs by more than chance, all classes together.
+# The significance level of the warnings about rates, all classes together.
 CHANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Changed:
-    """How far a submission is from an earlier one: rows with another answer, labels changed."""
+    """How a submission differs from an earlier one: rows with another answer, labels changed."""
 
     name: str
     upload: Upload
@@ -28,21 +28,21 @@ class Changed:
 
 
 def describe(test: LabelCounts, oof: LabelCounts) -> str:
-    """How many labels the submission sets, beside what the same cuts set out of fold."""
+    """How many labels the submission sets, and how many the same thresholds set out of fold."""
     return (
-        f"{test.rows} rows, {test.labels_per_row:.2f} labels a row (out of fold "
-        f"{oof.labels_per_row:.2f}), {test.empty_rows} rows empty (out of fold {oof.empty_rows} "
-        f"of {oof.rows})"
+        f"{test.rows} rows, {test.labels_per_row:.2f} labels per row (out of fold "
+        f"{oof.labels_per_row:.2f}), {test.empty_rows} rows without labels (out of fold "
+        f"{oof.empty_rows} of {oof.rows})"
     )
 
 
 def warn(competition: Competition, test: LabelCounts, oof: LabelCounts) -> list[str]:
-    """What differs from out of fold by more than chance would have it; a line each.
+    """What differs significantly from out of fold; one line each.
 
-    Two proportions a class, with the continuity correction and Bonferroni's bound over the
-    classes (Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, 2003). Rows
-    are taken to be independent, which images of one cell culture are not, so that it warns
-    rather too often.
+    Tests two proportions per class, with the continuity correction and Bonferroni's bound over the
+    classes (Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, 2003). It
+    treats rows as independent, which images of one cell culture are not, so it warns too often
+    rather than too rarely.
     """
     cut = NormalDist().inv_cdf(1 - CHANCE / 2 / len(competition.class_keys))
     found = []
@@ -60,12 +60,12 @@ def warn(competition: Competition, test: LabelCounts, oof: LabelCounts) -> list[
     empty = _z(test.empty_rows, test.rows, oof.empty_rows, oof.rows)
     if empty > NormalDist().inv_cdf(1 - CHANCE / 2):
         rates = f"{test.empty_rows / test.rows:.2%}, out of fold {oof.empty_rows / oof.rows:.2%}"
-        lines.append(f"rows without a label are of another number than out of fold: {rates}.")
+        lines.append(f"the share of rows without labels is not that out of fold: {rates}.")
     return lines
 
 
 def _z(count: int, rows: int, other_count: int, other_rows: int) -> float:
-    """How many standard errors two rates are apart, 0 where neither has any."""
+    """How many standard errors two rates are apart; 0 if neither has any count."""
     pooled = (count + other_count) / (rows + other_rows)
     share = 1 / rows + 1 / other_rows
     spread = sqrt(pooled * (1 - pooled) * share)
@@ -80,10 +80,10 @@ def compare(
     csv_digest: str,
     earlier: Sequence[tuple[str, Upload]],
 ) -> list[Changed]:
-    """How far a submission is from each that was sent before, the nearest first.
+    """How a submission differs from each one sent before, the most similar first.
 
-    `table` and `csv_digest` are the submission's. An earlier one whose file has been overwritten
-    since can only be told to be the same, by its digest, and is left out if it is not.
+    `table` and `csv_digest` are the submission's. If an earlier file has been overwritten, only its
+    digest can be compared; unless that is the same, it is omitted.
     """
     found = []
     for name, upload in earlier:
@@ -95,7 +95,7 @@ def compare(
             continue
         other = competition.answer_format.read(csv, competition.class_keys)
         if set(other.ids) != set(table.ids):
-            continue  # of another sample
+            continue  # for other test images
         changed = other.of(table.ids) != table.labels
         rows = int(changed.any(axis=1).sum())
         found.append(Changed(name, upload, rows, int(changed.sum())))

@@ -1,4 +1,4 @@
-"""Submits a CSV to Kaggle: check, upload, wait for the score, keep a record."""
+"""Submits a CSV to Kaggle: checks it, uploads it, waits for the score, keeps a record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from kit.submission.upload import (
 
 @dataclass(frozen=True)
 class SubmitOptions:
-    """How to submit: `message` goes into the submission's description on Kaggle.
+    """How to submit; `message` becomes the submission's description on Kaggle.
 
     `again` sends a file that was sent before; `wait` is how many minutes to wait for the score.
     """
@@ -49,8 +49,8 @@ def submit_to_kaggle(
 ) -> Upload | None:
     """Check, upload and submit the CSV called `name`, and wait for its score.
 
-    Resumes an upload of this very file that was interrupted. Returns the upload, None
-    after a dry run. Raises UserError with everything that forbids sending, a line each.
+    Resumes an interrupted upload of the same file. Returns the upload, None after a dry run. Raises
+    UserError with every reason not to send, one per line.
     """
     files = workspace.submission(name)
     for path in (files.csv, files.provenance):
@@ -68,10 +68,10 @@ def submit_to_kaggle(
 
 
 def _begun_before(draft: Draft, clock: Clock, reporter: Reporter) -> tuple[Kaggle, Upload] | None:
-    """The upload of this file that was interrupted, if Kaggle has it.
+    """The interrupted upload of this file, if Kaggle has it.
 
-    What is settled first is every upload that may have arrived, also of other names: the same
-    file may have been sent as one of them.
+    First settles every upload that may have arrived, under any name: the same file may have been
+    sent under another.
     """
 
     def is_this(name: str, upload: Upload) -> bool:
@@ -115,7 +115,7 @@ def _send_anew(
         mark=mark,
         csv_digest=draft.csv_digest,
         file_name=draft.files.csv.name,
-        # The mark in front: whatever Kaggle may cut off a long description, it is not that.
+        # The mark comes first: if Kaggle truncates a long description, the mark stays.
         description=f"{mark} {options.message or _summary(draft.name, estimate)}",
         begun=clock.now(),
         step="checked",
@@ -133,7 +133,7 @@ def _ask_kaggle(
     clock: Clock,
     reporter: Reporter,
 ) -> tuple[Kaggle | None, tuple[Listed, ...]]:
-    """Add what only Kaggle knows to the findings; the client, and what was submitted so far."""
+    """Add what only Kaggle knows to the findings; returns the client and the submissions so far."""
     try:
         kaggle = connect(clock, reporter)
         limits = kaggle.limits(draft.slug)
@@ -145,7 +145,7 @@ def _ask_kaggle(
         found.problems.append(str(error))
         return None, ()
     if limits.left is None:
-        found.facts.append("submissions left today: Kaggle has not counted any of this account yet")
+        found.facts.append("submissions left today: Kaggle has no count for this account yet")
     elif limits.left == 0:
         found.problems.append(daily_limit(clock.now(), limits.for_good))
     else:
@@ -155,8 +155,8 @@ def _ask_kaggle(
     elsewhere = [one for one in same if one.ref not in known]
     if elsewhere and not options.again:
         found.problems.append(
-            "The same file was submitted from another place: Kaggle's list has it as number "
-            f"{elsewhere[0].ref}. To send it all the same: --again."
+            "The same file was submitted from elsewhere: it is number "
+            f"{elsewhere[0].ref} in Kaggle's list. To send it anyway: --again."
         )
     return kaggle, listed
 
@@ -167,31 +167,31 @@ def _report(draft: Draft, found: Findings, reporter: Reporter) -> None:
     for line in found.facts:
         reporter.say(f"  {line}")
     for line in found.warnings:
-        reporter.say(f"  look twice: {line}")
+        reporter.say(f"  warning: {line}")
 
 
 def _finish(
     kaggle: Kaggle, draft: Draft, upload: Upload, options: SubmitOptions, clock: Clock
 ) -> Upload:
-    """Wait for the score of what Kaggle has, and report it; UserError if it was rejected.
+    """Wait for the score of a sent upload, and report it; UserError if it was rejected.
 
-    Outside the lock: there is nothing to send any more, and another file may be.
+    Runs outside the lock: this file is sent, and another may be meanwhile.
     """
     reporter = kaggle.reporter
     typed, blend = draft.workspace.typed, draft.name.removeprefix(f"{draft.competition.name}-")
     wait_on, look = typed.command("submit", blend), typed.command("ledger", "--sync")
-    go_on = f"wait on with: {wait_on}; or look for the score with: {look}"
-    reporter.say(f"Submitted as number {upload.ref}. Waiting for the score; Ctrl-C loses nothing.")
+    go_on = f"To keep waiting: {wait_on}; to check later: {look}"
+    reporter.say(f"Submitted as number {upload.ref}. Waiting for the score; safe to interrupt.")
     try:
         upload = wait_for_score(kaggle, draft.slug, draft.files, upload, options.wait, clock)
     except KeyboardInterrupt:
-        reporter.say(f"Kaggle has the submission: {go_on}")
+        reporter.say(f"Kaggle has the submission. {go_on}")
         raise
     if upload.step == "rejected":
-        reason = upload.error or "it gives no reason"
-        raise UserError(f"Kaggle's grader rejects {draft.files.csv}: {reason}")
+        reason = upload.error or "no reason given"
+        raise UserError(f"Kaggle's grader rejected {draft.files.csv}: {reason}")
     if upload.step != "complete":
-        reporter.say(f"No score after {duration(60 * options.wait)}: {go_on}")
+        reporter.say(f"No score after {duration(60 * options.wait)}. {go_on}")
         return upload
     reporter.say(f"{draft.name}: {upload.outcome}")
     if upload.estimate is not None:
@@ -200,15 +200,15 @@ def _finish(
 
 
 def _against(estimate: Promise, upload: Upload) -> str:
-    """What came beside what was expected."""
+    """The expected score, and whether the actual ones are in its interval."""
     low, high = estimate.interval
     places = [
         f"{side} is {'inside' if low <= score <= high else 'outside'}"
         for side, score in (("public", upload.public), ("private", upload.private))
         if score is not None
     ]
-    place = f"; {', '.join(places)}" if places else ""
-    return f"Expected was {estimate.expected:.4f}, from {low:.3f} to {high:.3f}{place}."
+    place = f": {', '.join(places)}" if places else ""
+    return f"Expected {estimate.expected:.4f}, 95% CI {low:.3f} to {high:.3f}{place}."
 
 
 def _summary(name: str, estimate: Promise | None) -> str:

@@ -1,4 +1,4 @@
-"""Reads the scores that Kaggle lists, of submissions made here and elsewhere."""
+"""Reads scores from Kaggle's list, for submissions from here and elsewhere."""
 
 from dataclasses import asdict, dataclass
 
@@ -24,13 +24,13 @@ class Synced:
 def sync_scores(
     competition: Competition, workspace: Workspace, clock: Clock, reporter: Reporter = SILENT
 ) -> Synced:
-    """Save what Kaggle lists: scores of the uploads from here, and what came from elsewhere.
+    """Save Kaggle's list: scores of uploads from here, and submissions from elsewhere.
 
-    Submits nothing, also where an upload was interrupted. Raises UserError for a competition that
+    Submits nothing, even if an upload was interrupted. Raises UserError for a competition that
     is not on Kaggle.
     """
     if competition.kaggle is None:
-        raise UserError(f"{competition.title} is not on Kaggle: there are no scores to ask for.")
+        raise UserError(f"{competition.title} is not on Kaggle: there are no scores to sync.")
     listed = connect(clock, reporter).submissions(competition.kaggle.slug)
     with one_at_a_time(workspace.submissions):
         ours = set()

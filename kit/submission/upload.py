@@ -1,9 +1,9 @@
-"""One upload from the first request to the score, so that no kill and no lost answer repeats it.
+"""One upload from the first request to the score; no kill and no lost answer sends it twice.
 
-Only one request submits: CreateSubmission. Its step is on disk before it is sent, and whoever
-finds that step there, with no number of the submission beside it, looks for the submission in
-Kaggle's list before sending another. It is recognised by its file's name and by a mark in its
-description, which is made from the digest of the file.
+Only one request submits: CreateSubmission. Its step is on disk before the request is sent. A
+process that finds this step without a submission number looks for the submission in Kaggle's list
+before it sends another. A submission is identified by its file name and by a mark in its
+description, made from the digest of the file.
 """
 
 import fcntl
@@ -25,20 +25,20 @@ from kit.kaggle.listed import Listed
 from kit.submission.grade import keep_grades
 from kit.submission.record import Step, Upload, save_upload
 
-# When to look for a submission whose answer was lost: at once, and for a minute after it, however
-# long ago it was sent, as no clock that was set meanwhile is to be trusted.
+# Waits between looks for a submission whose answer was lost: at once, then for a minute, however
+# long ago it was sent, because the clock may have been changed since.
 LOOKS = (0.0, 5.0, 10.0, 20.0, 30.0)
 CREATE_TRIES = 3
-# Between two looks at whether the score is there; the last one is repeated.
+# Waits between checks for the score; the last one repeats.
 POLLS = (5.0, 5.0, 10.0, 15.0, 30.0)
 
 
 @contextmanager
 def one_at_a_time(submissions: Path, patient: bool = False) -> Iterator[None]:
-    """Let no second process submit from, or write records in, the same folder.
+    """Lock the folder: no second process may submit from it or write records in it.
 
-    UserError when one does, unless `patient`: then its end is waited for. The lock is on the
-    folder itself and ends with the process, also with a killed one.
+    Raises UserError if another process has the lock; with `patient`, waits for it. The lock is on
+    the folder itself and ends with the process, even if it is killed.
     """
     submissions.mkdir(parents=True, exist_ok=True)
     folder = os.open(submissions, os.O_RDONLY)
@@ -55,9 +55,9 @@ def one_at_a_time(submissions: Path, patient: bool = False) -> Iterator[None]:
 
 
 def mark_for(csv_digest: str, taken: Sequence[str]) -> str:
-    """What a new submission of a file is recognised by: its digest, numbered from the second on.
+    """The mark of a new submission of a file: its digest, numbered from the second on.
 
-    `taken` are marks and descriptions of the submissions there are.
+    `taken` are the marks and descriptions of existing submissions.
     """
     number = 1
     while any(_mark(csv_digest, number) in text for text in taken):
@@ -66,7 +66,7 @@ def mark_for(csv_digest: str, taken: Sequence[str]) -> str:
 
 
 def is_file_of(csv_digest: str, description: str) -> bool:
-    """Whether a submission with this description was made of a file with this digest."""
+    """Whether a submission with this description is of the file with this digest."""
     return f"[kit {csv_digest[:12]}" in description
 
 
@@ -75,10 +75,10 @@ def _mark(csv_digest: str, number: int) -> str:
 
 
 def send(kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, clock: Clock) -> Upload:
-    """Upload and submit a file whose checks are done; returns the upload with its number.
+    """Upload and submit a checked file; returns the upload with its number.
 
-    Raises Refused when Kaggle takes none, Unanswered when it is not known whether it did: then
-    the record says so, and the next run finds out.
+    Raises Refused if Kaggle refuses it, Unanswered if that is unknown: the record then says so, and
+    the next run finds out.
     """
 
     def at(step: Step) -> Upload:
@@ -92,7 +92,7 @@ def send(kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, cloc
     except Refused as refusal:
         raise _with_the_limit(kaggle, slug, refusal, clock) from None
     if digest_file(files.csv) != upload.csv_digest:
-        raise UserError(f"{files.csv} was changed while it was uploaded. Nothing was submitted.")
+        raise UserError(f"{files.csv} was changed during the upload. Nothing was submitted.")
     for _ in range(CREATE_TRIES):
         asked = at("create")
         try:
@@ -102,38 +102,36 @@ def send(kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, cloc
             at("checked")
             raise _with_the_limit(kaggle, slug, refusal, clock) from None
         except Unanswered as error:
-            kaggle.reporter.say(
-                f"{error.reason} Looking in the list of submissions whether it arrived."
-            )
+            kaggle.reporter.say(f"{error.reason} Checking Kaggle's list for the submission.")
         if found := look_for(kaggle, slug, asked, clock):
             return _move(files, upload, "waiting", found.ref)
-    # The step stays "create": should the last one arrive yet, the next run finds it.
+    # The step stays "create": if the last request arrives late, the next run finds it.
     raise UserError(
-        f"Kaggle did not take {files.csv} in {CREATE_TRIES} tries, and does not list it. Submit "
-        "it again later: the list is looked at once more before the file is sent."
+        f"Kaggle did not accept {files.csv} in {CREATE_TRIES} tries and does not list it. Submit "
+        "again later: the list is checked once more before the file is sent."
     )
 
 
 def settle(
     kaggle: Kaggle, slug: str, files: SubmissionFiles, upload: Upload, clock: Clock
 ) -> Upload:
-    """Find out what became of an upload whose process ended while it was submitting.
+    """Find out whether an upload arrived whose process ended while submitting.
 
-    Returns it with its number, or, when it is not in Kaggle's list, as one that was never sent.
+    Returns it with its number, or as never sent if it is not in Kaggle's list.
     """
     if upload.step != "create":
         return upload
     kaggle.reporter.say(
-        f"{upload.file_name} may have been submitted already: looking in Kaggle's list."
+        f"{upload.file_name} may have been submitted already: checking Kaggle's list."
     )
     if found := look_for(kaggle, slug, upload, clock):
         return _move(files, upload, "waiting", found.ref)
-    kaggle.reporter.say("It is not there: it never arrived.")
+    kaggle.reporter.say("Not listed: it never arrived.")
     return _move(files, upload, "checked")
 
 
 def look_for(kaggle: Kaggle, slug: str, upload: Upload, clock: Clock) -> Listed | None:
-    """The upload in Kaggle's list, None when it does not appear there for a while."""
+    """The upload in Kaggle's list, None if it does not appear there within a minute or so."""
     for wait in LOOKS:
         if wait:
             clock.sleep(wait)
@@ -144,7 +142,7 @@ def look_for(kaggle: Kaggle, slug: str, upload: Upload, clock: Clock) -> Listed 
 
 
 def is_listing_of(upload: Upload, listed: Listed) -> bool:
-    """Whether this line of Kaggle's list is the upload."""
+    """Whether this entry of Kaggle's list is the upload."""
     if upload.ref is not None:
         return listed.ref == upload.ref
     return listed.file_name == upload.file_name and upload.mark in listed.description
@@ -158,13 +156,13 @@ def wait_for_score(
     minutes: float,
     clock: Clock,
 ) -> Upload:
-    """Ask for the score until it is there or the time is up; returns the upload as it is then."""
+    """Poll for the score until it is there or time is up; returns the upload as it is then."""
     end = clock.now() + timedelta(minutes=minutes)
     waits = chain(POLLS, repeat(POLLS[-1]))
     while True:
         listed = next((one for one in kaggle.submissions(slug) if is_listing_of(upload, one)), None)
         if listed is not None:
-            # Another file may be on its way by now: its record is in the same JSON.
+            # Another file may be uploading by now, and its record is in the same JSON.
             with one_at_a_time(files.uploads.parent, patient=True):
                 upload = take_result(files, upload, listed)
         if not upload.is_open or clock.now() >= end:
@@ -173,7 +171,7 @@ def wait_for_score(
 
 
 def take_result(files: SubmissionFiles, upload: Upload, listed: Listed) -> Upload:
-    """Write down what Kaggle's list says of an upload, if that is more than was known."""
+    """Save what Kaggle's list says about an upload, if it is new."""
     scores = {"ref": listed.ref, "public": listed.public, "private": listed.private}
     if listed.status == "COMPLETE":
         known = {"step": "complete", **scores}
@@ -193,7 +191,7 @@ def _move(files: SubmissionFiles, upload: Upload, step: Step, ref: int | None = 
 
 
 def _with_the_limit(kaggle: Kaggle, slug: str, refusal: Refused, clock: Clock) -> UserError:
-    """A refusal in Kaggle's words, or in clearer ones if it was for the daily limit."""
+    """The refusal in Kaggle's words, or in clearer ones if the daily limit is the reason."""
     if refusal.status != 400:
         return refusal
     limits = kaggle.limits(slug)

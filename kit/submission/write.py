@@ -1,4 +1,4 @@
-"""The submission CSV of a blend, and beside it its whole ancestry as JSON."""
+"""The submission CSV of a blend, and beside it its full provenance as JSON."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,16 +25,16 @@ class Submission:
 
 
 def submission_name(competition: Competition, blend: BlendFiles) -> str:
-    """The name of a blend's submission: competitions share one folder of submissions."""
+    """The name of a blend's submission; competitions share one folder of submissions."""
     return f"{competition.name}-{blend.name}"
 
 
 def write_submission(
     competition: Competition, workspace: Workspace, blend: BlendFiles
 ) -> Submission:
-    """Decide every test row of a blend, write the CSV in the sample's order, and check it.
+    """Label every test row of a blend, write the CSV in the sample's order, and check it.
 
-    Running it again writes the same bytes. Raises UserError when the check fails.
+    A rerun writes the same bytes. Raises UserError if the check fails.
     """
     decision = Decision.load(blend.decision)
     test_ids = competition.read_test_ids(workspace.source)
