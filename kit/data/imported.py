@@ -14,7 +14,7 @@ from kit.core.disk import digest
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace
 from kit.data.folds import Folds, digest_labels, read_folds
-from kit.data.predictions import EPSILON, Predictions, write_predictions
+from kit.data.predictions import Predictions, as_probabilities, write_predictions
 from kit.data.run_files import Done, RunInputs, write_done, write_run
 from kit.data.runs import Run, open_run
 
@@ -174,10 +174,8 @@ def _read(path: Path, competition: Competition, besides: Sequence[str]) -> Predi
         probs = np.column_stack([_column(table, name, pa.float64()) for name in classes])
         fold = _column(table, "fold", pa.int64()) if "fold" in found else None
         names = tuple(_column(table, ids, pa.string()).tolist())
-        _refuse_logits(names, probs, competition.class_keys)
-        # Any value still outside is a rounding error: a mean of float32 ones may exceed one.
-        inside = np.clip(probs, 0, 1).astype(np.float32)
-        return Predictions(names, inside, competition.class_keys, fold)
+        keys = competition.class_keys
+        return Predictions(names, as_probabilities(names, probs, keys), keys, fold)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -248,16 +246,3 @@ def _column(table: Any, name: str, kind: Any) -> NDArray[Any]:
     if column.null_count or (pa.types.is_string(kind) and "" in values):
         raise UserError(f"the column '{name}' has empty cells.")
     return values
-
-
-def _refuse_logits(
-    ids: Sequence[str], values: NDArray[np.float64], class_keys: Sequence[str]
-) -> None:
-    outside = (values < -EPSILON) | (values > 1 + EPSILON)
-    if outside.any():
-        row, column = np.argwhere(outside)[0]
-        raise UserError(
-            f"{values[row, column]:g} for id {ids[row]}, class {class_keys[column]}, is not a "
-            f"probability; {outside.sum()} of {values.size} values are outside 0 to 1. They look "
-            "like logits: apply a sigmoid, 1 / (1 + exp(-x)), first."
-        )

@@ -13,7 +13,7 @@ In data-flow order:
 
 from kit.ensemble.decision import Candidate, Decision, Difference, LabelCounts, Origin, Worth
 from kit.ensemble.evaluate import ClassScore, HonestScore, JudgedStep
-from kit.ensemble.fitting import AUTO, Fitted, Options, check_options, fit_decision
+from kit.ensemble.fitting import ALL_AUTO, Fitted, Options, check_options, fit_decision
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
 from kit.ensemble.oof import (
     Members,
@@ -26,7 +26,7 @@ from kit.ensemble.oof import (
 from kit.ensemble.postprocess import Twins
 
 __all__ = [
-    "AUTO",
+    "ALL_AUTO",
     "Candidate",
     "ClassScore",
     "Counts",

@@ -172,6 +172,17 @@ def _try_step(name: str, sample: Sample, policy: Policy, twins: TwinLabels | Non
 # The estimate: every choice repeated without each fold
 
 
+def fitted_score(
+    sample: Sample, policy: Policy, taken: Sequence[str], twins: TwinLabels | None
+) -> float:
+    """Macro-F1 on the fitting rows, post-processing included."""
+    thresholds = policy.fit(sample)
+    labels = learn(taken, sample, thresholds).decide(sample.probs, thresholds)
+    if twins is not None and "copies" in taken:
+        labels = twins.replace(labels)
+    return macro_f1(sample.labels, labels)
+
+
 @dataclass(frozen=True)
 class HeldOutFold:
     """One fold of nested cross-fitting: the held-out rows, and the others.

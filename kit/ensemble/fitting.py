@@ -1,6 +1,5 @@
 """Fit a decision: choose and fit method, policy and post-processing, and estimate the score."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from kit.ensemble.evaluate import (
     HonestScore,
     Judged,
     estimate,
+    fitted_score,
     judge,
     judge_all,
     simplest_of_the_best,
@@ -42,8 +42,8 @@ from kit.ensemble.evaluate import (
 )
 from kit.ensemble.interval import Counts
 from kit.ensemble.oof import Members, Sample, Unseen
-from kit.ensemble.postprocess import TwinLabels, Twins, check_steps, copied, learn
-from kit.ensemble.thresholds import Policy, find_policies, find_policy, fit_policy
+from kit.ensemble.postprocess import Twins, check_steps, copied, learn
+from kit.ensemble.thresholds import find_policies, find_policy, fit_policy
 
 # Methods are compared under the same policy, a stable one.
 _TO_COMPARE = find_policy("fold-mean")
@@ -67,7 +67,7 @@ class Options:
     journal: Path | None = None
 
 
-AUTO = Options()
+ALL_AUTO = Options()
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def check_options(options: Options) -> None:
 def fit_decision(
     members: Members,
     unseen: Unseen | None = None,
-    options: Options = AUTO,
+    options: Options = ALL_AUTO,
     twins: Twins | None = None,
     reporter: Reporter = SILENT,
 ) -> Fitted:
@@ -146,7 +146,7 @@ def fit_decision(
         test_rows = len(members.ids if unseen is None else unseen.ids)
     found = estimate(members, candidates.folds(), choices, test_rows, reporter)
     score = HonestScore(
-        fitted=_fitted_score(sample, policy, taken, twin_labels),
+        fitted=fitted_score(sample, policy, taken, twin_labels),
         cross_fitted=macro_f1(members.labels, found.labels),
         expected=found.around.mean,
         interval=found.around.macro,
@@ -198,6 +198,7 @@ class _Candidates:
         self._unseen = unseen
         self._transfer = options.transfer
         self._noise: dict[str, NDArray[np.float64] | None] = {}
+        self._judged: dict[frozenset[int], list[tuple[str, Judged]]] = {}
 
     def fit(self, reporter: Reporter) -> None:
         """Fit every method, and choose how its thresholds transfer to the test set."""
@@ -231,11 +232,13 @@ class _Candidates:
 
     def judged(self, without: frozenset[int] = frozenset()) -> list[tuple[str, Judged]]:
         """Each method's score on the rows of the other folds, under the same policy."""
-        samples = {name: self.fits.sample(name, without) for name in self.methods}
-        return [
-            (name, judge(self.averaged(name, sample), _TO_COMPARE))
-            for name, sample in samples.items()
-        ]
+        if without not in self._judged:
+            samples = {name: self.fits.sample(name, without) for name in self.methods}
+            self._judged[without] = [
+                (name, judge(self.averaged(name, sample), _TO_COMPARE))
+                for name, sample in samples.items()
+            ]
+        return self._judged[without]
 
     def described(self, rows: Sample, test_rows: int) -> tuple[Candidate, ...]:
         """The methods as candidates; none if there was no choice."""
@@ -287,14 +290,3 @@ def _fit_alone(
         made = fitted.decision
         alone[name] = (Alone(made.worth.score, made.thresholds), counts)
     return alone
-
-
-def _fitted_score(
-    sample: Sample, policy: Policy, taken: Sequence[str], twins: TwinLabels | None
-) -> float:
-    """Macro-F1 on the fitting rows, post-processing included."""
-    thresholds = policy.fit(sample)
-    labels = learn(taken, sample, thresholds).decide(sample.probs, thresholds)
-    if twins is not None and "copies" in taken:
-        labels = twins.replace(labels)
-    return macro_f1(sample.labels, labels)

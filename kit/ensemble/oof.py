@@ -217,7 +217,7 @@ def _is_table(value: Any) -> bool:
 
 def table_ids(table: Any) -> NDArray[Any] | None:
     """The ids of a frame's rows, from its index; None for an array, which has no ids."""
-    return np.array(table.index, dtype=object) if hasattr(table, "index") else None
+    return np.array(table.index, dtype=object) if hasattr(table, "iloc") else None
 
 
 def as_probs(
@@ -260,7 +260,7 @@ def _by_name(frame: Any, class_keys: Sequence[str]) -> Any:
 
 def align(table: Any, ids: NDArray[Any] | None, what: str) -> Any:
     """A frame or series with its rows in the order of `ids`; an array is returned unchanged."""
-    if ids is None or not hasattr(table, "index") or not hasattr(table, "loc"):
+    if ids is None or not hasattr(table, "iloc"):
         return table
     if doubled := twice(table.index):
         raise UserError(f"The {what} have duplicate ids: {some(doubled)}.")

@@ -112,9 +112,9 @@ class Postprocess:
         """Labels (rows, classes), replaced by the source's in rows that are copies, by id."""
         copied = labels.copy()
         for row, image_id in enumerate(ids):
-            if image_id in self.copies:
+            if (copy := self.copies.get(str(image_id))) is not None:
                 copied[row] = 0
-                copied[row, list(self.copies[image_id].columns)] = 1
+                copied[row, list(copy.columns)] = 1
         return copied
 
 
