@@ -15,11 +15,8 @@ def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
     known = workspace.blend_names()
     if name is None and workspace.latest_blend.exists():
         name = read_json(workspace.latest_blend)["blend"]
-    if name is not None and name not in known and workspace.blend(name).is_of_first_release():
-        raise UserError(
-            f"{name} was written by hpa-kit 0.1, whose blends this version cannot read. Make it "
-            f"again: {workspace.typed.command('blend', '--name', name)}"
-        )
+    if name is not None:
+        refuse_first_release(workspace, name)
     if not known:
         raise UserError(
             f"No blend in {workspace.blends}. Make one: {workspace.typed.command('blend')}"
@@ -27,3 +24,12 @@ def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
     if name not in known:
         raise UserError(f"No blend '{name or ''}'. Known: {', '.join(known)}.")
     return workspace.blend(name)
+
+
+def refuse_first_release(workspace: Workspace, name: str) -> None:
+    """Raise UserError for a blend of release 0.1, which this version cannot read."""
+    if workspace.blend(name).is_of_first_release():
+        raise UserError(
+            f"{name} was written by hpa-kit 0.1, whose blends this version cannot read. Make it "
+            f"again: {workspace.typed.command('blend', '--name', name)}"
+        )

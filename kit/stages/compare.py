@@ -12,6 +12,7 @@ from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.terminal import TERMINAL, say, table
+from kit.data.blends import refuse_first_release
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import read_predictions
 from kit.data.runs import open_run
@@ -106,8 +107,8 @@ def _open(
 
 def _full_name(workspace: Workspace, name: str) -> str:
     """The full name of a blend or run, from one that may be shortened after a dash."""
-    blends = workspace.blend_names()
-    known = (*blends, *workspace.run_names())
+    refuse_first_release(workspace, name)
+    known = (*workspace.blend_names(), *workspace.run_names())
     if name in known:
         return name
     begun = [one for one in known if one.startswith(f"{name}-")]
