@@ -167,7 +167,9 @@ def old(place: Place) -> Place:
     return place
 
 
-@pytest.mark.parametrize("words", [*READERS, ("submit",), ("submit", "best"), ("compare", "other", "best")])
+@pytest.mark.parametrize(
+    "words", [*READERS, ("submit",), ("submit", "best"), ("compare", "other", "best")]
+)
 def test_a_blend_of_the_first_release_is_to_be_made_again(
     old: Place, words: tuple[str, ...]
 ) -> None:
