@@ -2,9 +2,9 @@
 
     python bench/blends.py [--worlds 4]
 
-Eight simulated models and a training set of the real competition's size: models that differ in what
-they see, and models that differ only in noise. Reports each method's score on a fresh test set and,
-for `auto`, the expected score from nested cross-fitting. All seeded.
+Eight simulated models and a training set of the real competition's size: models that see different
+classes well, and models that differ only in noise. Reports each method's score on a fresh test set
+and, for `auto`, the expected score from nested cross-fitting. All seeded.
 """
 
 import argparse

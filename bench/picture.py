@@ -1,4 +1,4 @@
-"""The README's picture, from the demo's newest blend: `make demo; python bench/picture.py`."""
+"""The README's picture, from the demo's latest blend: `make demo; python bench/picture.py`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How fast the kit's own stages are on this machine: `python bench/speed.py`.
+"""The speed of the kit's stages on this machine: `python bench/speed.py`.
 
 Prints one line per stage. Figures hold for one run on one machine; compare them only within a run.
 The README quotes this script's output.

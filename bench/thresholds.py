@@ -7,7 +7,7 @@ Protocols: (a) a small version of a real competition: DIR with `train.csv`, `fol
 `solution.csv`, and for each model `NAME.oof.parquet` and `NAME.test.parquet`; (b) its out-of-fold
 rows split at random into halves twenty times, fitted on one half and scored on the other; (c)
 simulated competitions of the real one's size, with normal and with heavy-tailed noise, and a fresh
-test set; (d) the same with test scores averaged over five models, each with noise of its own;
+test set; (d) the same with test scores averaged over five models, each with its own noise;
 `promises`: coverage of the interval. All seeded.
 """
 
@@ -72,7 +72,7 @@ def read_real(folder: Path) -> Iterator[Real]:
 
 
 def on_the_test_set(real: Real) -> Scores:
-    """Protocol (a): fitted on all out-of-fold rows, scored on the held-back test set."""
+    """Protocol (a): fitted on all out-of-fold rows, scored on the held-out test set."""
     scores = {title: _plain(title, real.sample, real.test, real.test_labels) for title in OTHERS}
     transfer = choose_transfer("auto", real.sample, real.test, models=1)
     thresholds = choose_policy(real.sample, AUTO).fit(real.sample)

@@ -114,7 +114,7 @@ class Bench:
 
 def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
     """Draw the cells, fold them, and train every run with every seed."""
-    # Keras is imported by the trainer, and only here.
+    # The trainer imports Keras; nothing else here does.
     from kit.training.predict_run import predict_run
     from kit.training.train import train
 
@@ -137,7 +137,7 @@ def train_all(folder: Path, seeds: int, epochs: int) -> Bench:
 
 
 def compare(bench: Bench, first: Sequence[str], second: Sequence[str]) -> list[str]:
-    """The cells of one line: both scores of the first side, and the gain of the second."""
+    """The cells of one row: both scores of the first side, and the gain of the second."""
     sides = [
         [
             Counts.of(bench.labels, bench.decisions(names, seed), bench.group)

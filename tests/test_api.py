@@ -281,7 +281,7 @@ MISTAKES: dict[str, Mistake] = {
     "half folds": ("not whole numbers", lambda w: tuned(w, fold=w.fold + 0.5)),
     "folds too short": (r"fold of shape \(239,\)", lambda w: tuned(w, fold=w.fold[1:])),
     "other rows": ("model0 has 239 rows", lambda w: tuned(w, probs=w.probs[0][1:])),
-    "other classes": ("but there are 4 classes", lambda w: tuned(w, probs=w.probs[0][:, 1:])),
+    "other classes": ("for 4 classes: expected", lambda w: tuned(w, probs=w.probs[0][:, 1:])),
     "groups too short": ("239 groups for 240 rows", lambda w: tuned(w, groups=range(239))),
     "split groups": ("in the folds", lambda w: tuned(w, groups=["one"] * ROWS)),
     "lists as groups": ("must be hashable", lambda w: tuned(w, groups=[[0]] * ROWS)),
@@ -301,7 +301,7 @@ MISTAKES: dict[str, Mistake] = {
         w.y, w.probs, w.fold, tests=[w.tests[0][:2], w.tests[1]])),
     "ids that differ": ("lack ids: 0", lambda w: tuned(
         w, y=pd.DataFrame(w.y), probs=pd.DataFrame(w.probs[0], index=range(1, ROWS + 1)))),
-    "ids twice": ("ids more than once: 0", lambda w: tuned(
+    "ids twice": ("duplicate ids: 0", lambda w: tuned(
         w, y=pd.DataFrame(w.y), probs=pd.DataFrame(w.probs[0], index=[0] * ROWS))),
     "columns of other names": ("no column for a", lambda w: tuned(
         w, y=pd.DataFrame(w.y, columns=list("abcd")),

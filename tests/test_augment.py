@@ -144,18 +144,20 @@ def test_every_name_changes_an_image_and_no_other_than_its_own() -> None:
             "flip_or_turn, gain, gamma, noise, none, rotate, scale, shift, symmetries. "
             "Did you mean 'symmetries'?",
         ),
-        ("crop(0)", "augmentation 'crop(0)': crop(0) is not from 0.05 to 1."),
-        ("gain+rotate(181)", "augmentation 'gain+rotate(181)': rotate(181) is not from 0 to 180."),
-        ("noise(-1)", "augmentation 'noise(-1)': noise(-1) is not from 0 to 128."),
-        ("0.5*crop", "augmentation '0.5*crop': crop takes no weight before it."),
+        ("crop(0)", "augmentation 'crop(0)': crop(0) is out of range (allowed: 0.05 to 1)."),
+        (
+            "gain+rotate(181)",
+            "augmentation 'gain+rotate(181)': rotate(181) is out of range (allowed: 0 to 180).",
+        ),
+        ("noise(-1)", "augmentation 'noise(-1)': noise(-1) is out of range (allowed: 0 to 128)."),
+        ("0.5*crop", "augmentation '0.5*crop': crop takes no weight."),
         (
             "none+crop",
-            "augmentation 'none+crop': none stands alone. Leave it out, or the others.",
+            "augmentation 'none+crop': none excludes all others. Remove it or them.",
         ),
         (
             "symmetries+flip_or_turn",
-            "augmentation 'symmetries+flip_or_turn': symmetries hold all that flip_or_turn does. "
-            "Leave one out.",
+            "augmentation 'symmetries+flip_or_turn': symmetries include flip_or_turn. Remove one.",
         ),
         ("crop+crop", "augmentation 'crop+crop' names crop twice."),
     ],

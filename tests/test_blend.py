@@ -61,7 +61,7 @@ def test_an_unknown_run_is_refused_with_the_runs_there_are(
     workspace: Workspace, make_run: MakeRun
 ) -> None:
     name = make_run("net", seed=1).name
-    with pytest.raises(UserError, match=f"No run 'nett' in .* There are: {name}"):
+    with pytest.raises(UserError, match=f"No run 'nett' in .* Known: {name}"):
         open_run(workspace, "nett")
 
 
@@ -79,7 +79,7 @@ def test_a_run_with_a_fold_missing_names_it_and_the_command(
 ) -> None:
     run = make_run("net", seed=1, done=[0])
     for read in (run.digest, lambda: run.read_oof(shapes), lambda: run.read_test(shapes)):
-        with pytest.raises(UserError, match=r"not trained: 1\. .*net --size 16 --folds 1"):
+        with pytest.raises(UserError, match=r"untrained folds: 1\. .*net --size 16 --folds 1"):
             read()
 
 
@@ -254,7 +254,7 @@ def test_a_named_blend_is_made_anew_in_another_way(
     [
         (Options(method="stak"), "No method 'stak'. Known: .* Did you mean 'stack'?"),
         (Options(policy="exakt"), "No policy 'exakt'. Known: .* Did you mean 'exact'?"),
-        (Options(policy="fixed=x"), "Policy fixed wants a number"),
+        (Options(policy="fixed=x"), "Policy fixed needs a number"),
         (Options(steps=("fil",)), "No post-processing 'fil'. Known: .* Did you mean 'fill'?"),
         (
             Options(method="mean", transfer="rate"),
@@ -333,7 +333,7 @@ def test_an_unfinished_run_that_was_asked_for_is_refused(
     shapes: Competition, workspace: Workspace, make_run: MakeRun
 ) -> None:
     half = make_run("half", seed=2, done=[1])
-    with pytest.raises(UserError, match=f"{half.name}: folds that are not trained: 0"):
+    with pytest.raises(UserError, match=f"{half.name}: untrained folds: 0"):
         blend(shapes, workspace, [half.name])
 
 
@@ -397,6 +397,6 @@ def test_thresholds_without_a_class_are_refused(
     saved = read_json(made.decision)
     del saved["thresholds"]["star"]
     write_json(made.decision, saved)
-    message = r"not as the kit writes it: thresholds: not one threshold for each class\."
+    message = r"not valid: thresholds: expected one threshold per class\."
     with pytest.raises(UserError, match=message):
         decision_of(made)

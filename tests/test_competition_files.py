@@ -37,7 +37,7 @@ def test_a_copy_that_registers_itself_is_found_however_often(tmp_path: Path) -> 
 
 def test_a_copy_that_registers_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(COPY)
-    with pytest.raises(UserError, match=r"mine\.py .*two entries called 'hpa'"):
+    with pytest.raises(UserError, match=r"mine\.py .*two entries named 'hpa'"):
         find_competition(str(tmp_path / "mine.py"))
 
 

@@ -187,7 +187,7 @@ def test_a_registry_gives_back_what_was_registered() -> None:
 def test_a_name_is_registered_once() -> None:
     registry: Registry[int] = Registry("number", "kit.core")
     registry.register("seven")(7)
-    with pytest.raises(ValueError, match="two entries called 'seven' among the numbers"):
+    with pytest.raises(ValueError, match="two entries named 'seven' among the numbers"):
         registry.register("seven")(8)
 
 

@@ -144,33 +144,33 @@ def at(*path: str, value: Any = ...) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        (at("thresholds", "class1"), "thresholds: not one threshold for each class"),
-        (at("thresholds", "class9", value=0.5), "thresholds: not one threshold for each class"),
-        (at("oof_thresholds", "class1"), "oof_thresholds: not one threshold for each class"),
-        (at("thresholds", value=[0.1, 0.2, 0.3]), "thresholds: not one threshold for each class"),
-        (at("thresholds", value=0.5), "thresholds: not one threshold for each class"),
-        (at("thresholds", "class1", value=None), "thresholds: not all .* are finite numbers"),
-        (at("thresholds", "class1", value="0.5"), "thresholds: not all .* are finite numbers"),
-        (at("thresholds", "class1", value=np.nan), "thresholds: not all .* are finite numbers"),
+        (at("thresholds", "class1"), "thresholds: expected one threshold per class"),
+        (at("thresholds", "class9", value=0.5), "thresholds: expected one threshold per class"),
+        (at("oof_thresholds", "class1"), "oof_thresholds: expected one threshold per class"),
+        (at("thresholds", value=[0.1, 0.2, 0.3]), "thresholds: expected one threshold per class"),
+        (at("thresholds", value=0.5), "thresholds: expected one threshold per class"),
+        (at("thresholds", "class1", value=None), "thresholds: expected finite numbers"),
+        (at("thresholds", "class1", value="0.5"), "thresholds: expected finite numbers"),
+        (at("thresholds", "class1", value=np.nan), "thresholds: expected finite numbers"),
         (at("thresholds", "class1", value=[0.5, 1]), "thresholds: lists of different lengths"),
         (at("unheard", value=1), "unheard: Unexpected"),
         (at("worth", "score", "unheard", value=1), r"worth\.score\.unheard: Unexpected"),
         (at("postprocess", "unheard", value=1), r"postprocess\.unheard: Unexpected"),
         (at("worth"), "worth: Field required"),
-        (at("postprocess"), "postprocess: not whole"),
-        (at("postprocess", "rules"), "postprocess: not whole"),
-        (at("combination", "in_logits"), "combination: not whole"),
+        (at("postprocess"), "postprocess: incomplete"),
+        (at("postprocess", "rules"), "postprocess: incomplete"),
+        (at("combination", "in_logits"), "combination: incomplete"),
         (at("combination", value={}), r"combination\.Average\.weights: Field required"),
         (at("combination", "weights", value=[1.0]), "combination: made for another number"),
         (at("members", value=["model0"]), "combination: made for another number of members"),
-        (at("worth", "classes", "class0"), "worth: not one score and count for each class"),
-        (at("worth", "alone", "model0"), "worth: not one score for each member"),
+        (at("worth", "classes", "class0"), "worth: expected one score and count per class"),
+        (at("worth", "alone", "model0"), "worth: expected one score per member"),
         (at("worth", "score", "test_rows", value="x"), r"worth\.score\.test_rows: Input should be"),
-        (at("postprocess", "fill_empty", value="true"), "postprocess: not whole"),
+        (at("postprocess", "fill_empty", value="true"), "postprocess: incomplete"),
         (at("worth", "score", "interval", value=[0.5]), r"worth\.score\.interval\.1: Field"),
         (
             at("postprocess", "copies", "row3", "columns", value=[0, 3]),
-            "postprocess: names a class that there is not",
+            "postprocess: names an unknown class",
         ),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_damaged_file_is_refused_at_the_damage(
     change(content)
     file.write_text(json.dumps(content))
     message = refused(file)
-    assert re.match(f"is not as the kit writes it: {place}", message)
+    assert re.match(f"is not valid: {place}", message)
     assert message.endswith(FORMAT.remake)
 
 
@@ -294,9 +294,9 @@ def test_copies_follow_the_ids_of_a_frame(made: Decision) -> None:
 @pytest.mark.parametrize(
     ("tests", "message"),
     [
-        (folds_of(2)[0][0], "Test predictions of 1 members, but there are 2"),
-        (list(folds_of(2)[0]) * 2, "Test predictions of 4 members, but there are 2"),
-        ([folds_of(2)[0][0][:, :2]] * 2, r"Probabilities of shape \(20, 2\), but .* 3 classes"),
+        (folds_of(2)[0][0], "Test predictions of 1 members, expected 2"),
+        (list(folds_of(2)[0]) * 2, "Test predictions of 4 members, expected 2"),
+        ([folds_of(2)[0][0][:, :2]] * 2, r"Probabilities of shape \(20, 2\) for 3 classes"),
         ([folds_of(2)[0][0], folds_of(2, rows=9)[0][0]], "Test predictions of different shapes"),
         ([to_logits(folds_of(2)[0][0])] * 2, "They look like logits: apply a sigmoid"),
         ([np.where(np.eye(20, 3) > 0, np.nan, 0.5)] * 2, "NaN for id 0, class class0; 3 of 60"),

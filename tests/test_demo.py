@@ -87,7 +87,7 @@ def test_the_second_time_nothing_changes(first: tuple[Path, str]) -> None:
     before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files}
     printed = demo(folder)
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in files} == before
-    assert "all folds asked for are done" in printed
+    assert "all requested folds are done" in printed
 
 
 @pytest.mark.slow

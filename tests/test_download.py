@@ -133,7 +133,7 @@ def test_a_file_that_changed_to_another_size_is_not_taken_for_the_whole(site: Pl
     site.clock.then = change
     status, _, err = site.kit("data")
     assert status == 2
-    assert "test.zip arrived with 900000 bytes, 3500000 were announced." in err
+    assert "test.zip: received 900000 bytes, expected 3500000." in err
     assert not (HERE / "test.zip").exists()
     assert site.kit("data")[0] == 0
     assert (HERE / "test.zip").stat().st_size == 900_000

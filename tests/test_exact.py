@@ -114,7 +114,7 @@ def test_a_probability_at_the_threshold_is_on() -> None:
 def test_what_is_not_a_number_is_refused(weighted: bool) -> None:
     probs = np.array([[0.5, 0.5], [0.5, np.nan]], np.float32)
     weights = np.array([1.0, 0.0]) if weighted else None
-    with pytest.raises(ValueError, match="not numbers"):
+    with pytest.raises(ValueError, match="without NaN"):
         exact_thresholds(np.ones((2, 2), np.uint8), probs, weights)
 
 

@@ -132,7 +132,7 @@ def test_each_table_of_other_ids_is_a_store_of_its_own(
 def test_other_images_of_the_same_ids_are_refused(read: Callable[..., Extra], place: Path) -> None:
     read()
     put(place / "others", ("x0", "x1", "x2"), blobs(3, seed=7))
-    with pytest.raises(UserError, match=r"extra-more-\w+\.npy was packed from something else"):
+    with pytest.raises(UserError, match=r"extra-more-\w+\.npy was packed from different inputs"):
         read("others")
 
 
@@ -167,8 +167,7 @@ def test_one_line_says_how_many_are_left_out(read: Callable[..., Extra]) -> None
     extra = read()
     assert extra.told(extra.allowed(np.array([0, 1]))) == "3 of 3 images of more.csv train too."
     assert extra.told(extra.allowed(np.array([2, 3]))) == (
-        "2 of 3 images of more.csv train too; left out as nearly the same as an image that "
-        "validates: 1."
+        "2 of 3 images of more.csv train too; excluded as near-duplicates of validation images: 1."
     )
 
 
@@ -201,12 +200,14 @@ def test_no_twins_at_all_are_kept_as_none(read: Callable[..., Extra], place: Pat
 
 @pytest.mark.parametrize("text", ["more.csv", "", ":", "more.csv:", ":more"])
 def test_a_text_that_does_not_name_both_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match=rf"^--extra wants CSV:IMAGES, as .*; got '{text}'\.$"):
+    with pytest.raises(
+        UserError, match=rf"^--extra expects CSV:IMAGES, such as .*, got '{text}'\.$"
+    ):
         parse_extra(text)
 
 
 def test_what_does_not_exist_is_refused(place: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no file .*less\.csv\. Name the table"):
+    with pytest.raises(UserError, match=r"less\.csv does not exist\. Name the label table"):
         parse_extra(f"{place / 'less.csv'}:{place / 'more'}")
     with pytest.raises(UserError, match=r"less is neither a folder nor a zip archive"):
         parse_extra(f"{place / 'more.csv'}:{place / 'less'}")
@@ -227,9 +228,9 @@ def test_a_path_may_have_colons_in_it(place: Path) -> None:
         ("image,shapes\nx0,triangle\n", r"more\.csv, line 2: 'triangle' is not a label"),
         ("image,shapes\nx0,star\nx0,star\n", "duplicate id 'x0'"),
         ("image,shapes\n", "has a header but no rows"),
-        ("image,shapes\nt3,star\nx0,star\nt1,\n", "has ids of training images: t1, t3. Take"),
-        ("image,shapes\nq0,star\nx0,star\n", "has ids of test images: q0. Take those rows out"),
-        ("image,shapes\nx0,star\nx9,star\n", "ids in the table that have no image: x9."),
+        ("image,shapes\nt3,star\nx0,star\nt1,\n", "has ids of training images: t1, t3. Remove"),
+        ("image,shapes\nq0,star\nx0,star\n", "has ids of test images: q0. Remove those rows"),
+        ("image,shapes\nx0,star\nx9,star\n", "ids in the table without an image: x9."),
     ],
 )
 def test_a_table_that_cannot_be_used_leaves_nothing_behind(

@@ -142,11 +142,16 @@ def test_one_label_column_is_split_evenly() -> None:
 @pytest.mark.parametrize(
     ("n", "seed", "groups", "message"),
     [
-        (1, 0, None, "--n 1: from 2 to 12 folds"),
-        (13, 0, None, "--n 13: from 2 to 12 folds"),
-        (2, -1, None, "--seed -1: a seed is a number from 0"),
+        (1, 0, None, "--n 1: 12 rows allow 2 to 12 folds"),
+        (13, 0, None, "--n 13: 12 rows allow 2 to 12 folds"),
+        (2, -1, None, "--seed -1: a seed is an integer from 0"),
         (2, 0, {"00": "x"}, "Ids without a group: 01, 02, 03, 04, 05 and 6 more"),
-        (3, 0, {f"{row:02d}": str(row % 2) for row in range(12)}, "3 folds .* made of 2 groups"),
+        (
+            3,
+            0,
+            {f"{row:02d}": str(row % 2) for row in range(12)},
+            "2 groups are too few for 3 folds",
+        ),
     ],
 )
 def test_folds_that_cannot_be_made_are_refused(
@@ -159,7 +164,7 @@ def test_folds_that_cannot_be_made_are_refused(
 def test_a_fold_is_looked_up_by_id() -> None:
     folds = Folds(("a", "b"), np.array([1, 0]), ("a", "b"))
     assert folds.of(("b", "a", "b")).tolist() == [0, 1, 0]
-    with pytest.raises(UserError, match=r"Ids that are in no fold: c\."):
+    with pytest.raises(UserError, match=r"Ids without a fold: c\."):
         folds.of(("a", "c"))
 
 
@@ -262,10 +267,10 @@ def change_label(table: LabelTable) -> LabelTable:
     [
         (
             change_label,
-            "The labels have changed since .* was made. Put back the labels of then",
+            "The labels have changed since .* was made. Restore the old labels",
         ),
         (lambda t: LabelTable(t.ids[1:], t.labels[1:]), "has ids without labels: 00"),
-        (lambda t: LabelTable((*t.ids[1:], "new"), t.labels), "lacks ids of .*: new"),
+        (lambda t: LabelTable((*t.ids[1:], "new"), t.labels), "has no fold for ids of .*: new"),
     ],
 )
 def test_folds_of_other_labels_are_refused(
@@ -278,17 +283,17 @@ def test_folds_of_other_labels_are_refused(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "wants rows under the header 'Id,fold,group'"),
-        ("Id,fold\na,0\nb,1\n", "wants rows under the header 'Id,fold,group'"),
-        ("Id,fold,group\na,0,a\n", "wants rows under the header 'Id,fold,group'"),
-        ("Id,fold,group\na,0,a\nb,one,b\n", "line 3: wants an id, a fold and a group"),
-        ("Id,fold,group\na,0,a\nb,1\n", "line 3: wants an id, a fold and a group"),
-        ("Id,fold,group\na,0,a\nb,-1,b\n", "line 3: wants an id, a fold and a group"),
-        ("Id,fold,group\na,0,a\nb,9999999999999999999999,b\n", "line 3: wants an id, a fold"),
+        ("", "expected rows under the header 'Id,fold,group'"),
+        ("Id,fold\na,0\nb,1\n", "expected rows under the header 'Id,fold,group'"),
+        ("Id,fold,group\na,0,a\n", "expected rows under the header 'Id,fold,group'"),
+        ("Id,fold,group\na,0,a\nb,one,b\n", "line 3: expected an id, a fold and a group"),
+        ("Id,fold,group\na,0,a\nb,1\n", "line 3: expected an id, a fold and a group"),
+        ("Id,fold,group\na,0,a\nb,-1,b\n", "line 3: expected an id, a fold and a group"),
+        ("Id,fold,group\na,0,a\nb,9999999999999999999999,b\n", "line 3: expected an id, a fold"),
         ("Id,fold,group\na,0,a\nb,2,b\n", "numbered 0 to n - 1, none empty"),
-        ("Id,fold,group\na,0,a\nb,0,b\n", "two at least"),
-        ("Id,fold,group\na,0,a\na,1,b\nb,0,c\n", "an id stands there twice"),
-        ("Id,fold,group\na,0,g\nb,1,g\n", "group 'g' lies in folds 0 and 1"),
+        ("Id,fold,group\na,0,a\nb,0,b\n", "at least two"),
+        ("Id,fold,group\na,0,a\na,1,b\nb,0,c\n", "an id appears twice"),
+        ("Id,fold,group\na,0,g\nb,1,g\n", "group 'g' is in folds 0 and 1"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -318,10 +323,10 @@ def test_groups_are_read_by_id(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,g\na,x\n", "wants two columns with the header 'Id,group'"),
-        ("Id,group\na,x\nb\n", r"line 3: wants an id and its group, got \['b'\]"),
-        ("Id,group\na,\n", "line 2: wants an id and its group"),
-        ("Id,group\na,x\na,y\n", "line 3: id 'a' has a group already"),
+        ("id,g\na,x\n", "expected two columns with the header 'Id,group'"),
+        ("Id,group\na,x\nb\n", r"line 3: expected an id and its group, got \['b'\]"),
+        ("Id,group\na,\n", "line 2: expected an id and its group"),
+        ("Id,group\na,x\na,y\n", "line 3: id 'a' appears twice"),
         (None, r"g\.csv does not exist"),
     ],
 )
@@ -509,7 +514,7 @@ def test_folds_that_are_there_are_shown_as_they_are(
         (("--show", ""), "No table to --show ''. Known: sampling."),
         (("--repeats", "27:2"), "--repeats 27:2 changes no folds. Add --show sampling, or drop"),
         (("--show", "sampling", "--repeats", "99:2"), "No class '99'. Known: 0, 1, 10"),
-        (("--show", "sampling", "--repeats", "27:0"), "repeats '27:0': a row comes a number of"),
+        (("--show", "sampling", "--repeats", "27:0"), "repeats '27:0': expected a number of times"),
         (("--how", "shuffle"), "No split 'shuffle'. Known: random, stratified."),
     ],
 )

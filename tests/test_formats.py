@@ -113,7 +113,7 @@ def test_kit_train_finds_the_run_and_does_not_train_it_anew(
         opened.workspace.run(opened.trained).folder.rename(opened.workspace.runs / name)
     before = opened.workspace.run_names()
     assert run_kit(*TRAINED) == 0
-    assert f"{opened.trained}: all folds asked for are done." in capsys.readouterr().out
+    assert f"{opened.trained}: all requested folds are done." in capsys.readouterr().out
     assert opened.workspace.run_names() == before
 
 
@@ -281,7 +281,7 @@ def test_a_run_with_a_wrong_value_is_refused_in_one_line(
     assert run_kit("status", "--competition", "shapes.py") == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert said.startswith(f"kit: {path} is not as the kit writes it: {key}")
+    assert said.startswith(f"kit: {path} is not valid: {key}")
 
 
 def test_a_run_with_an_unknown_setting_is_refused_in_one_line(
@@ -292,7 +292,7 @@ def test_a_run_with_an_unknown_setting_is_refused_in_one_line(
     assert run_kit("status", "--competition", "shapes.py") == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert f"{path} has settings that this version of the kit does not know: lookahead." in said
+    assert f"{path} has settings unknown to this version of the kit: lookahead." in said
 
 
 def test_another_column_of_the_log_is_no_matter(opened: Opened) -> None:
@@ -368,4 +368,4 @@ def test_train_look_and_pack_agree_on_a_table_that_is_not_sorted(
         ("folds", *here, "--n", "2"),
     ):
         assert run_kit(*command) == 0
-    assert f"{opened.trained}: all folds asked for are done." in capsys.readouterr().out
+    assert f"{opened.trained}: all requested folds are done." in capsys.readouterr().out

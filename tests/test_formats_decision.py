@@ -103,7 +103,7 @@ def test_a_decision_without_a_part_is_damaged(tmp_path: Path, key: str) -> None:
     with pytest.raises(Unreadable) as raised:
         Decision.load(path)
     message = str(raised.value)
-    assert message.startswith(f"{path} is not as the kit writes it: {key}: Field required. ")
+    assert message.startswith(f"{path} is not valid: {key}: Field required. ")
     assert message.endswith(" Blend or tune again.")
     assert "\n" not in message
 
@@ -122,7 +122,7 @@ def test_a_damaged_decision_names_the_place(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], place: str
 ) -> None:
     path = spoil(tmp_path, change)
-    with pytest.raises(Unreadable, match=rf"not as the kit writes it: {place}: ") as raised:
+    with pytest.raises(Unreadable, match=rf"not valid: {place}: ") as raised:
         Decision.load(path)
     assert "\n" not in str(raised.value)
 
@@ -168,7 +168,7 @@ def old(place: Place) -> Place:
 
 
 @pytest.mark.parametrize(
-    "words", [*READERS, ("submit",), ("submit", "best"), ("compare", "best", "other")]
+    "words", [*READERS, ("submit",), ("submit", "best"), ("compare", "other", "best")]
 )
 def test_a_blend_of_the_first_release_is_to_be_made_again(
     old: Place, words: tuple[str, ...]
@@ -176,7 +176,7 @@ def test_a_blend_of_the_first_release_is_to_be_made_again(
     assert old.kit(*words) == (
         2,
         "",
-        "kit: best was written by hpa-kit 0.1, whose blends this version does not read. Make it "
+        "kit: best was written by hpa-kit 0.1, whose blends this version cannot read. Make it "
         f"again: kit blend --name best -c {FILE}\n",
     )
 
@@ -335,7 +335,7 @@ def test_a_damaged_ancestry_of_the_first_release_is_one_line(tmp_path: Path, key
     content = read_json(submission("0.1").provenance)
     del content[key]
     write_json(files.provenance, content)
-    with pytest.raises(UserError, match=rf"kit writes it: {key}: Field required\. Blend again\."):
+    with pytest.raises(UserError, match=rf"is not valid: {key}: Field required\. Blend again\."):
         read_ancestry(files)
 
 

@@ -106,7 +106,7 @@ def test_a_run_does_not_take_another_ones_folder(workspace: Workspace) -> None:
     first.files.folder.rename(workspace.runs / "aside")
     other.files.folder.rename(first.files.folder)
     (workspace.runs / "aside" / "inputs.json").unlink()
-    with pytest.raises(UserError, match="holds another run than its name says"):
+    with pytest.raises(UserError, match="holds a different run than its name says"):
         begin(workspace)
 
 
@@ -145,7 +145,7 @@ def test_a_removed_setting_may_only_have_been_neutral(monkeypatch: pytest.Monkey
     with pytest.raises(UserError) as raised:
         current({**kept, "sharpness": 2}, FILE)
     assert str(raised.value) == (
-        "runs/x/recipe.json: sharpness=2 is a setting that this version of the kit no longer has. "
+        "runs/x/recipe.json: sharpness=2: this version of the kit no longer has that setting. "
         "Use the version that trained the run, or move its folder away."
     )
 
@@ -154,7 +154,7 @@ def test_an_unknown_setting_is_refused_in_one_line() -> None:
     with pytest.raises(UserError) as raised:
         current({"name": "r", "lookahead": 5}, FILE)
     assert str(raised.value) == (
-        "runs/x/recipe.json has settings that this version of the kit does not know: lookahead. "
+        "runs/x/recipe.json has settings unknown to this version of the kit: lookahead. "
         "Use the version that trained the run, or move its folder away."
     )
 

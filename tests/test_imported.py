@@ -255,11 +255,11 @@ def test_the_beginning_of_a_name_is_enough_when_only_one_run_has_it(
 ) -> None:
     run = bring(oof)
     assert open_run(workspace, "other") == open_run(workspace, "other-imported") == run
-    with pytest.raises(UserError, match=f"No run 'oth' in .* There are: {run.name}"):
+    with pytest.raises(UserError, match=f"No run 'oth' in .* Known: {run.name}"):
         open_run(workspace, "oth")
     second = bring(oof, test)
     both = ", ".join(sorted([run.name, second.name]))
-    with pytest.raises(UserError, match=f"'other' may be any of several runs: {both}. Name one"):
+    with pytest.raises(UserError, match=f"'other' is ambiguous: {both}. Name one"):
         open_run(workspace, "other")
     assert open_run(workspace, run.name) == run
 
@@ -327,7 +327,7 @@ def test_an_import_that_was_killed_is_finished_by_running_it_again(
         with pytest.raises(KeyboardInterrupt):
             bring(oof, test, other)
     for name in workspace.run_names():
-        with pytest.raises(UserError, match=r"whose import was broken off: (0,)?1\. Run it again:"):
+        with pytest.raises(UserError, match=r"the import of folds (0,)?1 was interrupted\. Rerun:"):
             open_run(workspace, name).digest()
     run = bring(oof, test, other)
     assert workspace.run_names() == (run.name,)
@@ -423,7 +423,7 @@ WRONG = [
     (set_to("yes"), r"the column 'star' cannot be read as double"),
     (renamed({"star": "sun"}), r"lacks class columns: star\. .*\(circle, square, star\) or"),
     (renamed({"circle": "Circle"}), r"lacks class columns: Square, Star\."),
-    (renamed({"Id": "name"}), r"lacks an id column, called Id or image\."),
+    (renamed({"Id": "name"}), r"lacks an id column, named Id or image\."),
     (lambda made: made.assign(image=made["Id"]), r"unexpected columns: 'image'\."),
     (lambda made: made.reset_index(), r"unexpected columns: 'index'\. .*index=False"),
     (lambda made: made.replace(made["Id"].iloc[0], ""), r"the column 'Id' has empty cells"),

@@ -112,8 +112,8 @@ def test_a_text_names_one_way_and_its_alpha() -> None:
         ("mixip", "No mix 'mixip'. Known: cutmix, mixup, none. Did you mean 'mixup'?"),
         ("mixup+cutmix", "mix 'mixup+cutmix': name one of none, mixup, cutmix, without a weight."),
         ("2*mixup", "mix '2*mixup': name one of none, mixup, cutmix, without a weight."),
-        ("mixup(0)", "mix 'mixup(0)': alpha=0 is not from 0.05 to 10."),
-        ("cutmix(2)", "mix 'cutmix(2)': alpha=2 is not from 0.05 to 1."),
+        ("mixup(0)", "mix 'mixup(0)': alpha=0 is out of range (allowed: 0.05 to 10)."),
+        ("cutmix(2)", "mix 'cutmix(2)': alpha=2 is out of range (allowed: 0.05 to 1)."),
         ("none(1)", "mix 'none(1)' has too many parameters; it takes none."),
     ],
 )

@@ -94,7 +94,7 @@ def test_kerascv_without_tensorflow_is_refused_in_one_line(
     monkeypatch.setitem(sys.modules, "keras_cv", None)
     with pytest.raises(UserError) as raised:
         build_model(small("resnet18"), RGBY, CLASSES, seed=0)
-    assert str(raised.value).startswith("keras-cv needs TensorFlow, ")
+    assert str(raised.value).startswith("keras-cv needs TensorFlow ")
     assert "\n" not in str(raised.value)
 
 

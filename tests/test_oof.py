@@ -198,20 +198,20 @@ def test_columns_are_taken_by_name_and_by_place_only_where_there_are_no_names() 
 @pytest.mark.parametrize(
     ("tests", "members", "message"),
     [
-        ([draw(), draw()], 3, "Test predictions of 2 members, but there are 3: give a list of"),
-        (draw(), 2, "Test predictions of 1 members, but there are 2"),
-        ([[draw()], [draw(), draw()]], 2, "fold models: give as many of each"),
+        ([draw(), draw()], 3, "Test predictions of 2 members, expected 3: give a list with"),
+        (draw(), 2, "Test predictions of 1 members, expected 2"),
+        ([[draw()], [draw(), draw()]], 2, "fold models: give the same number for each"),
         ([[], []], 2, "Members with test predictions of 0 fold models"),
         ([draw(), draw(5)], 1, r"different shapes: \(\d, 2\), \(\d, 2\)"),
-        (draw()[:, :1], 1, r"Probabilities of shape \(4, 1\), but there are 2 classes"),
+        (draw()[:, :1], 1, r"Probabilities of shape \(4, 1\) for 2 classes"),
         (draw() * 9 - 4, 1, "is not a probability; .* They look like logits: apply a sigmoid"),
         (np.full((4, 2), np.nan, np.float32), 1, "NaN for id 0, class x; 8 of 8 values are NaN"),
-        (np.full((4, 2), "a"), 1, "Probabilities of type <U1, expected numbers from 0 to 1"),
+        (np.full((4, 2), "a"), 1, "Probabilities of type <U1: expected numbers from 0 to 1"),
         ([as_frame(draw()), as_frame(draw(), "pqrt")], 2, "The probabilities lack ids: s"),
         (
             [as_frame(draw()), as_frame(draw(), "pqrr")],
             2,
-            "The probabilities have ids more than once: r",
+            "The probabilities have duplicate ids: r",
         ),
         (
             [as_frame(draw(3), "pqr"), as_frame(draw())],

@@ -61,7 +61,7 @@ def test_a_cost_is_a_figure_with_its_origin_or_not_measured(name: str) -> None:
         assert "for the training images alone" in cost
         assert "The kit's own figure: " in cost
         return
-    assert cost == ("not measured; `make train` says what it will take before it starts on a CPU.")
+    assert cost == ("not measured; on a CPU, `make train` prints an estimate before it starts.")
 
 
 def test_the_published_inputs_are_reproduced() -> None:
@@ -127,7 +127,7 @@ def test_settings_are_read_as_the_type_of_their_key() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("epochs", "--set wants key=value, got 'epochs'"),
+        ("epochs", "--set expects key=value, got 'epochs'"),
         ("epoch=3", "No recipe setting 'epoch'. Known: .* Did you mean 'epochs'"),
         ("name=mine", "No recipe setting 'name'"),
         ("epochs=many", "--set epochs=many: input should be a valid integer"),
@@ -203,10 +203,10 @@ def test_texts_are_parsed_when_a_recipe_is_made_and_dumped_as_they_were() -> Non
     ("setting", "message"),
     [
         ("loss=focl", "No loss 'focl'. Known: .* Did you mean 'focal'"),
-        ("augment=crop(9)", "augmentation 'crop\\(9\\)': crop\\(9\\) is not from 0.05 to 1."),
+        ("augment=crop(9)", "augmentation 'crop\\(9\\)': crop\\(9\\) is out of range"),
         ("mix=mixup+cutmix", "mix 'mixup\\+cutmix': name one of"),
         ("sampling=balance", "No sampling 'balance'. Known: .* Did you mean 'balanced'"),
-        ("repeats=27", "repeats '27': '27' does not read as class:times"),
+        ("repeats=27", "repeats '27': '27' is not class:times"),
     ],
 )
 def test_a_text_that_does_not_parse_is_refused_as_it_is_set(setting: str, message: str) -> None:
@@ -256,7 +256,7 @@ def test_a_setting_that_changes_nothing_is_refused(setting: str, beside: str, cu
     with pytest.raises(UserError) as raised:
         with_settings(recipes.get("convnet"), [setting, beside])
     assert str(raised.value) == (
-        f"--set {setting} changes nothing with {beside}. Leave it out, or add --set {cure}."
+        f"--set {setting} has no effect with {beside}. Omit it, or add --set {cure}."
     )
     key, _, value = setting.partition("=")
     changed = with_settings(recipes.get("convnet"), [setting, cure])
@@ -264,7 +264,7 @@ def test_a_setting_that_changes_nothing_is_refused(setting: str, beside: str, cu
 
 
 def test_inflate_without_weights_to_carry_over_is_refused() -> None:
-    with pytest.raises(UserError, match="stem=inflate changes nothing with weights=none"):
+    with pytest.raises(UserError, match="stem=inflate has no effect with weights=none"):
         with_settings(recipes.get("convnet"), ["stem=inflate"])
     assert with_settings(recipes.get("vgg16"), ["stem=inflate"]).stem == "inflate"
     assert with_settings(recipes.get("densenet121"), ["weights=none"]).stem == "inflate"

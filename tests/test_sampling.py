@@ -233,16 +233,16 @@ def test_the_order_of_an_inverse_epoch_is_shuffled() -> None:
 @pytest.mark.parametrize(
     ("repeats", "message"),
     [
-        ("", "sampling=table wants repeats: class:times with commas between, as 27:10."),
-        ("  ", "sampling=table wants repeats: class:times with commas between, as 27:10."),
-        ("c", "repeats 'c': 'c' does not read as class:times, as 27:10."),
-        ("c:4,", "repeats 'c:4,': '' does not read as class:times, as 27:10."),
+        ("", "sampling=table needs repeats: class:times, separated by commas, such as 27:10."),
+        ("  ", "sampling=table needs repeats: class:times, separated by commas, such as 27:10."),
+        ("c", "repeats 'c': 'c' is not class:times, such as 27:10."),
+        ("c:4,", "repeats 'c:4,': '' is not class:times, such as 27:10."),
         ("e:4", "No class 'e'. Known: a, b, c, d."),
         ("c:4,c:5", "repeats 'c:4,c:5' names class c twice. Name it once."),
-        ("c:many", "repeats 'c:many': a row comes a number of times from 1, not 'many'."),
-        ("c:0.5", "repeats 'c:0.5': a row comes a number of times from 1, not '0.5'."),
-        ("c:inf", "repeats 'c:inf': a row comes a number of times from 1, not 'inf'."),
-        ("c:nan", "repeats 'c:nan': a row comes a number of times from 1, not 'nan'."),
+        ("c:many", "repeats 'c:many': expected a number of times from 1 up, got 'many'."),
+        ("c:0.5", "repeats 'c:0.5': expected a number of times from 1 up, got '0.5'."),
+        ("c:inf", "repeats 'c:inf': expected a number of times from 1 up, got 'inf'."),
+        ("c:nan", "repeats 'c:nan': expected a number of times from 1 up, got 'nan'."),
     ],
 )
 def test_repeats_that_make_no_sense_are_refused_in_one_line(repeats: str, message: str) -> None:
@@ -276,7 +276,7 @@ def test_a_sampling_is_a_function_and_a_line(monkeypatch: pytest.MonkeyPatch) ->
     assert recipe.model_dump()["sampling"] == "other(step=3)"
     drawn = recipe_sampling(recipe, rare_labels(6), KEYS).draw(0, 0)
     assert sorted(drawn.tolist()) == [0, 3]
-    with pytest.raises(UserError, match="repeat_cap=2 changes nothing with sampling=other"):
+    with pytest.raises(UserError, match="repeat_cap=2 has no effect with sampling=other"):
         with_settings(recipes.get("convnet"), ["sampling=other", "repeat_cap=2"])
 
 

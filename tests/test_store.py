@@ -149,7 +149,7 @@ def test_rows_are_found_by_id(cells: Competition, workspace: Workspace) -> None:
     put_cells(workspace)
     store = pack(cells, workspace, "train", 16, IDS)
     assert store.rows(["c", "a", "c"]).tolist() == [2, 0, 2]
-    with pytest.raises(UserError, match=r"not in the store \(delete it, pack again\): d"):
+    with pytest.raises(UserError, match=r"not in the store \(delete it and pack again\): d"):
         store.rows(["a", "d"])
 
 
@@ -185,8 +185,8 @@ def refused_and_kept(competition: Competition, workspace: Workspace, ids: Sequen
         pack(competition, workspace, "train", 16, ids)
     assert [path.read_bytes() for path in (files.images, files.ids, files.meta)] == before
     found = re.fullmatch(
-        re.escape(str(files.images)) + " was packed from something else; what differs: (.*)"
-        r"\. Delete it to pack it again, or keep both stores: another KIT_DATA\.",
+        re.escape(str(files.images)) + " was packed from different inputs; changed: (.*)"
+        r"\. Delete it to pack again, or keep both stores: set another KIT_DATA\.",
         str(raised.value),
     )
     assert found
@@ -308,7 +308,7 @@ def test_a_size_too_small_is_refused_before_anything_is_made(
     cells: Competition, workspace: Workspace, size: int
 ) -> None:
     put_cells(workspace)
-    with pytest.raises(UserError, match=rf"^--size {size}: images are 16 pixels or larger\.$"):
+    with pytest.raises(UserError, match=rf"^--size {size}: images must be at least 16 pixels\.$"):
         pack(cells, workspace, "train", size, IDS)
     assert not workspace.stores.exists()
 
@@ -346,10 +346,10 @@ def test_ids_without_an_image_and_missing_channels_are_named(
 ) -> None:
     put_cells(workspace)
     unknown = refusal(cells, workspace, (*IDS, "d", "e"))
-    assert unknown == "train: ids in the table that have no image: d, e."
+    assert unknown == "train: ids in the table without an image: d, e."
     (workspace.source / "train" / "b_green.png").unlink()
     missing = refusal(cells, workspace)
-    assert missing == "train: channel files that are missing: b_green.png."
+    assert missing == "train: missing channel files: b_green.png."
 
 
 @pytest.mark.parametrize("left", [0.02, 0.1, 0.5, 0.9, 0.99])

@@ -231,7 +231,7 @@ def test_a_blend_of_the_first_release_is_named_also_when_it_is_the_one_made_last
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [(None, "No blend ''. There are: best."), ("x", "No blend 'x'. There are: best.")],
+    [(None, "No blend ''. Known: best."), ("x", "No blend 'x'. Known: best.")],
 )
 def test_a_blend_that_is_not_there_gets_a_list_of_those_that_are(
     workspace: Workspace, blended: BlendFiles, name: str | None, message: str

@@ -221,13 +221,13 @@ def test_the_number_behind_the_name_is_what_is_fitted_with() -> None:
         ("fold_mean", "Did you mean 'fold-mean'?"),
         ("exact=0.5", "No policy 'exact=0.5'"),  # it has no number
         ("", "No policy ''"),
-        ("fixed=", "Policy fixed wants a number: fixed=0.5, not 'fixed='"),
-        ("fixed=half", "Policy fixed wants a number: fixed=0.5, not 'fixed=half'"),
-        ("fixed=-0.1", "Policy fixed=-0.1: fixed takes a number from 0 to 1, like fixed=0.5"),
-        ("shrunk=inf", "Policy shrunk=inf: shrunk takes a number from 0 up, like shrunk=0.5"),
-        ("scaled=nan", "Policy scaled=nan: scaled takes a number from 0 up"),
-        ("fixed=1.5", "Policy fixed=1.5: fixed takes a number from 0 to 1"),
-        ("floored=2", "Policy floored=2: floored takes a number from 0 to 1"),
+        ("fixed=", "Policy fixed needs a number, such as fixed=0.5, got 'fixed='"),
+        ("fixed=half", "Policy fixed needs a number, such as fixed=0.5, got 'fixed=half'"),
+        ("fixed=-0.1", "Policy fixed=-0.1: fixed needs a number from 0 to 1, such as fixed=0.5"),
+        ("shrunk=inf", "Policy shrunk=inf: shrunk needs a number from 0 up, such as shrunk=0.5"),
+        ("scaled=nan", "Policy scaled=nan: scaled needs a number from 0 up"),
+        ("fixed=1.5", "Policy fixed=1.5: fixed needs a number from 0 to 1"),
+        ("floored=2", "Policy floored=2: floored needs a number from 0 to 1"),
     ],
 )
 def test_a_wrong_title_is_answered_with_the_right_ones(title: str, message: str) -> None:

@@ -122,12 +122,12 @@ def test_a_batch_that_does_not_fit_is_trained_in_parts(
     capsys.readouterr()
     short_of_memory(monkeypatch, most=2)
     halved = trained(here)
-    lines = [line for line in capsys.readouterr().out.splitlines() if "Memory" in line]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "memory" in line]
     assert lines == [
-        "Memory does not hold 8 images at once: 4 from now on, and gradients of 2 such parts make "
-        "a step (--set accumulate=2).",
-        "Memory does not hold 4 images at once: 2 from now on, and gradients of 4 such parts make "
-        "a step (--set accumulate=4).",
+        "Out of memory with 8 images at once: using 4 from now on, with gradients accumulated over "
+        "2 parts (--set accumulate=2).",
+        "Out of memory with 4 images at once: using 2 from now on, with gradients accumulated over "
+        "4 parts (--set accumulate=4).",
     ]
     assert read_json(halved.files.fold(0).done)["parts"] == 4
     assert same_predictions(halved.files, asked.files)
@@ -153,14 +153,14 @@ def test_one_image_that_does_not_fit_stops_with_advice(
     here: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short_of_memory(monkeypatch, most=0)
-    with pytest.raises(UserError, match=r"training of convnet on 1 images of 16 pixels"):
+    with pytest.raises(UserError, match=r"training convnet on 1 images of 16 pixels"):
         trained(here)
 
 
 def test_parts_must_divide_the_batch(here: Workspace) -> None:
     with pytest.raises(UserError, match="accumulate=3: a batch of 8 does not divide"):
         trained(here, "accumulate=3")
-    with pytest.raises(UserError, match="accumulate=8 parts leaves one image each"):
+    with pytest.raises(UserError, match="accumulate=8 parts has one image per part"):
         trained(here, "accumulate=8", "mix=mixup")
 
 
@@ -258,7 +258,7 @@ def test_patience_ends_a_fold_and_says_so(
     log = read_json(run.files.fold(0).progress)["log"]
     best = min(range(len(log)), key=lambda epoch: log[epoch]["val_loss"])
     assert len(log) == best + 2 < 30
-    assert f"stops after {len(log)} of 30 epochs: no better ones" in capsys.readouterr().out
+    assert f"stops after {len(log)} of 30 epochs: it plateaued." in capsys.readouterr().out
 
 
 def test_a_loss_that_is_no_number_names_the_epoch_and_the_step(here: Workspace) -> None:
@@ -272,7 +272,7 @@ def test_a_loss_that_is_no_number_names_the_epoch_and_the_step(here: Workspace) 
     with pytest.raises(UserError) as raised:
         watch.on_train_batch_end(7, {"loss": float("nan")})
     assert str(raised.value) == (
-        "In epoch 5, step 4, the loss became nan; the epochs before are kept. Try smaller steps."
+        "In epoch 5, step 4, the loss became nan; earlier epochs are kept. Try smaller steps."
     )
 
 
@@ -295,13 +295,13 @@ def test_a_run_begins_with_the_weights_of_another_fold_by_fold(
     assert np.corrcoef(oofs[0].ravel(), oofs[1].ravel())[0, 1] > 0.8
     larger = trained(here, *still, f"weights={first.name}", "size=32")
     assert "100.0% of all parameters" in capsys.readouterr().out
-    with pytest.raises(UserError, match="has no weights of fold 1, with which this one would beg"):
+    with pytest.raises(UserError, match="has no weights for fold 1 to start from"):
         trained(here, *still, f"weights={first.name}", fold=1)
     shutil.rmtree(larger.files.folder)
 
 
 def test_a_run_begins_with_the_weights_of_a_file(here: Workspace, first: Run) -> None:
-    with pytest.raises(UserError, match="lies in a run, whose folds have each seen what others"):
+    with pytest.raises(UserError, match="is in a run, whose folds have seen rows that others"):
         trained(here, f"weights={first.files.fold(0).weights(1)}")
     file = shutil.copy(first.files.fold(0).weights(1), here.runs.parent / "mine.weights.h5")
     still = ("epochs=1", "learning_rate=1e-30", "optimizer=sgd")
@@ -324,7 +324,7 @@ def test_weights_of_no_known_kind_are_told_what_there_is(here: Workspace) -> Non
     with pytest.raises(UserError) as raised:
         trained(here, "weights=imagnet")
     assert str(raised.value) == (
-        "--set weights=imagnet: wanted is imagenet, none, a .keras or .weights.h5 file, or a run "
+        "--set weights=imagnet: expected imagenet, none, a .keras or .weights.h5 file, or a run "
         f"in {here.runs}."
     )
 
@@ -365,7 +365,7 @@ def test_a_blend_takes_the_models_of_all_rows_when_asked(
     trained(here, fold=None)
     capsys.readouterr()
     made, written = blend_stage(cells, here, [run.name], None, options, all_rows=True)
-    assert "No row was held out from them" in capsys.readouterr().out
+    assert "models trained on all rows, whose score is unknown" in capsys.readouterr().out
     assert promise_of(written.files, digest_file(written.files.csv)) == ((run.name,), None)
     status_stage(cells, here)
     assert "trained on all rows" in capsys.readouterr().out
@@ -388,7 +388,7 @@ def test_predicting_again_is_the_run_that_training_with_so_many_views_makes(
     assert files.log.read_bytes() == first.files.fold(0).log.read_bytes()
     capsys.readouterr()
     assert trained(here, "tta=8").name == views.name
-    assert "all folds asked for are done" in capsys.readouterr().out
+    assert "all requested folds are done" in capsys.readouterr().out
 
     other = place_in(here.source.parent, here.runs / "at once")
     assert same_predictions(trained(other, "tta=8").files, views.files)

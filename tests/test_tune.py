@@ -436,7 +436,7 @@ def test_the_command_writes_thresholds_that_score_what_they_promise(
     [
         (("--policy", "exakt"), "No policy 'exakt'. Known: "),
         (("--policy", "exakt"), "Did you mean 'exact'?"),
-        (("--policy", "fixed=high"), "Policy fixed wants a number: fixed=0.5"),
+        (("--policy", "fixed=high"), "Policy fixed needs a number, such as fixed=0.5"),
         (("--transfer", "rate"), "Did you mean 'rates'?"),
         (("--policy", "exact", "--transfer", "averaged"), "averaged already"),
         (("--folds", "nowhere.csv"), "nowhere.csv does not exist"),

@@ -103,13 +103,13 @@ def test_a_batch_that_does_not_fit_is_halved_from_then_on() -> None:
     predictor.logits(images, np.arange(16))
     assert model.asked == [64, 32, 16, 16, 16, 16, 16, 16]
     assert reporter.lines == [
-        "Memory is short: predicting 32 images at once.",
-        "Memory is short: predicting 16 images at once.",
+        "Out of memory: predicting 32 images at once.",
+        "Out of memory: predicting 16 images at once.",
     ]
 
 
 def test_one_image_that_does_not_fit_is_told_with_its_size() -> None:
-    with pytest.raises(UserError, match=r"one image of 1024 pixels\. Try a smaller size"):
+    with pytest.raises(UserError, match=r"a single image of 1024 pixels\. Try a smaller --size"):
         Predictor(Short(most=0), 1024).logits(some_images(1, 1024, 1), np.array([0]))
 
 

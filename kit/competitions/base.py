@@ -44,17 +44,17 @@ class OnKaggle:
 class Competition:
     """One competition's facts: classes, channels, files, formats, and grader.
 
-    `label_table` lies in the data folder and is read by `label_format`; the test ids are the
-    first column, `id_column`, of `sample_table`, whose order a submission keeps.
-    `train_images` and `test_images` are the folders of the data folder that the images lie in, or
-    their zip archives without `.zip`; both may be the same.
-    `display` mixes the channels for the eye: how much each adds to red, green and blue.
-    `how_to_get_data` may have the places `{folder}` for the data folder and `{command}` for the
-    command that downloads or makes the data.
-    `private_share` is the share of the test rows that decides the final score, when it is known.
-    `kaggle` is where it is downloaded from and submitted to. `prepare` makes the data where no
-    one can download them, in the folder it is given; `grade` is a local grader, which is asked
-    instead of Kaggle. `file` is the Python file that the user named instead of it.
+    `label_table` is in the data folder and is read by `label_format`. The test ids are the first
+    column, `id_column`, of `sample_table`; submissions keep its order.
+    `train_images` and `test_images` are the image folders in the data folder, or their zip
+    archives without `.zip`; both may be the same.
+    `display` is how much each channel adds to red, green and blue when shown.
+    `how_to_get_data` may contain the placeholders `{folder}` for the data folder and `{command}`
+    for the command that downloads or generates the data.
+    `private_share` is the share of test rows that decides the final score, if known.
+    `kaggle` is where to download and submit. `prepare` generates the data in the given folder if
+    they cannot be downloaded; `grade` is a local grader, used instead of Kaggle. `file` is the
+    Python file by which the user named the competition.
     Raises ValueError when the facts contradict each other.
     """
 
@@ -110,7 +110,7 @@ class Competition:
             raise UserError(f"{path} does not exist. {self.how_to_get(path.parent)}")
 
     def how_to_get(self, folder: Path) -> str:
-        """The way to get the data into this data folder."""
+        """How to get the data into this data folder."""
         command = Typed(self.name if self.file is None else str(self.file)).command("data")
         return self.how_to_get_data.replace("{folder}", str(folder)).replace("{command}", command)
 

@@ -39,7 +39,7 @@ def generate_cells(
     size: int,
     reporter: Reporter = SILENT,
 ) -> None:
-    """Write a whole synthetic competition to `folder`: PNGs, tables, and the hidden solution.
+    """Write a complete synthetic competition to `folder`: PNGs, tables and the hidden solution.
 
     Images are `size` pixels square, 8-bit grey, four per field, under `train/` and `test/`. The
     pixels depend on the seed alone. A complete folder is left unchanged; one made with other

@@ -35,7 +35,7 @@ def exact_thresholds(
     score and 0 to predict every row; ties go to the highest threshold. Raises ValueError for NaN.
     """
     if np.isnan(probs).any():
-        raise ValueError("exact thresholds of scores that are not numbers")
+        raise ValueError("exact thresholds need scores without NaN")
     if weights is not None:
         weights = weights.astype(np.float64)
         counted = weights > 0  # drop rows of weight zero

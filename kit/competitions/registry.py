@@ -14,7 +14,7 @@ competitions: Registry[Competition] = Registry("competition", "kit.competitions"
 
 
 def find_competition(name: str) -> Competition:
-    """The competition called `name`, or the one that the file `name.py` defines.
+    """The competition named `name`, or the one defined in the file `name.py`.
 
     Such a file defines exactly one top-level value of type Competition, besides any that it imports
     from the kit. It is run once per process. Raises UserError for an unknown name, a missing file,

@@ -1,1 +1,1 @@
-"""What every stage stands on: errors, atomic writes, paths, registries, progress."""
+"""Basics for every stage: errors, atomic writes, paths, registries, progress."""

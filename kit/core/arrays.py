@@ -48,7 +48,7 @@ def as_numbers(value: Any, what: str, expected: str) -> NDArray[Any]:
             return array.astype(np.float64)
     elif array.dtype.kind in "fiub":
         return array
-    raise UserError(f"{what} of type {kind}, expected {expected}.")
+    raise UserError(f"{what} of type {kind}: expected {expected}.")
 
 
 def as_list(value: Any, what: str, expected: str) -> list[Any]:

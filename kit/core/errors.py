@@ -15,10 +15,10 @@ class UserError(Exception):
 def unknown(
     kind: str, got: str, known: Iterable[str], aliases: Mapping[str, str] | None = None
 ) -> UserError:
-    """Say that a name is not known, list the known ones, and name the nearest.
+    """The error for an unknown name: lists the known names and suggests the nearest.
 
-    `aliases` are what the known ones are called elsewhere, in lower case with underscores.
-    Returns the error for the caller to raise, so that the raise stays visible where it happens.
+    `aliases` maps names used elsewhere, in lower case with underscores, to known ones. The error is
+    returned, not raised, so that the `raise` stays visible at the call site.
     """
     names = sorted(known)
     near = max(names, key=lambda name: _likeness(got, name), default="")

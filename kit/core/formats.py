@@ -1,4 +1,4 @@
-"""JSON files that carry a format version, so that other versions of the kit can read or refuse."""
+"""JSON files with a format version, so that other versions of the kit can read or refuse them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ def _read_floats(value: Any) -> NDArray[np.float64]:
     except ValueError:
         raise ValueError("lists of different lengths") from None
     if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-        raise ValueError("not all of these are finite numbers")
+        raise ValueError("expected finite numbers")
     return array.astype(np.float64)
 
 
-# An array of floats, which pydantic reads from and writes as lists.
+# An array of floats, which pydantic reads from and writes to lists.
 Floats = Annotated[
     NDArray[np.float64],
     PlainValidator(_read_floats),
@@ -43,7 +43,7 @@ class EqualByValue:
     __hash__ = None  # type: ignore[assignment]
 
 
-# A file without a version is of the kit's first release, which wrote none.
+# A file without a version was written by the first release, which wrote none.
 UNVERSIONED = 0
 _HEADER = ("format", "kit")
 
@@ -51,16 +51,16 @@ Kind = TypeVar("Kind")
 
 
 class Unreadable(UserError):
-    """A file that is damaged or too old to be read: the remedy is to make it again."""
+    """A file that is damaged or too old to read; making it again fixes it."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of JSON file: what it is called in messages, its version, and how to make it again.
+    """One kind of JSON file: its name in messages, its version, and how to make it again.
 
-    `oldest` is the oldest version that is still read; the caller brings it up to date. `remake`
-    ends the message for one that is older still: a sentence that says what to do. Where files
-    without a version were a bare list, `items` is the key that it is read under.
+    `oldest` is the oldest version that is still read; the caller converts it. `remake` ends the
+    message for older files: a sentence that says what to do. If files without a version were a bare
+    list, it is read under the key `items`.
     """
 
     name: str
@@ -70,13 +70,13 @@ class Format:
     items: str | None = None
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Write `content` under the format's version and the kit's own, whole or not at all."""
+        """Write `content` with the versions of the format and the kit, atomically."""
         write_json(path, {"format": self.version, "kit": VERSION, **content})
 
     def read(self, path: Path) -> dict[str, Any]:
-        """What `write` wrote, the version included; UserError in one line for any other file.
+        """Read what `write` wrote, version included; a one-line UserError for any other file.
 
-        A file of a newer format names the kit that wrote it; so does one too old to be read.
+        The error for a format that is too new or too old names the kit that wrote the file.
         """
         content = read_json(path)
         if self.items is not None and isinstance(content, list):
@@ -98,26 +98,24 @@ class Format:
         return content
 
     def read_body(self, path: Path) -> dict[str, Any]:
-        """As `read`, without the version and the kit's."""
+        """As `read`, without the versions."""
         return {key: value for key, value in self.read(path).items() if key not in _HEADER}
 
     def read_as(self, path: Path, kind: type[Kind]) -> Kind:
         """The file as a value of this dataclass or Pydantic model, without the header.
 
-        What a dataclass does not have is left out, and what the file does not have takes the
-        dataclass's default, so that a field may be added without a new version. Raises UserError
-        in one line as `read` does, and where a value is missing or of another type.
+        Keys that a dataclass does not have are dropped, and fields that the file does not have get
+        their default, so a field can be added without a new version. Raises a one-line UserError as
+        `read` does, and for a value that is missing or has the wrong type.
         """
         return self.as_kind(self.read_body(path), kind, path)
 
     def as_kind(self, content: Any, kind: type[Kind], path: Path) -> Kind:
-        """Plain values from `path` as a value of this dataclass or model; UserError as above."""
+        """Plain values from `path` as this dataclass or model; UserError as above."""
         try:
             return TypeAdapter(kind).validate_python(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             reason = first["msg"].removeprefix("Value error, ")
-            raise Unreadable(
-                f"{path} is not as the kit writes it: {place}: {reason}. {self.remake}"
-            ) from None
+            raise Unreadable(f"{path} is not valid: {place}: {reason}. {self.remake}") from None

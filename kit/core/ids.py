@@ -1,4 +1,4 @@
-"""Rows by their ids: the one way in which tables, predictions, folds and images are aligned."""
+"""Alignment of rows by id, for tables, predictions, folds and images alike."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -14,7 +14,7 @@ def positions(
 ) -> NDArray[np.int64]:
     """The position in `known` of each wanted id, int64 (wanted,).
 
-    Raises UserError, `complaint` and the first few ids, for wanted ones that are not known.
+    Raises UserError, `complaint` and the first few ids, for unknown ids.
     """
     position = {one: number for number, one in enumerate(known)}
     if missing := [one for one in wanted if one not in position]:
@@ -23,5 +23,5 @@ def positions(
 
 
 def twice(ids: Sequence[Hashable]) -> list[Hashable]:
-    """The ids that come more than once, in the order in which they first do."""
+    """The ids that appear more than once, in order of first appearance."""
     return [one for one, times in Counter(ids).items() if times > 1]

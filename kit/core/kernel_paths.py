@@ -1,4 +1,4 @@
-"""File names of an offline notebook and its dataset, spelled here as those in `paths.py`."""
+"""File names of an offline notebook and its dataset; see `paths.py` for all others."""
 
 from dataclasses import dataclass
 from pathlib import Path

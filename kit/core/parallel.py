@@ -9,7 +9,7 @@ from kit.core.progress import Reporter
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Jobs on fewer numbers than this are done sooner than processes start.
+# Jobs on fewer numbers than this finish sooner than processes start.
 _WORTH_PROCESSES = 500_000
 
 
@@ -20,10 +20,10 @@ def on_all_cores(
     numbers: int,
     reporter: Reporter,
 ) -> list[Result]:
-    """Do every job and return the results in the order of the jobs.
+    """Run every job and return the results in the order of the jobs.
 
-    `numbers` is the size of what each job works on: small ones are done one after the other in
-    this process, large ones in a process a core. The results are the same either way.
+    `numbers` is the size of each job's data: small jobs run one after another in this process,
+    large ones in one process per core. The results are the same either way.
     """
     from joblib import Parallel, delayed  # late: the offline notebook has none and needs none
 

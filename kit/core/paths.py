@@ -77,7 +77,7 @@ class RunFiles:
 
     @property
     def command(self) -> Path:
-        """The words that were typed to train it, for messages that suggest them again."""
+        """The words of the command that trained it, for messages that suggest it."""
         return self.folder / "command.json"
 
     @property
@@ -116,12 +116,12 @@ class BlendFiles:
 
     @property
     def labels(self) -> Path:
-        """Cross-fitted labels of the out-of-fold rows, by single models' scores."""
+        """Cross-fitted labels of the out-of-fold rows, from scores by single models."""
         return self.folder / "oof_labels.parquet"
 
     @property
     def averaged_labels(self) -> Path:
-        """The same by scores as the mean of the fold models, as the test set's are."""
+        """The same, from scores as averaged over the fold models, like the test set's."""
         return self.folder / "oof_labels_averaged.parquet"
 
     @property
@@ -129,7 +129,7 @@ class BlendFiles:
         return self.folder / "report.html"
 
     def is_of_first_release(self) -> bool:
-        """Whether release 0.1 made the blend: its marker was another file."""
+        """Whether release 0.1 wrote the blend: its marker was another file."""
         return (self.folder / "thresholds.json").exists() and not self.decision.exists()
 
 
@@ -145,7 +145,7 @@ class SubmissionFiles:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders in which one competition's files lie, and how the user names it."""
+    """The folders of one competition's files, and how the user names the competition."""
 
     source: Path
     stores: Path
@@ -158,10 +158,10 @@ class Workspace:
     def of(
         cls, competition: str, source: Path | None = None, typed: str | None = None
     ) -> "Workspace":
-        """The usual places, below the current folder, moved by `KIT_DATA` and `KIT_RUNS`.
+        """The default folders below the current one; `KIT_DATA` and `KIT_RUNS` move them.
 
-        `source` is the folder with the competition's own files when that is somewhere else;
-        `typed` is what the user called the competition, when that is not its name.
+        `source` is the folder with the competition's own files, if they are elsewhere; `typed` is
+        what the user called the competition, if that is not its name.
         """
         data = Path(os.environ.get("KIT_DATA", "data")) / competition
         return cls(
@@ -257,5 +257,5 @@ def extra_split(table: Path, ids_digest: str) -> str:
 
 
 def provenance_of(table: Path) -> Path:
-    """The JSON beside a fold table that records how it was made."""
+    """The JSON next to a fold table that records how it was made."""
     return table.with_suffix(".json")

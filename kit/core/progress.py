@@ -1,7 +1,7 @@
-"""What work reports while it runs: lines and progress bars, to a `Reporter`; silent by default.
+"""Progress reports: lines and bars, sent to a `Reporter`; silent by default.
 
-The work below `kit/stages/` prints nothing. It takes a `Reporter`: the command line hands in
-`kit.core.terminal.TERMINAL`, a notebook or a cluster worker `SILENT` or one of its own.
+Code below `kit/stages/` prints nothing. It takes a `Reporter`: the command line passes
+`kit.core.terminal.TERMINAL`; a notebook or a cluster worker passes `SILENT` or its own.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -9,21 +9,21 @@ from typing import Protocol
 
 
 class Bar(Protocol):
-    """How far one piece of work is, in units of its own."""
+    """The progress of one piece of work, in its own units."""
 
     def advance(self, steps: int = 1) -> None:
-        """Move on by that many units; back if negative."""
+        """Advance by `steps` units; back if negative."""
 
     def move_to(self, done: int) -> None:
-        """Move to where so many units are done."""
+        """Set the number of units done."""
 
     def describe(self, text: str) -> None:
-        """Change the words before the bar."""
+        """Change the text before the bar."""
 
     def note(self, line: str) -> None:
-        """Take a line that says more than the bar; a terminal without bars prints one now and then.
+        """Receive a line with more detail; without bars, a terminal prints one now and then.
 
-        `Reporter.say` is for lines that must not be lost.
+        Lines that must not be lost go to `Reporter.say`.
         """
 
 
@@ -31,14 +31,14 @@ class Reporter(Protocol):
     """Receives what work reports while it runs."""
 
     def say(self, line: str) -> None:
-        """Take one line of plain text."""
+        """Receive one line of plain text."""
 
     def bar(
         self, description: str, total: int, done: int = 0, lines: bool = False
     ) -> AbstractContextManager[Bar]:
-        """Start a bar of `total` units, `done` of them from earlier.
+        """Start a bar of `total` units, `done` of them done earlier.
 
-        With `lines` a terminal without bars prints a line now and then.
+        With `lines`, a terminal without bars prints a line now and then.
         """
 
 
@@ -70,7 +70,7 @@ SILENT: Reporter = _Silent()
 
 
 def duration(seconds: float) -> str:
-    """A length of time in the unit that a person would use: `40 s`, `12 min`, `3.5 h`, `6 days`."""
+    """A duration in a readable unit: `40 s`, `12 min`, `3.5 h`, `6 days`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -81,7 +81,7 @@ def duration(seconds: float) -> str:
 
 
 def volume(count: int) -> str:
-    """A number of bytes in the unit that a person would use: `4.1 kB`, `12.3 MB`, `32.6 GB`."""
+    """A number of bytes in a readable unit: `4.1 kB`, `12.3 MB`, `32.6 GB`."""
     amount, unit = float(count), "bytes"
     for larger in ("kB", "MB", "GB", "TB"):
         if amount < 1000:

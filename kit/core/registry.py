@@ -27,14 +27,14 @@ class Registry(Generic[T]):
 
         def add(entry: T) -> T:
             if name in self._entries:
-                raise ValueError(f"two entries called '{name}' among the {self._kind}s")
+                raise ValueError(f"two entries named '{name}' among the {self._kind}s")
             self._entries[name] = entry
             return entry
 
         return add
 
     def get(self, name: str) -> T:
-        """The entry called `name`; UserError listing the known names and the nearest."""
+        """The entry named `name`; UserError that lists the known names and suggests the nearest."""
         self._import_all()
         if name not in self._entries:
             raise unknown(self._kind, name, self._entries)

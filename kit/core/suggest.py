@@ -1,21 +1,21 @@
-"""The commands that messages suggest: written in one place, so that each can be typed as it is."""
+"""Commands suggested by messages, composed in one place so that all of them can be run."""
 
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-# The competition that a command is about when none is named.
+# The default competition of every command.
 DEFAULT_COMPETITION = "hpa"
-# The commands that take no --data.
+# Commands without --data.
 WITHOUT_DATA = frozenset({"data", "models", "score", "tune"})
 
 
 @dataclass(frozen=True)
 class Typed:
-    """How the user names the competition: by a name or a Python file, and its data folder if any.
+    """How the user names the competition: by name or Python file, with its data folder if any.
 
-    Every suggested command repeats it, because a competition in a file of its own is not found by
-    the name that the file gives it.
+    Every suggested command repeats this, because a competition defined in a file is not found by
+    its name.
     """
 
     competition: str = DEFAULT_COMPETITION
@@ -24,8 +24,7 @@ class Typed:
     def command(self, name: str, *words: object) -> str:
         """The command `kit NAME WORDS` for this competition, quoted for a shell.
 
-        Words in capitals, MODEL or FILE, are for the user to fill in. What is the default is left
-        out.
+        Words in capitals, such as MODEL or FILE, are for the user to fill in. Defaults are omitted.
         """
         options: list[str] = []
         if self.competition != DEFAULT_COMPETITION:

@@ -1,4 +1,4 @@
-"""What a terminal shows: lines, tables, and bars with the time that is left."""
+"""Output to a terminal: lines, tables, and bars with the remaining time."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,13 +18,13 @@ from rich.table import Table
 
 from kit.core.progress import Reporter, duration
 
-# Standard output, so that `kit train ... | tee log` keeps the lines. Off a terminal Rich would
-# fold at 80 columns, which breaks tables: a wide fixed width keeps a row on a line.
+# Standard output, so that `kit train ... | tee log` keeps the lines. Without a terminal, Rich would
+# wrap at 80 columns, which breaks tables: a wide fixed width keeps each row on one line.
 _probe = Console()
 console = _probe if _probe.is_terminal else Console(width=140)
 
 
-# Off a terminal, a line at least this many seconds after the last one.
+# Without a terminal, the minimum number of seconds between lines.
 SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -34,8 +34,8 @@ def say(line: str) -> None:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a title, and a table: the first column to the left, the others to the right."""
-    if title:  # apart, as a table folds its title to its own width
+    """Print a title and a table: the first column aligned left, the others right."""
+    if title:  # separately, because a table wraps its title to its own width
         say(title)
     drawn = Table(box=None, pad_edge=False)
     for position, name in enumerate(header):
@@ -46,7 +46,7 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -
 
 
 class TerminalBar:
-    """One progress bar: how far, how fast, how long still; with `lines`, in lines as well."""
+    """One progress bar; with `lines`, printed as lines where there is no terminal."""
 
     def __init__(self, progress: Progress, task: TaskID, done: int, lines: bool) -> None:
         self._progress = progress
@@ -57,13 +57,13 @@ class TerminalBar:
         self._steps = 0
 
     def advance(self, steps: int = 1) -> None:
-        """Move on by that many of the bar's units."""
+        """Advance by `steps` units."""
         self._progress.advance(self._task, steps)
         self._at += steps
         self._steps += steps
         now = monotonic()
         due = now - self._last_line >= SECONDS_BETWEEN_LINES
-        if self._lines and due and self._steps > 0:  # it may have begun anew
+        if self._lines and due and self._steps > 0:  # it may have restarted
             task = self._progress.tasks[0]
             left = (now - self._begun) / self._steps * (task.remaining or 0)
             so_far = f"{task.completed:.0f} of {task.total:.0f}"
@@ -71,15 +71,15 @@ class TerminalBar:
             self._last_line = now
 
     def move_to(self, done: int) -> None:
-        """Move to where so many of the bar's units are done, also backwards."""
+        """Set the number of units done, also backwards."""
         self.advance(done - self._at)
 
     def describe(self, text: str) -> None:
-        """Change the words before the bar."""
+        """Change the text before the bar."""
         self._progress.update(self._task, description=text)
 
     def note(self, line: str) -> None:
-        """Print the line where no bar is drawn, unless it comes too soon after the last one."""
+        """Print the line if no bar is drawn, unless too soon after the last one."""
         now = monotonic()
         if self._progress.disable and now - self._last_line >= SECONDS_BETWEEN_LINES:
             say(line)
@@ -88,9 +88,9 @@ class TerminalBar:
 
 @contextmanager
 def bar(description: str, total: int, done: int = 0, lines: bool = False) -> Iterator[TerminalBar]:
-    """Show a bar of `total` units, `done` of them from earlier.
+    """Show a bar of `total` units, `done` of them done earlier.
 
-    Off a terminal it shows nothing, or with `lines` a line now and then.
+    Without a terminal it shows nothing or, with `lines`, a line now and then.
     """
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -14,9 +14,9 @@ _TERM = re.compile(r"(?:(?P<weight>[^*()]+)\*)?(?P<name>\w+)(?:\((?P<inside>[^()
 
 @dataclass(frozen=True)
 class Term:
-    """One name of such a text with its weight and all its numbers, the usual ones included.
+    """One name in such a text, with its weight and all its parameters, defaults included.
 
-    It prints as it was written.
+    Prints as it was written.
     """
 
     name: str

@@ -1,3 +1,3 @@
-"""The release that this is, which files on disk name as their maker."""
+"""The kit's version, recorded in the files that it writes."""
 
 VERSION = "0.2.0"

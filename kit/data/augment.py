@@ -1,4 +1,4 @@
-"""How a recipe's `augment` varies training images, `symmetries+rotate(15)+gain(0.2)`, by name."""
+"""A recipe's `augment`, such as `symmetries+rotate(15)+gain(0.2)`: how training images vary."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,7 +13,7 @@ from kit.data.photometry import Light, change_light
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 
-# What leaves every image as it is.
+# These leave every image unchanged.
 _STILL, _AS_LIT = Moves(), Light()
 
 AUGMENTATIONS: Known = {
@@ -32,7 +32,7 @@ AUGMENTATIONS: Known = {
     "cutout": {"share": 0.25},
 }
 
-# The least and the most that each number may be.
+# The allowed range of each parameter.
 _BOUNDS = {
     "crop": (0.05, 1),
     "shift": (0, 0.5),
@@ -47,17 +47,17 @@ _BOUNDS = {
 }
 
 SYMMETRIES = 8
-# Flips left to right and up to down, and turns by 180, 90 and 270 degrees.
+# Flips left-right and up-down, and turns by 180, 90 and 270 degrees.
 FLIPS_AND_TURNS = (1, 2, 3, 5, 6)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """A recipe's way to vary images: which symmetries, how far to move, how far to change light.
+    """How images are varied: which symmetries, how far to move, how far to change pixel values.
 
-    Whatever their order in the recipe, they come in this one: the symmetry; crop, scale, rotate
-    and shift, in one interpolation; blur, gain and gamma, noise, channel_dropout, cutout. It
-    prints as the `text` it was parsed from.
+    Whatever their order in the recipe, changes are applied in this one: the symmetry; crop, scale,
+    rotate and shift, in one interpolation; blur, gain and gamma, noise, channel_dropout, cutout.
+    Prints as the `text` it was parsed from.
     """
 
     turns: str = "none"
@@ -70,11 +70,11 @@ class Augmentation:
 
     @property
     def varies(self) -> bool:
-        """Whether images are changed by more than a symmetry."""
+        """Whether images change by more than a symmetry."""
         return self.moves != _STILL or self.light != _AS_LIT
 
     def symmetries(self, count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-        """A symmetry for each image of an epoch, from (seed, epoch) alone: int64 (count,)."""
+        """A symmetry for each image of an epoch, by (seed, epoch) alone: int64 (count,)."""
         if self.turns == "symmetries":
             return draw_symmetries(count, seed, epoch)
         if self.turns == "flip_or_turn":
@@ -83,9 +83,9 @@ class Augmentation:
         return np.zeros(count, np.int64)
 
     def vary(self, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-        """The image varied in every way but by a symmetry, uint8 (size, size, channels) as before.
+        """Vary an image in every way but by a symmetry: uint8 (size, size, channels) in and out.
 
-        The image itself is left as it is, and comes back where there is nothing to vary.
+        Does not modify the image, and returns it where there is nothing to vary.
         """
         if self.moves != _STILL:
             image = place(image, draw_placement(self.moves, rng))
@@ -93,29 +93,28 @@ class Augmentation:
 
 
 def parse_augmentation(text: str) -> Augmentation:
-    """The augmentation of a text such as `symmetries+rotate(15)`; its names are AUGMENTATIONS.
+    """Parse a text such as `symmetries+rotate(15)`; the names are in AUGMENTATIONS.
 
-    Raises UserError for a name that is not known, a number out of bounds, and names that do not
-    go together.
+    Raises UserError for an unknown name, a parameter out of range, and names that exclude each
+    other.
     """
     terms = parse_terms("augmentation", text, AUGMENTATIONS)
     numbers = {term.name: number for term in terms for number in term.numbers.values()}
     for term in terms:
         if term.weight != 1:
-            raise UserError(f"augmentation '{text}': {term.name} takes no weight before it.")
+            raise UserError(f"augmentation '{text}': {term.name} takes no weight.")
     for name, number in numbers.items():
         least, most = _BOUNDS[name]
         if not least <= number <= most:
             raise UserError(
-                f"augmentation '{text}': {name}({number:g}) is not from {least:g} to {most:g}."
+                f"augmentation '{text}': {name}({number:g}) is out of range "
+                f"(allowed: {least:g} to {most:g})."
             )
     names = {term.name for term in terms}
     if "none" in names and len(names) > 1:
-        raise UserError(f"augmentation '{text}': none stands alone. Leave it out, or the others.")
+        raise UserError(f"augmentation '{text}': none excludes all others. Remove it or them.")
     if {"symmetries", "flip_or_turn"} <= names:
-        raise UserError(
-            f"augmentation '{text}': symmetries hold all that flip_or_turn does. Leave one out."
-        )
+        raise UserError(f"augmentation '{text}': symmetries include flip_or_turn. Remove one.")
     turns = names & {"symmetries", "flip_or_turn"}
     return Augmentation(
         turns=turns.pop() if turns else "none",
@@ -126,15 +125,15 @@ def parse_augmentation(text: str) -> Augmentation:
 
 
 def variation_rng(seed: int, epoch: int, position: int) -> np.random.Generator:
-    """What draws the variation of the image at a position of an epoch, and of no other image."""
+    """The generator for the image at a position of an epoch, and for no other image."""
     return np.random.Generator(np.random.PCG64([seed, epoch, position, 9]))
 
 
 def apply_symmetry(image: NDArray[Pixel], symmetry: int) -> NDArray[Pixel]:
     """One of the eight symmetries of a square image (size, size, ...), as a view.
 
-    Bit 0 flips left to right, bit 1 flips up to down, bit 2 swaps the axes, in this order;
-    together they make every turn by a quarter and every mirror image.
+    Bit 0 flips left-right, bit 1 flips up-down, bit 2 swaps the axes, in this order; together they
+    give every quarter turn and every mirror image.
     """
     if symmetry & 1:
         image = image[:, ::-1]
@@ -146,17 +145,17 @@ def apply_symmetry(image: NDArray[Pixel], symmetry: int) -> NDArray[Pixel]:
 
 
 def draw_symmetries(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """A symmetry for each of the `count` images of an epoch, from (seed, epoch) alone: (count,)."""
+    """A symmetry for each of the `count` images of an epoch, by (seed, epoch) alone: (count,)."""
     rng = np.random.Generator(np.random.PCG64([seed, epoch, 8]))
     return rng.integers(0, SYMMETRIES, count)
 
 
 def as_pixels(images: NDArray[np.uint8]) -> NDArray[np.generic]:
-    """The same memory with a pixel's four channels as one uint32, where there are four.
+    """The same memory with the four channels of a pixel as one uint32.
 
-    Takes (..., size, size, 4) and gives (..., size, size). Whole pixels are copied several times as
-    fast as their bytes, in loops over rows of pixels instead of loops over four bytes;
-    `bench/speed.py` has the rate. Other numbers of channels come back as they are.
+    Takes (..., size, size, 4) and returns (..., size, size). Copying whole pixels is several times
+    as fast as copying bytes, because the inner loop runs over a row of pixels, not over four bytes;
+    `bench/speed.py` has the rate. Images with another number of channels are returned unchanged.
     """
     if images.shape[-1] == 4 and images.flags.c_contiguous:
         return images.view(np.uint32)[..., 0]

@@ -1,4 +1,4 @@
-"""Rows of the store to batches: uint8 images under their symmetries and variations."""
+"""From rows of the store to batches: uint8 images under their symmetries and variations."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from kit.data.stacked import Images
 class EpochPlan:
     """What one epoch shows: `rows` of the store in order, a symmetry for each, and its variation.
 
-    Each image is varied by (seed, epoch, its position in the epoch) alone.
+    The variation of an image depends on (seed, epoch, its position in the epoch) alone.
     """
 
     rows: NDArray[np.int64]
@@ -24,19 +24,19 @@ class EpochPlan:
 
     @classmethod
     def unchanged(cls, rows: NDArray[np.int64]) -> "EpochPlan":
-        """These rows in order, each as it is."""
+        """These rows in order, unchanged."""
         return cls(rows, np.zeros(len(rows), np.int64), Augmentation(), seed=0, epoch=0)
 
 
 def read_batch(
     images: Images, rows: NDArray[np.int64], symmetries: NDArray[np.int64]
 ) -> NDArray[np.uint8]:
-    """Copy these rows, each under its symmetry, to a uint8 batch (rows, size, size, channels)."""
+    """Copy rows, each under its symmetry, to a uint8 batch (rows, size, size, channels)."""
     batch = np.empty((len(rows), *images.shape[1:]), np.uint8)
     pixels = as_pixels(batch)
     for position, (row, symmetry) in enumerate(zip(rows, symmetries, strict=True)):
         source = as_pixels(images[row])
-        # A row that does not lie in one piece has no view as pixels.
+        # A row that is not contiguous has no view as pixels.
         target = pixels if source.ndim == pixels.ndim - 1 else batch
         target[position] = apply_symmetry(source, int(symmetry))
     return batch

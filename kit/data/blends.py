@@ -1,4 +1,4 @@
-"""Which blend is meant: the one named, or the one made last."""
+"""Find a blend: by name, or the latest."""
 
 from dataclasses import dataclass
 
@@ -15,30 +15,30 @@ class _Latest:
 
 
 def remember_blend(workspace: Workspace, blend: BlendFiles) -> None:
-    """Make this the blend that is meant when none is named."""
+    """Make this the default blend, used when none is named."""
     _LATEST.write(workspace.latest_blend, {"blend": blend.name})
 
 
 def find_blend(workspace: Workspace, name: str | None) -> BlendFiles:
-    """A blend by its name, or the one made last; UserError listing those there are."""
+    """Find a blend by name, or the latest; UserError that lists the existing blends."""
     known = workspace.blend_names()
     if name is None and workspace.latest_blend.exists():
         name = _LATEST.read_as(workspace.latest_blend, _Latest).blend
-    if name is not None and name not in known:
+    if name is not None:
         refuse_first_release(workspace, name)
     if not known:
         raise UserError(
             f"No blend in {workspace.blends}. Make one: {workspace.typed.command('blend')}"
         )
     if name not in known:
-        raise UserError(f"No blend '{name or ''}'. There are: {', '.join(known)}.")
+        raise UserError(f"No blend '{name or ''}'. Known: {', '.join(known)}.")
     return workspace.blend(name)
 
 
 def refuse_first_release(workspace: Workspace, name: str) -> None:
-    """Raise UserError for a blend that release 0.1 wrote, with the command that makes it again."""
+    """Raise UserError for a blend of release 0.1, which this version cannot read."""
     if workspace.blend(name).is_of_first_release():
         raise UserError(
-            f"{name} was written by hpa-kit 0.1, whose blends this version does not read. Make it "
+            f"{name} was written by hpa-kit 0.1, whose blends this version cannot read. Make it "
             f"again: {workspace.typed.command('blend', '--name', name)}"
         )

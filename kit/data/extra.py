@@ -1,4 +1,4 @@
-"""Labelled images from elsewhere that train beside the competition's own and never validate."""
+"""External labelled images: they train alongside the competition's own and never validate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +22,7 @@ class Extra:
     """Extra images at one size with their labels, row by row, and their near-duplicates.
 
     `labels` is uint8 (rows of the store, classes). `twins` is int (pairs, 2): a row here, and a
-    row of the train store that is nearly the same picture. `digest` says what ids, labels and
-    pixels they are; `name` is that of the label table.
+    row of the train store that is its near-duplicate. `name` is the label table's.
     """
 
     name: str
@@ -38,39 +37,39 @@ class Extra:
 
     @property
     def digest(self) -> str:
-        """Ids, labels and pixels, as a SHA-256."""
+        """SHA-256 of ids, labels and pixels."""
         return digest([self.store.digest, self.labels.tolist()])
 
     def allowed(self, val_rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which rows may train where these rows of the train store validate, bool (rows,).
+        """Which rows may train when these rows of the train store validate, bool (rows,).
 
-        Near-duplicates of a row that validates may not: its labels would be learnt by heart.
+        Near-duplicates of a validation row may not: the model would memorize its labels.
         """
         allowed = np.ones(len(self.ids), dtype=bool)
         allowed[self.twins[np.isin(self.twins[:, 1], val_rows), 0]] = False
         return allowed
 
     def told(self, allowed: NDArray[np.bool_]) -> str:
-        """One line: how many rows train, of how many there are, and why the others do not."""
+        """One line: how many of the rows train, and why the others do not."""
         count = f"{int(allowed.sum())} of {len(allowed)} images of {self.name} train too"
         if allowed.all():
             return f"{count}."
         left_out = int((~allowed).sum())
-        return f"{count}; left out as nearly the same as an image that validates: {left_out}."
+        return f"{count}; excluded as near-duplicates of validation images: {left_out}."
 
 
 def parse_extra(text: str) -> tuple[Path, Path]:
-    """The label table and the folder or zip archive of images that a text `CSV:IMAGES` names.
+    """Parse `CSV:IMAGES`: the label table, and the folder or zip archive of images.
 
-    The archive may be named without `.zip`. Raises UserError when the text does not read so, or
-    when one of the two does not exist.
+    The archive may be named without `.zip`. Raises UserError for a malformed text, and when one of
+    the two does not exist.
     """
     table, colon, place = text.rpartition(":")
     if not (table and colon and place):
-        raise UserError(f"--extra wants CSV:IMAGES, as hpav18.csv:hpav18; got '{text}'.")
+        raise UserError(f"--extra expects CSV:IMAGES, such as hpav18.csv:hpav18, got '{text}'.")
     csv, images = Path(table), Path(place)
     if not csv.is_file():
-        raise UserError(f"--extra {text}: there is no file {csv}. Name the table of the labels.")
+        raise UserError(f"--extra {text}: {csv} does not exist. Name the label table.")
     if _find_images(images) is None:
         raise UserError(_absent(images))
     return csv, images
@@ -84,20 +83,19 @@ def read_extra(
     test_ids: Sequence[str],
     reporter: Reporter = SILENT,
 ) -> Extra:
-    """Read the labels that `CSV:IMAGES` names, pack the images, and find their near-duplicates.
+    """Read the labels of `CSV:IMAGES`, pack the images, and find their near-duplicates.
 
-    The table is written as the competition writes its own. `train` is the packed training images,
-    whose size the extra ones get. What was packed and found before is taken from the disk.
-    Raises UserError, before anything is packed, when the text or the table does not read so and
-    when an id is one of the competition's own; then as `pack_images` does.
+    The table has the format of the competition's own. Images are packed at the size of `train`, the
+    packed training images. What is on disk already is reused. Raises UserError, before packing, for
+    a malformed text or table and for ids of the competition's own; then as `pack_images` does.
     """
     csv, images = parse_extra(text)
     table = competition.label_format.read(csv, competition.class_keys)
     for kind, own in (("training", train.ids), ("test", test_ids)):
         if taken := sorted(set(table.ids) & set(own)):
             raise UserError(
-                f"{csv} has ids of {kind} images: {some(taken)}. Take those rows out of it, or "
-                "give them and their images other names."
+                f"{csv} has ids of {kind} images: {some(taken)}. Remove those rows, or rename them "
+                "and their images."
             )
     ids = tuple(sorted(table.ids))
     split, size = extra_split(csv, digest(list(ids))), train.images.shape[1]
@@ -110,7 +108,7 @@ def read_extra(
 def _read_or_find_twins(
     path: Path, train: Store, extra: Store, reporter: Reporter
 ) -> NDArray[np.int64]:
-    """The pairs as they were found before in these very stores; else found, and written down."""
+    """Read the pairs found earlier in the same stores; otherwise find and save them."""
     stores = {"train": train.digest, "extra": extra.digest, "least": LEAST}
     if path.exists():
         found = read_json(path)
@@ -128,4 +126,4 @@ def _find_images(place: Path) -> Source | None:
 
 
 def _absent(place: Path) -> str:
-    return f"--extra: {place} is neither a folder nor a zip archive. Name where the images lie."
+    return f"--extra: {place} is neither a folder nor a zip archive. Name the images."

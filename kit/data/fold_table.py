@@ -1,4 +1,4 @@
-"""The fold table of a competition: split its labels as asked, and write the table once."""
+"""The fold table of a competition: split its labels and write the table once."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from kit.data.folds import (
     write_folds,
 )
 
-# What the provenance says of a split, without groups and with.
+# The method named in the provenance, by split and whether there are groups.
 _METHODS = {
     ("stratified", False): (
         "MultilabelStratifiedKFold of iterative-stratification, rows sorted by id"
@@ -30,10 +30,10 @@ _METHODS = {
 
 @dataclass(frozen=True)
 class FoldOptions:
-    """How to split: into `n` folds, by one of SPLITS, and where the table goes.
+    """How to split: into `n` folds, by one of SPLITS, and where to write the table.
 
-    `groups` is a CSV `Id,group`; without it the competition's own group table is used if it has
-    one. `out` is another path than the workspace's. `force` replaces a table of other folds.
+    `groups` is a CSV `Id,group`; by default the competition's own group table is used, if it has
+    one. `out` overrides the workspace's path. `force` replaces a table of other folds.
     """
 
     n: int = 5
@@ -48,7 +48,7 @@ class FoldOptions:
         return self.out or workspace.folds
 
     def words(self) -> list[str]:
-        """The words after `kit` that ask for this, without --force and defaults."""
+        """The words after `kit` that request these options, without --force and defaults."""
         usual = FoldOptions()
         asked = {name: getattr(self, name) for name in ("n", "seed", "how", "groups", "out")}
         given = [(name, value) for name, value in asked.items() if value != getattr(usual, name)]
@@ -58,12 +58,14 @@ class FoldOptions:
 def make_fold_table(competition: Competition, workspace: Workspace, options: FoldOptions) -> Folds:
     """Make and write the folds of a competition; returns them.
 
-    The same labels, groups, number, seed and way give the same bytes. Raises UserError rather
-    than replace a table that says something else, unless forced.
+    The same labels, groups and options give the same bytes. Raises UserError rather than replace
+    a table of other folds, unless forced.
     """
     target = options.target(workspace)
     if target.suffix != ".csv":
-        raise UserError(f"--out {target}: a fold table is a .csv, its provenance the .json beside.")
+        raise UserError(
+            f"--out {target}: a fold table is a .csv file; its provenance is a .json next to it."
+        )
     labels = competition.read_labels(workspace.source)
     group_file = options.groups
     if group_file is None and competition.group_table is not None:
@@ -91,9 +93,9 @@ def _refuse_to_replace(target: Path, folds: Folds) -> None:
     if not target.exists():
         return
     found, wanted = read_csv(target), table_rows(folds)
-    # Their order says nothing.
+    # Row order does not matter.
     if sorted(row for _, row in found) != sorted(row for _, row in wanted):
         raise UserError(
-            f"{target} holds other folds. Runs that were trained on them could not be blended with "
-            "new ones. To replace it all the same: --force; to write elsewhere: --out FILE."
+            f"{target} holds other folds. Runs trained on them could not be blended with new ones. "
+            "To replace it anyway: --force; to write elsewhere: --out FILE."
         )

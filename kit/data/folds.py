@@ -1,4 +1,4 @@
-"""Which fold each training image belongs to: stratified over all labels at once, or at random."""
+"""Folds of the training images: stratified over all labels at once, or random."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,8 +34,7 @@ class _Made:
 class Folds:
     """Ids in ascending order, with the fold and the group of each.
 
-    `fold` is int (rows,), 0 to n - 1. Without groups every image is a group of its own, under
-    its own id.
+    `fold` is int (rows,), 0 to n - 1. Without groups, each image is its own group, named by its id.
     """
 
     ids: tuple[str, ...]
@@ -49,16 +48,16 @@ class Folds:
 
     @property
     def digest(self) -> str:
-        """What the table says, as a SHA-256."""
+        """SHA-256 of the table's contents."""
         return digest([self.ids, self.fold.tolist(), self.group])
 
     def of(self, ids: tuple[str, ...]) -> NDArray[np.int64]:
-        """The fold of each of these ids; UserError when an id has none."""
-        return self.fold[positions(self.ids, ids, "Ids that are in no fold")]
+        """The fold of each of these ids; UserError for an id without one."""
+        return self.fold[positions(self.ids, ids, "Ids without a fold")]
 
 
 def digest_labels(table: LabelTable) -> str:
-    """SHA-256 of ids and labels, whatever the order of the rows."""
+    """SHA-256 of ids and labels, independent of row order."""
     return digest(sorted(zip(table.ids, table.labels.tolist(), strict=True)))
 
 
@@ -69,22 +68,22 @@ def make_folds(
     groups: Mapping[str, str] | None = None,
     how: str = "stratified",
 ) -> Folds:
-    """Split the images into `n` folds that hold equal shares of every class.
+    """Split the images into `n` folds with equal shares of every class.
 
-    With `how` random the images are only shuffled and dealt out, whatever their labels: a rare
-    class may then be missing from a fold. Rows are sorted by id first, because the split depends
-    on their order. `groups` maps every id to its group; groups then stay whole. Raises UserError
-    when `n` folds cannot be made, and for another `how`.
+    With `how` random, images are shuffled and dealt out whatever their labels, so a rare class may
+    be missing from a fold. Rows are sorted by id first, because the split depends on their order.
+    `groups` maps every id to its group; a group is never split. Raises UserError when `n` folds are
+    impossible, and for another `how`.
 
-    Source: Sechidis et al., On the Stratification of Multi-label Data (2011), by way of the
+    Source: Sechidis et al., On the Stratification of Multi-label Data (2011), as implemented by the
     package iterative-stratification.
     """
     if how not in SPLITS:
         raise unknown("split", how, SPLITS)
     if not 2 <= n <= len(table.ids):
-        raise UserError(f"--n {n}: from 2 to {len(table.ids)} folds can be made of the rows here.")
+        raise UserError(f"--n {n}: {len(table.ids)} rows allow 2 to {len(table.ids)} folds.")
     if not 0 <= seed < 2**32:
-        raise UserError(f"--seed {seed}: a seed is a number from 0 to {2**32 - 1}.")
+        raise UserError(f"--seed {seed}: a seed is an integer from 0 to {2**32 - 1}.")
     order = sorted(range(len(table.ids)), key=table.ids.__getitem__)
     ids = tuple(table.ids[row] for row in order)
     labels = table.labels[order]
@@ -94,13 +93,13 @@ def make_folds(
         raise UserError(f"Ids without a group: {some(ungrouped)}.")
     group = tuple(groups[image_id] for image_id in ids)
     if len(set(group)) < n:
-        raise UserError(f"{n} folds cannot be made of {len(set(group))} groups.")
+        raise UserError(f"{len(set(group))} groups are too few for {n} folds.")
     fold = _deal(group, n, seed) if how == RANDOM else assign_groups(labels, group, n, seed)
     return Folds(ids, fold, group)
 
 
 def _deal(group: tuple[str, ...], n: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each row, (rows,): groups are shuffled and dealt out, as evenly as it goes."""
+    """The fold of each row, (rows,): groups are shuffled and dealt out as evenly as possible."""
     names, group_of = np.unique(np.array(group), return_inverse=True)
     dealt = np.random.Generator(np.random.PCG64(seed)).permutation(len(names)) % n
     fold: NDArray[np.int64] = dealt[group_of]
@@ -110,7 +109,7 @@ def _deal(group: tuple[str, ...], n: int, seed: int) -> NDArray[np.int64]:
 def _stratify(labels: NDArray[np.uint8], n: int, seed: int) -> NDArray[np.int64]:
     from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
-    # The package refuses a single column of labels; the class's complement changes nothing.
+    # The package rejects a single label column; adding its complement does not change the split.
     columns = np.hstack([labels, 1 - labels]) if labels.shape[1] == 1 else labels
     fold = np.zeros(len(labels), dtype=np.int64)
     splitter = MultilabelStratifiedKFold(n_splits=n, shuffle=True, random_state=seed)
@@ -120,56 +119,56 @@ def _stratify(labels: NDArray[np.uint8], n: int, seed: int) -> NDArray[np.int64]
 
 
 def count_labels(folds: Folds, table: LabelTable) -> NDArray[np.int64]:
-    """How many positives of each class lie in each fold, (classes, folds)."""
+    """The number of positives per class and fold, (classes, folds)."""
     fold = folds.of(table.ids)
     counts = [table.labels[fold == number].sum(axis=0) for number in range(folds.n)]
     return np.stack(counts, axis=1).astype(np.int64)
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """Read a CSV with header `Id,group`; UserError when it reads otherwise."""
+    """Read a CSV with header `Id,group`; UserError for any other contents."""
     rows = read_csv(path)
     if not rows or rows[0][1] != ["Id", "group"]:
-        raise UserError(f"{path}: wants two columns with the header 'Id,group'.")
+        raise UserError(f"{path}: expected two columns with the header 'Id,group'.")
     groups: dict[str, str] = {}
     for line, row in rows[1:]:
         if len(row) != 2 or "" in row:
-            raise UserError(f"{path}, line {line}: wants an id and its group, got {row}.")
+            raise UserError(f"{path}, line {line}: expected an id and its group, got {row}.")
         if row[0] in groups:
-            raise UserError(f"{path}, line {line}: id {row[0]!r} has a group already.")
+            raise UserError(f"{path}, line {line}: id {row[0]!r} appears twice.")
         groups[row[0]] = row[1]
     return groups
 
 
 def table_rows(folds: Folds) -> list[tuple[int, list[str]]]:
-    """The fold table row by row with line numbers, header first, as `read_csv` reads it back."""
+    """The fold table's rows with line numbers, header first, as `read_csv` returns them."""
     fold = (str(number) for number in folds.fold)
     rows = zip(folds.ids, fold, folds.group, strict=True)
     return list(enumerate([HEADER, *([*row] for row in rows)], start=1))
 
 
 def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
-    """Write the table, and beside it a JSON with how it was made and the table's digest."""
+    """Write the table, and next to it a JSON with its provenance and digest."""
     write_text(path, csv_text(row for _, row in table_rows(folds)))
     _PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
 
 
 def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None = None) -> Folds:
-    """Read a fold table, sorted by id; with the labels, check that it was made for these labels.
+    """Read a fold table, sorted by id; given labels, check that it was made for them.
 
-    Raises UserError when there is none, when it was edited by hand, or when the labels have
-    changed since; it suggests the command that makes the folds where `typed` says how the user
-    names the competition.
+    Raises UserError when there is none, when it was edited by hand, or when the labels have changed
+    since. The error suggests the command that makes the folds if `typed`, how the user names the
+    competition, is given.
     """
     if not path.exists():
         how = f" Make it: {typed.command('folds')}" if typed else ""
         raise UserError(f"{path} does not exist.{how}")
     rows = read_csv(path)
     if len(rows) < 3 or rows[0][1] != HEADER:
-        raise UserError(f"{path}: wants rows under the header '{','.join(HEADER)}'.")
+        raise UserError(f"{path}: expected rows under the header '{','.join(HEADER)}'.")
     for line, row in rows[1:]:
         if len(row) != 3 or not row[1].isdecimal() or int(row[1]) >= len(rows):
-            raise UserError(f"{path}, line {line}: wants an id, a fold and a group, got {row}.")
+            raise UserError(f"{path}, line {line}: expected an id, a fold and a group, got {row}.")
     ids, fold, group = zip(*sorted(row for _, row in rows[1:]), strict=True)
     folds = Folds(ids, np.array([int(number) for number in fold], dtype=np.int64), group)
     again = _how_to_remake(path, typed)
@@ -180,7 +179,7 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
 
 
 def _how_to_remake(path: Path, typed: Typed | None) -> str:
-    """The end of a message: to make the folds again, with the command that made them if known."""
+    """The end of a message: make the folds again, with the command that made them if known."""
     if typed is None:
         return "make the folds again."
     sidecar = provenance_of(path)
@@ -190,25 +189,27 @@ def _how_to_remake(path: Path, typed: Typed | None) -> str:
 
 def _check_folds(path: Path, folds: Folds, again: str) -> None:
     if len(set(folds.ids)) != len(folds.ids):
-        raise UserError(f"{path}: an id stands there twice.")
+        raise UserError(f"{path}: an id appears twice.")
     if folds.n < 2 or set(folds.fold.tolist()) != set(range(folds.n)):
-        raise UserError(f"{path}: folds must be numbered 0 to n - 1, none empty, two at least.")
+        raise UserError(f"{path}: folds must be numbered 0 to n - 1, none empty, at least two.")
     fold_of: dict[str, int] = {}
     for name, fold in zip(folds.group, folds.fold.tolist(), strict=True):
         if fold_of.setdefault(name, fold) != fold:
-            raise UserError(f"{path}: group {name!r} lies in folds {fold_of[name]} and {fold}.")
+            raise UserError(f"{path}: group {name!r} is in folds {fold_of[name]} and {fold}.")
     sidecar = provenance_of(path)
     if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
         raise UserError(
             f"{path} is not the table that {sidecar} describes. Delete {sidecar} to keep the table "
-            f"as it is, or {again}"
+            f"unchanged, or {again}"
         )
 
 
 def _check_labels(path: Path, folds: Folds, table: LabelTable, again: str) -> None:
-    again = f"Put back the labels of then, or {again}"
+    again = f"Restore the old labels, or {again}"
     if missing := set(table.ids) - set(folds.ids):
-        raise UserError(f"{path} lacks ids of the label table: {some(sorted(missing))}. {again}")
+        raise UserError(
+            f"{path} has no fold for ids of the label table: {some(sorted(missing))}. {again}"
+        )
     if extra := set(folds.ids) - set(table.ids):
         raise UserError(f"{path} has ids without labels: {some(sorted(extra))}. {again}")
     sidecar = provenance_of(path)

@@ -1,4 +1,4 @@
-"""Crops, shifts, scales and turns of an image, all in one interpolation."""
+"""Crop, shift, scale and rotate an image in a single interpolation."""
 
 import math
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Szegedy et al. 2015 let the aspect ratio of a crop lie between these.
+# Szegedy et al. 2015 draw the aspect ratio of a crop between 1 / this and this.
 _ASPECT = 4 / 3
 
 
 @dataclass(frozen=True)
 class Moves:
-    """How far an image may be moved at most; as it stands, not at all.
+    """How far an image may be moved at most; by default not at all.
 
-    `crop` is the smallest share of the area that a crop leaves (random resized crop, Szegedy et
-    al. 2015, arXiv:1409.4842), `shift` a share of the side, `scale` a change of the size (0.2: from
-    0.8 to 1.2), `rotate` an angle in degrees.
+    `crop` is the smallest share of the area that a crop keeps (random resized crop, Szegedy et al.
+    2015, arXiv:1409.4842), `shift` a share of the side, `scale` a relative change of size (0.2:
+    from 0.8 to 1.2), `rotate` an angle in degrees.
     """
 
     crop: float = 1.0
@@ -27,10 +27,10 @@ class Moves:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an image is moved to: cropped first, then scaled and turned about the middle, shifted.
+    """How an image is moved: cropped, then scaled and rotated about its middle, then shifted.
 
-    Lengths are shares of the side. The crop is `width` by `height` about `middle`, a point with the
-    image's own middle at (0, 0), and fills the whole square. `degrees` turn counterclockwise.
+    Lengths are shares of the side. The crop is `width` by `height` around `middle`, relative to the
+    middle of the image, and is stretched to the whole square. `degrees` turn counterclockwise.
     """
 
     width: float = 1.0
@@ -41,9 +41,9 @@ class Placement:
     shift: tuple[float, float] = (0.0, 0.0)
 
     def matrix(self, size: int) -> NDArray[np.float64]:
-        """From a pixel (x, y) of the new image to the place in the old one that it shows: (2, 3).
+        """The affine map from a pixel (x, y) of the new image to its position in the old: (2, 3).
 
-        `size` is the side of both in pixels, whose centres lie at whole numbers.
+        `size` is the side of both in pixels; pixel centres are at integers.
         """
         angle = math.radians(self.degrees)
         cos, sin = math.cos(angle) / self.scale, math.sin(angle) / self.scale
@@ -56,9 +56,9 @@ class Placement:
 
 
 def draw_placement(moves: Moves, rng: np.random.Generator) -> Placement:
-    """A placement within these bounds, each number uniform; the aspect ratio's logarithm is."""
+    """Draw a placement within these bounds: all values uniform, the aspect ratio log-uniform."""
     area = rng.uniform(moves.crop, 1)
-    # Neither side of the crop may be longer than the image's.
+    # Neither side of the crop may exceed the image's.
     longest = min(math.log(_ASPECT), abs(math.log(area)))
     aspect = math.exp(rng.uniform(-longest, longest))
     width, height = math.sqrt(area * aspect), math.sqrt(area / aspect)
@@ -73,12 +73,12 @@ def draw_placement(moves: Moves, rng: np.random.Generator) -> Placement:
 
 
 def place(image: NDArray[np.uint8], placement: Placement) -> NDArray[np.uint8]:
-    """The image moved so, uint8 (size, size, channels) as before.
+    """Move an image: uint8 (size, size, channels) in and out.
 
-    What lies beyond the border is the image reflected, never black. Interpolation is linear and
-    does not average where the image shrinks, which at these strengths is by less than two.
+    Beyond the border the image is reflected, never black. Interpolation is linear, without
+    averaging where the image shrinks: at these strengths it shrinks by a factor of less than two.
     """
-    import cv2  # a recipe names these moves, and is listed without it
+    import cv2  # listing recipes must not need OpenCV
 
     size = image.shape[0]
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

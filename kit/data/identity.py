@@ -1,8 +1,8 @@
-"""Which runs are the same: the settings of a recipe that are not neutral, on the same inputs.
+"""Which runs are the same: those with the same non-neutral settings and the same inputs.
 
-A setting that is added, renamed or removed must leave every run that was trained before where it is
-found. So a run is known by its settings that differ from NEUTRAL, and found by what its files say,
-whatever its folder is called. CONTRIBUTING.md says what to do here for each kind of change.
+Adding, renaming or removing a setting must not orphan existing runs. So a run is identified by the
+settings that differ from NEUTRAL, and found by the contents of its files, whatever its folder is
+called. CONTRIBUTING.md explains what to do here for each kind of change.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from kit.core.errors import UserError, some
 
 Settings = Mapping[str, Any]
 
-# What every recipe names.
+# Every recipe sets these.
 REQUIRED = ("name", "backbone", "size", "epochs")
 
-# What each other setting is in a recipe file that does not name it, because the kit that wrote the
-# file did not have it: the value that trains as that kit did. Not the default of a new recipe,
-# which may change; a line here never does.
+# The value of every other setting in recipe files that lack it because an older kit wrote them: the
+# value that trains as that kit did. This is not the default of a new recipe, which may change; a
+# line here never does.
 NEUTRAL: Settings = {
     "stem": "as_is",
     "normalize": "scale",
@@ -54,36 +54,36 @@ NEUTRAL: Settings = {
     "seed": 0,
 }
 
-# Settings by a name of before, with the name of now.
+# Old names of settings, with the current ones.
 RENAMED: Mapping[str, str] = {}
 
-# Settings that are gone, with the one value that still trains the same model: the neutral one.
+# Removed settings, with the one value that still trains the same model: the neutral one.
 REMOVED: Settings = {}
 
 
 def current(settings: Settings, origin: Path) -> dict[str, Any]:
-    """The settings of a recipe file of any version as this one has them, none missing.
+    """Convert the settings of a recipe file of any version to this version's, none missing.
 
-    `origin` is the file, for messages. Raises UserError in one line for a setting that is not
-    known, and for one that is gone and had another than its neutral value.
+    `origin` is the file, for messages. Raises a one-line UserError for an unknown setting, and for
+    a removed one whose value was not neutral.
     """
     named = {RENAMED.get(key, key): value for key, value in settings.items()}
     kept = {key: value for key, value in named.items() if key not in REMOVED}
     if gone := [key for key in named if key not in kept and named[key] != REMOVED[key]]:
         raise UserError(
-            f"{origin}: {gone[0]}={named[gone[0]]} is a setting that this version of the kit no "
-            "longer has. Use the version that trained the run, or move its folder away."
+            f"{origin}: {gone[0]}={named[gone[0]]}: this version of the kit no longer has that "
+            "setting. Use the version that trained the run, or move its folder away."
         )
     if unknown := [key for key in kept if key not in NEUTRAL and key not in REQUIRED]:
         raise UserError(
-            f"{origin} has settings that this version of the kit does not know: {some(unknown)}. "
+            f"{origin} has settings unknown to this version of the kit: {some(unknown)}. "
             "Use the version that trained the run, or move its folder away."
         )
     return {**NEUTRAL, **kept}
 
 
 def identity(settings: Settings) -> dict[str, Any]:
-    """The settings that make a model another one: those that are not neutral."""
+    """The settings that distinguish a model: those that are not neutral."""
     return {
         key: value for key, value in settings.items() if key not in NEUTRAL or value != NEUTRAL[key]
     }

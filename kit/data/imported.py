@@ -1,4 +1,4 @@
-"""Predictions that another framework made, as a run among the others."""
+"""Import predictions made by another framework, as a run like any other."""
 
 import re
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from kit.core.disk import digest
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace
 from kit.data.folds import Folds, digest_labels, read_folds
-from kit.data.predictions import EPSILON, Predictions, write_predictions
+from kit.data.predictions import Predictions, as_probabilities, write_predictions
 from kit.data.run_files import Done, RunInputs, write_done, write_run
 from kit.data.runs import Run, open_run
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A run of predictions from elsewhere, and what is known about them.
+    """A run of imported predictions, and what is known about them.
 
-    `folds_checked` says whether the file named the fold of each row. `tests` counts the test
-    predictions: 0, 1 where they are averaged already, or as many as there are folds.
+    `folds_checked`: whether the file named the fold of each row. `tests` counts the test
+    predictions: 0, 1 if they are averaged already, or one per fold.
     """
 
     run: Run
@@ -39,13 +39,13 @@ def import_predictions(
     oof: Path,
     tests: Sequence[Path] = (),
 ) -> Imported:
-    """Import predictions that were made elsewhere, as a run with all folds done.
+    """Import predictions made elsewhere, as a run with all folds done.
 
     Files are Parquet or CSV, compressed or not: a column of ids, a column of probabilities per
     class, named by class key or class name, and in `oof` the fold if known. `tests` is one file
     of averaged predictions, or one file per fold in fold order; without it, the run can be
     compared but not blended. The run's name ends in eight digits of a digest of folds, labels and
-    predictions: importing the same files again changes nothing, other files make another run.
+    predictions: importing the same files again changes nothing; other files make another run.
     Raises UserError for invalid ids, folds or values, and then writes nothing.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
@@ -123,7 +123,7 @@ def _check_folds(path: Path, found: NDArray[np.int64], folds: Folds, table: Path
         return
     row = int(differ[0])
     wrong = (
-        f"{path}: {len(differ)} of {len(found)} rows have another fold than {table}; the first "
+        f"{path}: {len(differ)} of {len(found)} rows have another fold than in {table}; the first "
         f"is {folds.ids[row]}, {found[row]} instead of {folds.fold[row]}"
     )
     pairs = sorted(set(zip(found.tolist(), folds.fold.tolist(), strict=True)))
@@ -133,8 +133,8 @@ def _check_folds(path: Path, found: NDArray[np.int64], folds: Folds, table: Path
             f"{wrong}. The folds are the same but numbered differently: write {renumbered}."
         )
     raise UserError(
-        f"{wrong}. Models trained on other folds have seen rows that the others hold out. Train "
-        f"on the folds of {table} and predict again."
+        f"{wrong}. Models trained on other folds have seen rows that these hold out. Train on the "
+        f"folds of {table} and predict again."
     )
 
 
@@ -174,10 +174,8 @@ def _read(path: Path, competition: Competition, besides: Sequence[str]) -> Predi
         probs = np.column_stack([_column(table, name, pa.float64()) for name in classes])
         fold = _column(table, "fold", pa.int64()) if "fold" in found else None
         names = tuple(_column(table, ids, pa.string()).tolist())
-        _refuse_logits(names, probs, competition.class_keys)
-        # Anything still outside is rounding: a mean of float32 ones may exceed one.
-        inside = np.clip(probs, 0, 1).astype(np.float32)
-        return Predictions(names, inside, competition.class_keys, fold)
+        keys = competition.class_keys
+        return Predictions(names, as_probabilities(names, probs, keys), keys, fold)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
@@ -215,9 +213,9 @@ def _find_columns(
     id_names = tuple(dict.fromkeys(("Id", competition.id_column)))
     id_column = next((name for name in id_names if name in found), None)
     if id_column is None:
-        raise UserError(f"{path} lacks an id column, called {' or '.join(id_names)}.")
+        raise UserError(f"{path} lacks an id column, named {' or '.join(id_names)}.")
     keys, names = competition.class_keys, competition.class_names
-    # Class names are free text: they identify columns only if all differ, also from these.
+    # Class names are free text: they identify columns only if unique and different from these.
     taken = {"Id", competition.id_column, "fold"}
     are_clear = len(taken | set(names)) == len(taken) + len(names)
     by_name = are_clear and not set(keys) <= set(found) and bool(set(names) & set(found))
@@ -248,16 +246,3 @@ def _column(table: Any, name: str, kind: Any) -> NDArray[Any]:
     if column.null_count or (pa.types.is_string(kind) and "" in values):
         raise UserError(f"the column '{name}' has empty cells.")
     return values
-
-
-def _refuse_logits(
-    ids: Sequence[str], values: NDArray[np.float64], class_keys: Sequence[str]
-) -> None:
-    outside = (values < -EPSILON) | (values > 1 + EPSILON)
-    if outside.any():
-        row, column = np.argwhere(outside)[0]
-        raise UserError(
-            f"{values[row, column]:g} for id {ids[row]}, class {class_keys[column]}, is not a "
-            f"probability; {outside.sum()} of {values.size} values are outside 0 to 1. They look "
-            "like logits: apply a sigmoid, 1 / (1 + exp(-x)), first."
-        )

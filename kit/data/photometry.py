@@ -1,4 +1,4 @@
-"""Changes of what an image's pixels hold: blur, brightness, noise, black channels and squares."""
+"""Changes of pixel values: blur, brightness, noise, blacked-out channels and squares."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-# Recipes name these changes and are listed without OpenCV and SciPy, which are imported below.
+# Listing recipes must not need OpenCV and SciPy, so functions import them.
 _GREYS = np.arange(256) / 255
 
 
@@ -21,12 +21,12 @@ def _quantiles() -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Light:
-    """How far pixels may be changed at most; as it stands, not at all.
+    """How far pixels may be changed at most; by default not at all.
 
-    `blur` is a Gaussian's sigma in pixels, `gain` and `gamma` the change of a factor and of an
-    exponent (0.2: from 0.8 to 1.2), `noise` a Gaussian's sigma in grey levels, `channel_dropout`
-    the chance of each channel to become black, `cutout` the side of a black square as a share of
-    the image's (DeVries and Taylor 2017, arXiv:1708.04552).
+    `blur` is a Gaussian's sigma in pixels, `gain` and `gamma` the relative change of a factor and
+    an exponent (0.2: from 0.8 to 1.2), `noise` a Gaussian's sigma in grey levels, `channel_dropout`
+    the probability that a channel becomes black, `cutout` the side of a black square as a share of
+    the image's side (DeVries and Taylor 2017, arXiv:1708.04552).
     """
 
     blur: float = 0.0
@@ -40,10 +40,10 @@ class Light:
 def change_light(
     image: NDArray[np.uint8], light: Light, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """The image, uint8 (size, size, channels), with every change that `light` allows drawn.
+    """Draw and apply every change that `light` allows to an image, uint8 (size, size, channels).
 
-    In the order in which a microscope does it: the optics blur, stain and lamp set the brightness
-    of each channel, the camera adds noise; then what is left out becomes black.
+    In the order of a microscope: the optics blur, stain and lamp set the brightness of each
+    channel, and the camera adds noise; channels and squares are blacked out last.
     """
     if light.blur > 0:
         image = blur(image, rng.uniform(0, light.blur))
@@ -62,16 +62,16 @@ def change_light(
 
 
 def blur(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
-    """The image under a Gaussian of this sigma in pixels, reflected at the border.
+    """Blur with a Gaussian of this sigma in pixels; the border is reflected.
 
-    Below a fifth of a pixel the neighbours would weigh less than half a grey level: nothing is
-    done.
+    Below 0.2 pixels, neighbours would contribute less than half a grey level: the image is returned
+    unchanged.
     """
     import cv2
 
     if sigma < 0.2:
         return image
-    # (0, 0): as large a kernel as sigma needs.
+    # (0, 0): OpenCV chooses the kernel size from sigma.
     blurred: NDArray[np.uint8] = cv2.GaussianBlur(image, (0, 0), sigma, hint=cv2.ALGO_HINT_ACCURATE)
     return blurred.reshape(image.shape)
 
@@ -79,9 +79,9 @@ def blur(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
 def brighten(
     image: NDArray[np.uint8], gains: NDArray[np.float64], gammas: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
-    """Each channel as 255 * gain * (pixel / 255) ** gamma, rounded and cut at 255.
+    """Each channel as 255 * gain * (pixel / 255) ** gamma, rounded and clipped at 255.
 
-    `gains` and `gammas` are (channels,). One table of 256 entries a channel does both.
+    `gains` and `gammas` are (channels,). One table of 256 entries per channel applies both.
     """
     import cv2
 
@@ -93,9 +93,9 @@ def brighten(
 def add_noise(
     image: NDArray[np.uint8], sigma: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """The image plus Gaussian noise of this sigma in grey levels, of its own in every channel."""
-    # Rounded to grey levels first, which is the same, and drawn from a table of 65,536 quantiles:
-    # more than twice as fast as drawing floats.
+    """Add Gaussian noise of this sigma in grey levels, independent in every channel."""
+    # Rounding the noise first gives the same result as rounding the sum. Drawing it from a table of
+    # 65,536 quantiles is more than twice as fast as drawing floats.
     levels = np.rint(sigma * _quantiles()).astype(np.int16)
     noise = levels[rng.integers(0, len(levels), image.shape, np.uint16)]
     noise += image
@@ -103,7 +103,7 @@ def add_noise(
 
 
 def draw_dropped(channels: int, chance: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which channels become black, (channels,): each by chance, but never all of them."""
+    """Draw which channels become black, (channels,): each with this probability, never all."""
     kept = rng.integers(channels)
     dropped = rng.random(channels) < chance
     if dropped.all():
@@ -112,9 +112,9 @@ def draw_dropped(channels: int, chance: float, rng: np.random.Generator) -> NDAr
 
 
 def cut_out(image: NDArray[np.uint8], share: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The image with a black square whose middle lies anywhere in it.
+    """Black out a square centred anywhere in the image.
 
-    Its side is `share` of the image's, less where it reaches over the border, as in the paper.
+    Its side is `share` of the image's side; it is clipped at the border, as in the paper.
     """
     size = image.shape[0]
     side = round(share * size)

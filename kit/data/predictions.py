@@ -114,23 +114,23 @@ def _same_folds(one: NDArray[np.int64] | None, other: NDArray[np.int64] | None) 
 def as_probabilities(
     ids: Sequence[object] | NDArray[Any], values: NDArray[Any], class_keys: Sequence[str]
 ) -> NDArray[np.float32]:
-    """Numbers (rows, classes) as float32 probabilities, rounding errors beyond 0 and 1 cut off.
+    """Values (rows, classes) as float32 probabilities, with rounding errors beyond 0 and 1 clipped.
 
-    Raises UserError for NaN, and for numbers outside of 0 to 1: those look like logits.
+    Raises UserError for NaN, and for values outside 0 to 1: those look like logits.
     """
     numbers = values.astype(np.float64)
     if np.isnan(numbers).any():
         row, column = np.argwhere(np.isnan(numbers))[0]
         raise UserError(
             f"NaN for id {ids[row]}, class {class_keys[column]}; {int(np.isnan(numbers).sum())} of "
-            f"{numbers.size} values are NaN: numbers from 0 to 1 are needed."
+            f"{numbers.size} values are NaN: expected numbers from 0 to 1."
         )
     outside = (numbers < -EPSILON) | (numbers > 1 + EPSILON)
     if outside.any():
         row, column = np.argwhere(outside)[0]
         raise UserError(
             f"{numbers[row, column]:g} for id {ids[row]}, class {class_keys[column]}, is not a "
-            f"probability; {outside.sum()} of {numbers.size} values lie outside of 0 to 1. They "
+            f"probability; {outside.sum()} of {numbers.size} values are outside 0 to 1. They "
             "look like logits: apply a sigmoid, 1 / (1 + exp(-x)), first."
         )
     return np.clip(numbers, 0, 1).astype(np.float32)

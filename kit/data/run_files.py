@@ -1,4 +1,4 @@
-"""The JSON files of a run: what each holds, and the only place that spells its keys."""
+"""The JSON files of a run and their contents; no other module spells their keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,10 +20,10 @@ _COMMAND = Format("the command of a run", 1, "Delete it.")
 
 @dataclass(frozen=True)
 class RunInputs:
-    """What a run was made from: how many folds, and SHA-256 digests of all that it stands on.
+    """What a run was made from: the number of folds, and SHA-256 digests of all its inputs.
 
-    `stores` has one for each split, and for extra images and starting weights where there are any;
-    a run that was imported has `predictions` instead.
+    `stores` has a digest per split, and one each for extra images and initial weights, if any; an
+    imported run has `predictions` instead.
     """
 
     folds: Annotated[int, Field(ge=1)]
@@ -33,12 +33,12 @@ class RunInputs:
     predictions: Mapping[str, Any] | None = None
 
     def content(self) -> dict[str, Any]:
-        """As plain values, for the file and for digests."""
+        """Plain values, for the file and for digests."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
 def write_run(files: RunFiles, recipe: Settings, inputs: RunInputs) -> None:
-    """Write what a run is and was made from; its inputs last, as they are what makes it a run."""
+    """Write a run's recipe and inputs; the inputs come last and make it a run."""
     _RECIPE.write(files.recipe, recipe)
     _INPUTS.write(files.inputs, inputs.content())
 
@@ -52,7 +52,7 @@ class _Named:
 
 
 def read_recipe(files: RunFiles) -> dict[str, Any]:
-    """The settings of a run as this version has them; of an imported one, what it came from.
+    """A run's settings in this version's terms; for an imported run, where it came from.
 
     Raises UserError as `current` does, and for a file of a newer version.
     """
@@ -62,7 +62,7 @@ def read_recipe(files: RunFiles) -> dict[str, Any]:
 
 
 def is_imported(recipe: Settings) -> bool:
-    """Whether a run's recipe names files of predictions in place of settings."""
+    """Whether a run's recipe names files of predictions instead of settings."""
     return "imported" in recipe
 
 
@@ -82,7 +82,7 @@ def write_command(files: RunFiles, words: Sequence[str]) -> None:
 
 
 def read_command(files: RunFiles) -> tuple[str, ...] | None:
-    """The words that `write_command` wrote; None where there are none."""
+    """Read what `write_command` wrote; None if there is no such file."""
     if not files.command.exists():
         return None
     return _COMMAND.read_as(files.command, _Command).words
@@ -90,12 +90,12 @@ def read_command(files: RunFiles) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True)
 class EpochLog:
-    """One line of a fold's log; times are this machine's, `val_` scores are on the fold left out.
+    """One line of a fold's log; times are this machine's, `val_` scores are on the held-out fold.
 
-    `batch_f1` is micro-F1 at probability 0.5, batch by batch: not the competition's metric. Where
-    no fold is left out, there are no `val_` scores. `seconds` is all that the epoch took,
-    validation included; `samples_per_second` is training's. A column that the file of another
-    version lacks is None, or 0 where it is a number.
+    `batch_f1` is micro-F1 at probability 0.5, batch by batch: not the competition's metric. Without
+    a held-out fold there are no `val_` scores. `seconds` is the whole epoch, validation included;
+    `samples_per_second` is training only. A column missing from another version's file is None, or
+    0 where the type allows no None.
     """
 
     epoch: int
@@ -112,9 +112,9 @@ class EpochLog:
 
 @dataclass(frozen=True)
 class Progress:
-    """What has been trained: a log line an epoch, and which epoch's weights are kept as best.
+    """How far a fold is trained: a log line per epoch, and the epoch kept as the best.
 
-    `parts` is in how many parts each batch went through the network, None before the first epoch.
+    `parts` is the number of parts that each batch was split into; None before the first epoch.
     """
 
     log: tuple[EpochLog, ...] = field(default=())
@@ -123,13 +123,13 @@ class Progress:
 
 
 def write_progress(files: FoldRunFiles, state: Progress) -> None:
-    """Write how far a fold is: the marker that makes its last epoch count."""
+    """Write how far a fold is trained: the marker that makes its last epoch count."""
     lines = [asdict(line) for line in state.log]
     _PROGRESS.write(files.progress, {"best": state.best, "parts": state.parts, "log": lines})
 
 
 def load_progress(files: FoldRunFiles) -> Progress:
-    """The progress of a fold, empty when it has not been begun."""
+    """The progress of a fold; empty if it has not been started."""
     if not files.progress.exists():
         return Progress()
     return _PROGRESS.read_as(files.progress, Progress)
@@ -137,10 +137,10 @@ def load_progress(files: FoldRunFiles) -> Progress:
 
 @dataclass(frozen=True)
 class Done:
-    """What a finished fold leaves: how many epochs it trained, and which of them predicts.
+    """A finished fold: how many epochs it trained, and which of them predicts.
 
-    `parts` is in how many parts each batch went through the network. An imported fold has none of
-    them.
+    `parts` is the number of parts that each batch was split into. An imported fold has none of
+    these.
     """
 
     epochs: int | None = None
@@ -150,11 +150,11 @@ class Done:
 
 
 def write_done(files: FoldRunFiles, done: Done) -> None:
-    """Write a fold's marker, after all its other files."""
+    """Write a fold's marker; call it after all its other files are written."""
     known = {"epochs": done.epochs, "best": done.best, "parts": done.parts}
     _DONE.write(files.done, {"imported": True} if done.imported else known)
 
 
 def read_done(files: FoldRunFiles) -> Done:
-    """A finished fold's marker; UserError when there is none."""
+    """Read a finished fold's marker; UserError when there is none."""
     return _DONE.read_as(files.done, Done)

@@ -1,4 +1,4 @@
-"""Runs: a recipe, its folds and its stores frozen together under one digest."""
+"""Runs: a recipe, folds and stores, frozen together under one digest."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ from kit.data.run_files import (
 
 @dataclass(frozen=True)
 class Run:
-    """A run on disk: its files, and what it was begun from.
+    """A run on disk: its files, and what it was made from.
 
-    `recipe` are all of the recipe's settings as plain values, or the files that the predictions
-    were imported from; `inputs` say which folds they are on, which labels were learned, and from
-    which images. `typed` is how the user names the competition.
+    `recipe` holds all settings of the recipe as plain values, or the files that the predictions
+    were imported from; `inputs` identifies folds, labels and images. `typed` is how the user names
+    the competition.
     """
 
     files: RunFiles
@@ -45,24 +45,24 @@ class Run:
 
     @property
     def folds(self) -> int:
-        """How many folds there are."""
+        """The number of folds."""
         return self.inputs.folds
 
     @property
     def is_imported(self) -> bool:
-        """Whether its predictions were made elsewhere: it has no models and no settings."""
+        """Whether its predictions were made elsewhere; it then has no models and no settings."""
         return is_imported(self.recipe)
 
     def misfit(self, folds_digest: str, labels_digest: str) -> str | None:
-        """Why the run cannot stand beside others on these folds and labels; None when it can."""
+        """Why the run cannot be used with these folds and labels; None when it can."""
         if self.inputs.folds_digest != folds_digest:
-            return "it was trained on other folds, and has seen what the others hold out"
+            return "it was trained on other folds and has seen rows that these hold out"
         if self.inputs.labels_digest != labels_digest:
             return "the labels have changed since it was trained"
         return None
 
     def missing_folds(self) -> tuple[int, ...]:
-        """The folds whose marker has not been written."""
+        """The folds without a marker."""
         return tuple(fold for fold in range(self.folds) if not self.files.fold(fold).done.exists())
 
     def has_tests(self) -> bool:
@@ -71,17 +71,17 @@ class Run:
         return self.files.averaged_test.exists() or all(test.exists() for test in tests)
 
     def read_oof(self, competition: Competition) -> Predictions:
-        """The out-of-fold predictions of all folds by id; UserError if a fold is missing."""
+        """The out-of-fold predictions of all folds, by id; UserError if a fold is missing."""
         self._require_all_folds()
         parts = [self.files.fold(fold).oof for fold in range(self.folds)]
         return concatenate([read_predictions(part, competition.class_keys) for part in parts])
 
     def read_test(self, competition: Competition) -> Predictions:
-        """The test predictions, the mean of the fold models' logits; UserError likewise."""
+        """The test predictions: the mean of the fold models' logits. UserError likewise."""
         return mean_of_logits(self.read_tests(competition))
 
     def read_tests(self, competition: Competition) -> tuple[Predictions, ...]:
-        """The test predictions of each fold's model; or one, where only their mean is known."""
+        """The test predictions of each fold's model, or only their mean if no more is known."""
         self._require_all_folds()
         if self.is_imported and not self.has_tests():
             raise UserError(
@@ -104,14 +104,14 @@ class Run:
         return read_predictions(files.test, competition.class_keys)
 
     def seconds(self) -> float:
-        """How long its epochs took so far, all folds and all rows together, as their logs say."""
+        """The total time of all epochs in its logs: all folds, and the training on all rows."""
         folds = [self.files.fold(fold) for fold in (*range(self.folds), None)]
         return float(sum(line.seconds for fold in folds for line in load_progress(fold).log))
 
     def digest(self, all_rows: bool = False) -> str:
         """SHA-256 over the predictions of all folds; UserError if a fold is missing.
 
-        With `all_rows` those of the model trained on all rows as well, where it is there.
+        `all_rows` adds those of the model trained on all rows, if there is one.
         """
         self._require_all_folds()
         folds = [self.files.fold(fold) for fold in range(self.folds)]
@@ -120,7 +120,7 @@ class Run:
             parts.append([self.files.averaged_test])
         if all_rows:
             parts.append([self.files.fold(None).test])
-        # Test predictions that are not there were not imported, and reading them says so.
+        # Missing test predictions were not imported; reading them raises the error.
         return digest([[digest_file(path) for path in part if path.exists()] for part in parts])
 
     def _require_all_folds(self) -> None:
@@ -128,21 +128,19 @@ class Run:
             listed = ",".join(str(fold) for fold in missing)
             if self.is_imported:
                 raise UserError(
-                    f"{self.name}: folds whose import was broken off: {listed}. Run it again: "
+                    f"{self.name}: the import of folds {listed} was interrupted. Rerun: "
                     f"{self._import_command()}"
                 )
-            raise UserError(
-                f"{self.name}: folds that are not trained: {listed}. {self.how_to_train(listed)}"
-            )
+            raise UserError(f"{self.name}: untrained folds: {listed}. {self.how_to_train(listed)}")
 
     def training_words(self) -> tuple[str, ...] | None:
-        """What `remember_command` has kept of the run; None when nothing was."""
+        """The words saved by `remember_command`; None if there are none."""
         return read_command(self.files)
 
     def how_to_train(self, folds: str | None = None) -> str:
-        """A sentence with the command that trains some folds, as --folds takes them: 0,1 or all.
+        """A sentence with the command that trains folds, given as for --folds: 0,1 or all.
 
-        The command has every setting of the run where it is known how it was begun.
+        The command has every setting of the run if the original command is known.
         """
         some_folds = [] if folds is None else ["--folds", folds]
         if words := self.training_words():
@@ -166,14 +164,14 @@ def begin_run(
     labels_digest: str,
     stores: Mapping[str, str],
 ) -> Run:
-    """Freeze what a run is made from, or find the run that was begun from just this.
+    """Create a run, or find the existing one with the same identity and inputs.
 
-    `stores` maps a split to its store's digest. A run is found by what its files say, whatever its
-    folder is called and whichever version of the kit began it. The name of a new one ends in eight
-    digits of the digest over its identity and inputs. Raises UserError when another run has taken
-    that name, and for a run in the workspace that cannot be read.
+    `stores` maps a split to its store's digest. A run is found by the contents of its files,
+    whatever its folder is called and whichever version of the kit created it. The name of a new one
+    ends in eight digits of the digest of its identity and inputs. Raises UserError when another run
+    has that name, and for a run in the workspace that cannot be read.
     """
-    # The Keras backend is not part of it: a recipe is the same model on each of them.
+    # The Keras backend is not part of the identity: a recipe is the same model on all of them.
     inputs = RunInputs(folds, folds_digest, labels_digest, dict(stores))
     made_as = identity(recipe)
     mark = digest([made_as, inputs.content()])[:8]
@@ -184,7 +182,7 @@ def begin_run(
             return run
     if files.inputs.exists():
         raise UserError(
-            f"{files.folder} holds another run than its name says. Give that folder another name."
+            f"{files.folder} holds a different run than its name says. Rename that folder."
         )
     run = Run(files, current(recipe, files.recipe), inputs, workspace.typed)
     write_run(files, run.recipe, inputs)
@@ -192,28 +190,28 @@ def begin_run(
 
 
 def remember_command(run: Run, words: Sequence[str]) -> None:
-    """Keep the words after `kit` that train the run, so that messages can suggest them whole.
+    """Save the words after `kit` that train the run, for messages that suggest the command.
 
-    They have no options for the competition and no --folds. No part of the run's identity.
+    They have no options for the competition and no --folds, and are not part of the run's identity.
     """
     write_command(run.files, words)
 
 
 def open_run(workspace: Workspace, name: str) -> Run:
-    """Open a run by its name, or by the parts before its dashes that no other begins with.
+    """Open a run by its name, or by a unique prefix that ends before a dash.
 
-    `net` opens `net-64-0f3a9c11` when it is the only one of that model. Raises UserError that
-    lists the runs there are.
+    `net` opens `net-64-0f3a9c11` if no other run starts with `net`. Otherwise raises UserError that
+    lists the existing runs.
     """
     files = workspace.run(name)
     if not files.inputs.exists():
         begun = workspace.run_names_of(name)
         if len(begun) > 1:
-            raise UserError(f"'{name}' may be any of several runs: {', '.join(begun)}. Name one.")
+            raise UserError(f"'{name}' is ambiguous: {', '.join(begun)}. Name one.")
         if not begun:
             names = workspace.run_names()
             train = workspace.typed.command("train", "MODEL")
-            known = f"There are: {', '.join(names)}." if names else f"Train one: {train}"
+            known = f"Known: {', '.join(names)}." if names else f"Train one: {train}"
             raise UserError(f"No run '{name}' in {workspace.runs}. {known}")
         files = workspace.run(begun[0])
     return _open(workspace, files.name)
@@ -225,10 +223,10 @@ def _open(workspace: Workspace, name: str) -> Run:
 
 
 def open_trained(workspace: Workspace, name: str, besides: Collection[str] = ()) -> Run:
-    """As `open_run`, but of runs that differ in nothing but their views the one with the fewest.
+    """As `open_run`, but of runs that differ only in their views, open the one with the fewest.
 
-    `kit predict` makes such runs, and is to find the trained one when it is typed again. Runs
-    whose full names are among `besides` are not thought of unless named in full.
+    `kit predict` makes such runs, and must find the trained one when it is rerun. Runs whose full
+    names are in `besides` are ignored unless named in full.
     """
     begun = workspace.run_names_of(name)
     runs = [open_run(workspace, one) for one in begun if one not in besides]
@@ -238,7 +236,7 @@ def open_trained(workspace: Workspace, name: str, besides: Collection[str] = ())
 
 
 def find_weights(files: FoldRunFiles) -> Path | None:
-    """The checkpoint with which a fold predicted; None where predictions came without one."""
+    """The checkpoint that made a fold's predictions; None if there is none."""
     best = read_done(files).best if files.done.exists() else None
     if best is None or not files.weights(best).exists():
         return None

@@ -1,4 +1,4 @@
-"""Which rows an epoch shows, and how often: rare classes come several times."""
+"""Sampling: which rows an epoch shows, and how often."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,25 +17,25 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How often each row comes in an epoch, and the rows of any epoch in their order.
+    """How often each row appears per epoch, and how to draw an epoch.
 
-    `times` is float (rows,): the mean over many epochs. `rows_of` draws one epoch.
+    `times` is float (rows,): the mean over many epochs. `rows_of` draws the rows of one epoch.
     """
 
     times: Floats
     rows_of: Callable[[np.random.Generator], Rows]
 
     def draw(self, seed: int, epoch: int) -> Rows:
-        """The rows of one epoch in their order, int (drawn rows,), from 0 to rows - 1.
+        """The rows of one epoch in order, int (drawn rows,), from 0 to rows - 1.
 
-        They follow from (seed, epoch) alone, so an interrupted training goes on with the same ones.
+        They depend on (seed, epoch) alone, so a resumed training sees the same rows.
         """
         return self.rows_of(np.random.Generator(np.random.PCG64([seed, epoch])))
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """How often rows of some classes come, as `27:10,15:8` says; it prints as that `text`."""
+    """Repeats per class, such as `27:10,15:8`; prints as the `text` it was parsed from."""
 
     times: Mapping[str, float] = field(default_factory=dict, hash=False)
     text: str = ""
@@ -44,13 +44,13 @@ class Repeats:
         return self.text
 
     def of(self, class_keys: Sequence[str]) -> Floats:
-        """How often rows of each class come, (classes,); 1 for the classes that are not named.
+        """How often rows of each class are repeated, (classes,); 1 for classes not named.
 
-        Raises UserError when it names no class, or one that is not among the keys.
+        Raises UserError when no class is named, or one that is not among the keys.
         """
         if not self.times:
             raise UserError(
-                "sampling=table wants repeats: class:times with commas between, as 27:10."
+                "sampling=table needs repeats: class:times, separated by commas, such as 27:10."
             )
         for key in self.times:
             if key not in class_keys:
@@ -59,16 +59,16 @@ class Repeats:
 
 
 def parse_repeats(text: str) -> Repeats:
-    """The repeats of a text of class:times with commas between; none for an empty one.
+    """Parse class:times separated by commas; an empty text gives no repeats.
 
-    Raises UserError for a text that does not read so, and for a class that comes twice. Which
-    classes there are is not known here.
+    Raises UserError for a malformed text and for a class named twice. Class names are not checked
+    here: the competition is unknown.
     """
     times: dict[str, float] = {}
     for part in text.split(",") if text.strip() else ():
         key, colon, number = (piece.strip() for piece in part.rpartition(":"))
         if not colon:
-            raise UserError(f"repeats '{text}': '{part}' does not read as class:times, as 27:10.")
+            raise UserError(f"repeats '{text}': '{part}' is not class:times, such as 27:10.")
         if key in times:
             raise UserError(f"repeats '{text}' names class {key} twice. Name it once.")
         times[key] = _times(text, number)
@@ -81,13 +81,13 @@ def _times(text: str, number: str) -> float:
     except ValueError:
         times = float("nan")
     if not 1 <= times < float("inf"):
-        raise UserError(f"repeats '{text}': a row comes a number of times from 1, not '{number}'.")
+        raise UserError(f"repeats '{text}': expected a number of times from 1 up, got '{number}'.")
     return times
 
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """What samplings may use beside the labels: the competition's classes, a recipe's settings."""
+    """What a sampling may use besides the labels: class keys and settings of the recipe."""
 
     class_keys: tuple[str, ...]
     threshold: float = 0.1
@@ -97,10 +97,10 @@ class SamplingOptions:
 
 @dataclass(frozen=True)
 class Sampler:
-    """A way to sample: a function of labels (rows, classes) and options, and what it is.
+    """A kind of sampling: a function of labels (rows, classes) and options, and a description.
 
-    `settings` are those of a recipe that it uses. `numbers` are its own with their usual values,
-    given in brackets, `power(0.5)`; the function takes them by name.
+    `settings` are the recipe's settings that it uses. `numbers` are its own parameters with their
+    defaults, given in brackets, as in `power(0.5)`, and passed to the function by name.
     """
 
     build: Callable[..., Sampling]
@@ -110,26 +110,26 @@ class Sampler:
 
 
 def parse_sampling(text: str) -> Term:
-    """The sampling that a text names, with its numbers; UserError for one not in SAMPLINGS."""
+    """Parse a sampling with its parameters; UserError for a name that is not in SAMPLINGS."""
     return parse_term("sampling", text, {name: one.numbers for name, one in SAMPLINGS.items()})
 
 
 def build_sampling(chosen: Term, labels: Labels, options: SamplingOptions) -> Sampling:
-    """What a sampling makes of the training rows with these labels, (rows, classes).
+    """The sampling of training rows with these labels, (rows, classes).
 
-    Raises UserError as `Repeats.of` does where the sampling uses repeats.
+    Raises UserError as `Repeats.of` does if the sampling uses repeats.
     """
     return SAMPLINGS[chosen.name].build(labels, options, **chosen.numbers)
 
 
-# As often as each row's factor says
+# Repeats by a factor per row
 
 
 def repeat_factors(labels: Labels, threshold: float, cap: float) -> Floats:
-    """How often each row should come in an epoch, at least once and at most `cap` times.
+    """How often each row should appear per epoch, from once to `cap` times.
 
-    A class that holds in a share f of the rows has the factor max(1, sqrt(threshold / f)); a row
-    has the largest factor of its classes. `labels` is (rows, classes); returns (rows,).
+    A class present in a share f of the rows has the factor max(1, sqrt(threshold / f)); a row has
+    the largest factor of its classes. `labels` is (rows, classes); returns (rows,).
 
     Source: Gupta, Dollár and Girshick, LVIS (CVPR 2019), section 4.
     """
@@ -139,9 +139,9 @@ def repeat_factors(labels: Labels, threshold: float, cap: float) -> Floats:
 
 
 def by_chance(factors: Floats) -> Sampling:
-    """Each row about as often as its factor, (rows,), says.
+    """Repeat each row by its factor, (rows,), on average.
 
-    The whole part of a factor is certain; the rest is a chance, drawn anew each epoch.
+    The integer part of a factor is certain; the fraction is a probability, drawn again each epoch.
     """
     return Sampling(factors, partial(_chance_rows, factors))
 
@@ -153,7 +153,7 @@ def _chance_rows(factors: Floats, rng: np.random.Generator) -> Rows:
 
 
 def _largest(labels: Labels, by_class: Floats) -> Floats:
-    """For each row the largest number of its classes, (rows,); 1 without any."""
+    """For each row the largest value of its classes, (rows,); 1 for a row without labels."""
     largest: Floats = np.max(np.where(labels > 0, by_class, 1.0), axis=1)
     return largest
 
@@ -170,7 +170,7 @@ def _none(labels: Labels, options: SamplingOptions) -> Sampling:
     return by_chance(np.ones(len(labels)))
 
 
-# By one over the frequency of the rarest class
+# Inverse frequency of the rarest class
 
 
 def _inverse(labels: Labels, options: SamplingOptions) -> Sampling:
@@ -187,10 +187,10 @@ def _inverse_times(labels: Labels, cap: float) -> Floats:
     weights = np.max(np.where(labels > 0, 1 / counts, 1 / counts.max()), axis=1)
     capped = np.zeros(len(weights), dtype=bool)
     while True:
-        # What the capped rows leave is shared among the others, which may lift some to the cap.
+        # What capped rows leave is shared among the others, which may lift more of them to the cap.
         left = len(weights) - cap * capped.sum()
         times = np.where(capped, cap, weights * (left / weights[~capped].sum()))
-        # The slack is for rounding, when all rows come to the cap together.
+        # The tolerance covers rounding when all rows reach the cap together.
         above = times > cap + 1e-9
         if not above.any():
             return times
@@ -198,29 +198,29 @@ def _inverse_times(labels: Labels, cap: float) -> Floats:
 
 
 def _systematic_rows(times: Floats, rng: np.random.Generator) -> Rows:
-    """As many rows as there are, each either the whole part of its times or once more.
+    """Draw as many rows as there are, each floor(times) times or once more.
 
-    The rows are laid end to end in a random order, each as long as its times, and a ruler with
-    marks at every 1 is laid against them: a row comes once for each mark on it.
+    Systematic sampling: rows are laid end to end in random order, each as long as its `times`, and
+    a row is drawn once for each integer mark that falls on it.
 
     Source: Madow, On the theory of systematic sampling (1949).
     """
     order = rng.permutation(len(times))
     marks = np.floor(np.cumsum(times[order]) + rng.random())
-    marks[-1] = len(times)  # whatever the sum was rounded to
+    marks[-1] = len(times)  # despite rounding of the sum
     counts = np.diff(np.minimum(marks, len(times)), prepend=0).astype(np.int64)
     return rng.permutation(np.repeat(order, counts))
 
 
-# Every class in turn
+# Classes in turn
 
 
 def _balanced(labels: Labels, options: SamplingOptions) -> Sampling:
     """Classes take turns, in an order drawn for each epoch; rows without labels are a class too.
 
-    Each class gives the next row of its own shuffled deck, which is shuffled anew once it is
-    through. With the same order all along, as many rows in a row as there are classes show each
-    class's turn once, wherever a batch begins.
+    On its turn, a class gives the next row of its shuffled deck, which is reshuffled when used up.
+    The order stays fixed within an epoch, so any run of as many consecutive rows as there are
+    classes has one turn of each, wherever a batch begins.
 
     Source: the class-aware sampling of Shen, Lin and Huang, Relay Backpropagation (ECCV 2016).
     """
@@ -243,15 +243,15 @@ def _rows_in_turn(decks: Sequence[Rows], rows: int, rng: np.random.Generator) ->
     return drawn
 
 
-# An epoch has as many rows as there are with none, inverse and balanced.
+# With none, inverse and balanced, an epoch has as many rows as the training set.
 SAMPLINGS: Mapping[str, Sampler] = {
     "none": Sampler(_none, "each row once"),
     "repeat": Sampler(
-        _repeat, "rows of rare classes several times", ("repeat_threshold", "repeat_cap")
+        _repeat, "rows of rare classes are repeated", ("repeat_threshold", "repeat_cap")
     ),
     "inverse": Sampler(
-        _inverse, "drawn by one over the frequency of the rarest class", ("repeat_cap",)
+        _inverse, "weighted by one over the frequency of the rarest class", ("repeat_cap",)
     ),
-    "balanced": Sampler(_balanced, "every class in turn"),
-    "table": Sampler(_table, "as often as `repeats` says", ("repeats",)),
+    "balanced": Sampler(_balanced, "classes in turn"),
+    "table": Sampler(_table, "repeated as set by `repeats`", ("repeats",)),
 }

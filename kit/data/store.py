@@ -1,4 +1,4 @@
-"""The packed image store: every image of a split decoded once, as one uint8 memory map."""
+"""The packed image store: every image of a split, decoded once into one uint8 memory map."""
 
 import math
 import os
@@ -27,7 +27,7 @@ from kit.core.progress import SILENT, Reporter, volume
 from kit.core.suggest import Typed
 from kit.data.images import Source, decode_image, find_source
 
-# No recipe takes smaller images.
+# No recipe accepts smaller images.
 MIN_SIZE = 16
 _META = Format("the description of a store", 1, "Delete it to pack the images again.", oldest=0)
 
@@ -36,8 +36,8 @@ _META = Format("the description of a store", 1, "Delete it to pack the images ag
 class Store:
     """Packed images of one split and their ids, row by row.
 
-    `images` is uint8 (rows, size, size, channels), memory-mapped, read-only. `digest` says what
-    was packed: competition, split, size, ids and pixels.
+    `images` is uint8 (rows, size, size, channels), memory-mapped, read-only. `digest` covers
+    competition, split, size, ids and pixels.
     """
 
     ids: tuple[str, ...]
@@ -45,8 +45,8 @@ class Store:
     digest: str
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """The row of each of these ids; UserError when one is not in the store."""
-        return positions(self.ids, ids, "Ids not in the store (delete it, pack again)")
+        """The row of each id; UserError when one is not in the store."""
+        return positions(self.ids, ids, "Ids not in the store (delete it and pack again)")
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class _Meta:
 
 @dataclass(frozen=True)
 class Packing:
-    """What to pack: the images of these ids, in their order, at `size` pixels a side.
+    """What to pack: the images of these ids, in this order, at `size` pixels per side.
 
-    `source` is where the image files lie; where it is None, `absent` is the error that says so.
+    `source` holds the image files; if it is None, `absent` is the error message.
     """
 
     split: str
@@ -80,7 +80,7 @@ def pack(
 ) -> Store:
     """Decode and resize the images of these ids into the store of a split: `train` or `test`.
 
-    As `pack_images` from the competition's own files. Raises UserError when they are missing.
+    As `pack_images`, from the competition's own files. Raises UserError when they are missing.
     """
     name = competition.train_images if split == "train" else competition.test_images
     source = find_source(workspace.source, name)
@@ -95,16 +95,16 @@ def pack(
 def pack_images(
     competition: Competition, files: StoreFiles, packing: Packing, reporter: Reporter = SILENT
 ) -> Store:
-    """Decode and resize images into a store, with all cores.
+    """Decode and resize images into a store, on all cores.
 
-    A store that is already there is opened and left as it is when it was made for the same ids
-    from the same files, which their names and sizes tell (in archives their checksums too), or
-    when the files are no longer there; one that was made from others is refused, because it may
-    have taken hours. Raises UserError for that, before any work when files are missing, and at
-    the first file that cannot be read; the store is then absent, not partial.
+    An existing store is opened unchanged if it was made for the same ids from the same files, as
+    shown by their names and sizes (in archives, checksums too), or if the files are gone. One made
+    from other files is refused, not replaced: packing may have taken hours. Raises UserError for
+    that, before any work when files are missing, and at the first unreadable file; the store is
+    then absent, never partial.
     """
     if packing.size < MIN_SIZE:
-        raise UserError(f"--size {packing.size}: images are {MIN_SIZE} pixels or larger.")
+        raise UserError(f"--size {packing.size}: images must be at least {MIN_SIZE} pixels.")
     wanted = _describe(competition, packing)
     inputs = _describe_files(competition, packing)
     if _is_packed(files):
@@ -113,7 +113,7 @@ def pack_images(
     if packing.source is None:
         raise UserError(packing.absent)
     _check_files(competition, packing.source, packing.split, packing.ids)
-    # The marker goes first, so that a kill while the array is replaced leaves no store at all.
+    # The marker is removed first: killed while the array is replaced, this leaves no store at all.
     files.meta.unlink(missing_ok=True)
     checksums = _decode_all(competition, packing.source, files, packing, reporter)
     write_text(files.ids, csv_text([("Id",), *((image_id,) for image_id in packing.ids)]))
@@ -123,14 +123,14 @@ def pack_images(
 
 def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
     made = _META.read(files.meta)
-    # What one of the two does not know, like the checksums of files in a folder, is no difference.
+    # What only one of the two records, such as checksums of archived files, is not compared.
     differ = [
         key.replace("_", " ") for key, value in wanted.items() if made.get(key, value) != value
     ]
     if differ:
         raise UserError(
-            f"{files.images} was packed from something else; what differs: {', '.join(differ)}. "
-            "Delete it to pack it again, or keep both stores: another KIT_DATA."
+            f"{files.images} was packed from different inputs; changed: {', '.join(differ)}. "
+            "Delete it to pack again, or keep both stores: set another KIT_DATA."
         )
 
 
@@ -146,7 +146,7 @@ def _describe(competition: Competition, packing: Packing) -> dict[str, object]:
 
 
 def _describe_files(competition: Competition, packing: Packing) -> dict[str, object]:
-    """Digests of what tells the ids' files from others at little cost: no file is opened."""
+    """Digests that identify the ids' files cheaply, without opening them."""
     source = packing.source
     if source is None:
         return {}
@@ -169,9 +169,9 @@ def _check_files(competition: Competition, source: Source, split: str, ids: Sequ
         else:
             partial += missing
     if absent:
-        raise UserError(f"{split}: ids in the table that have no image: {some(absent)}.")
+        raise UserError(f"{split}: ids in the table without an image: {some(absent)}.")
     if partial:
-        raise UserError(f"{split}: channel files that are missing: {some(partial)}.")
+        raise UserError(f"{split}: missing channel files: {some(partial)}.")
 
 
 def _decode_all(
@@ -181,7 +181,7 @@ def _decode_all(
     packing: Packing,
     reporter: Reporter,
 ) -> list[int]:
-    """Fill the memory map; returns a checksum of each row's pixels."""
+    """Fill the memory map; returns a checksum of each row's pixels, in order."""
     split, size, ids = packing.split, packing.size, packing.ids
     channels = len(competition.channels)
     shape = (len(ids), size, size, channels)
@@ -189,8 +189,8 @@ def _decode_all(
     reporter.say(f"Packing {split} at {size}: {len(ids)} images, {space}, into {files.images}")
     with atomic(files.images) as temporary:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        # A memory map begins as a hole, and a disk that fills up later is a bus error that kills
-        # the process: where the system can, claim every block now and fail in words.
+        # A new memory map is a sparse file, and a disk that fills up later kills the process with a
+        # bus error: where the system can, allocate every block now and fail with a message.
         if hasattr(os, "posix_fallocate"):
             with temporary.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
@@ -201,7 +201,7 @@ def _decode_all(
             array[row] = image
             return zlib.crc32(image.tobytes())
 
-        # Threads are enough: OpenCV and zlib release the lock while they decode.
+        # Threads suffice: OpenCV and zlib release the GIL while they decode.
         with (
             reporter.bar(f"packing {split} at {size}", total=len(ids), lines=True) as progress,
             ThreadPoolExecutor(cores()) as pool,
@@ -221,7 +221,8 @@ def _decode_all(
 def open_store(files: StoreFiles, typed: Typed | None = None) -> Store:
     """Open a packed split; UserError when it has not been packed.
 
-    It suggests the command that packs it where `typed` says how the user names the competition.
+    The error suggests the command that packs it if `typed`, how the user names the competition, is
+    given.
     """
     if not _is_packed(files):
         size = files.images.parent.name

@@ -1,19 +1,19 @@
-"""From members' out-of-fold probabilities to a decision: labels, and what they are worth.
+"""From members' out-of-fold probabilities to a decision: labels and their expected score.
 
-In the order in which data flow:
+In data-flow order:
 
 - `oof`: rows with ids, labels, folds, groups and the members' probabilities; `Members`, `Unseen`.
-- `combine`: means, greedy weights, stacks; `fast_f1` scores weights, `studies` has Optuna's part.
-- `averaging`: from one model's scores to scores as the mean of the fold models.
-- `thresholds`: policies, a threshold a class; `calibrate` serves one of them.
+- `combine`: means, greedy weights, stacks; `fast_f1` scores weights, `studies` runs Optuna.
+- `averaging`: from scores by one model to scores averaged over the fold models.
+- `thresholds`: policies, one threshold per class; `calibrate` serves one of them.
 - `postprocess`: what follows the thresholds.
-- `evaluate`: cross-fitting, nesting, the estimate; `interval`: how far the test score may be off.
-- `fitting`: all of it in one pass, `fit_decision`; `decision`: the result, and its file.
+- `evaluate`: cross-fitting, nesting, the estimate; `interval`: confidence intervals.
+- `fitting`: all of it in one pass, `fit_decision`; `decision`: the result and its file.
 """
 
 from kit.ensemble.decision import Candidate, Decision, Difference, LabelCounts, Origin, Worth
 from kit.ensemble.evaluate import ClassScore, HonestScore, JudgedStep
-from kit.ensemble.fitting import AUTO, Fitted, Options, check_options, fit_decision
+from kit.ensemble.fitting import ALL_AUTO, Fitted, Options, check_options, fit_decision
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
 from kit.ensemble.oof import (
     Members,
@@ -26,7 +26,7 @@ from kit.ensemble.oof import (
 from kit.ensemble.postprocess import Twins
 
 __all__ = [
-    "AUTO",
+    "ALL_AUTO",
     "Candidate",
     "ClassScore",
     "Counts",

@@ -1,4 +1,4 @@
-"""From out-of-fold scores, each by one model, to test scores that average all folds' models."""
+"""From out-of-fold scores, each by one model, to test scores averaged over the fold models."""
 
 from collections.abc import Sequence
 
@@ -12,26 +12,26 @@ from kit.data.predictions import to_logits, to_probs
 from kit.ensemble.oof import Sample
 from kit.ensemble.thresholds import Thresholds, rate_thresholds
 
-# Noise is measured where decisions are made: among the highest test scores, this many times as
-# many rows as have the label. Far below, fold models disagree more, and it changes nothing: noise
-# taken over all rows promised the averaged models on synthetic cells twice the gain they had.
+# Noise is measured near the thresholds: among the highest test scores, on this many times as many
+# rows as have the label. Far below, fold models disagree more, without effect on labels: on
+# synthetic cells, noise measured over all rows predicted twice the gain that averaging brought.
 NEAR = 4
-# Fewer rows than this say too little about the noise of a class.
+# Fewer rows than this are too few to measure the noise of a class.
 LEAST_ROWS = 20
-# So few rows have no variance to speak of: that of the whole class is taken.
+# With at most this many rows of a kind, the standard deviation over all rows is used.
 HANDFUL = 5
-# However noisy, no score moves further than to a fifth of its distance from its class's mean.
+# However large the noise, a score keeps at least a fifth of its distance from its mean.
 _LEAST_FACTOR = 0.2
-# Test logits that scatter less than this share of what out-of-fold ones do, in most classes, are
-# means of several models: a change in how frequent labels are moves single classes, and outwards
-# as often as inwards.
+# Test logits whose standard deviation is below this share of the out-of-fold ones, in most classes,
+# are means of several models. A change in label frequencies would move single classes, and widen
+# them as often as narrow them.
 NARROWER = 0.98
 
 TRANSFERS = ("auto", "averaged", "thresholds", "rates")
 
 
 def check_transfer(wanted: str) -> None:
-    """Raise UserError that names the known transfers for another name."""
+    """Raise UserError for an unknown transfer; it lists the known ones."""
     if wanted not in TRANSFERS:
         raise unknown("transfer", wanted, TRANSFERS)
 
@@ -39,14 +39,14 @@ def check_transfer(wanted: str) -> None:
 def choose_transfer(
     wanted: str, sample: Sample, test: NDArray[np.float32] | None, models: int
 ) -> str:
-    """How thresholds found on out-of-fold scores are carried to test scores: one of TRANSFERS.
+    """How thresholds fitted on out-of-fold scores transfer to test scores: one of TRANSFERS.
 
-    `averaged`: found on scores as the mean of all fold models would have given them, which takes
-    the test predictions of each (`models` of them). `thresholds`: carried over as they are.
-    `rates`: those above which as large a share of the test rows lies as of the out-of-fold rows.
-    `auto` takes the first where it can, and otherwise looks whether the test scores, (rows,
-    classes), are narrower than the out-of-fold ones; without test scores thresholds stay as they
-    are. Raises UserError for another name, and for what the test scores do not allow.
+    `averaged`: fit on scores as the mean of all fold models would give, which needs the test
+    predictions of each of the `models` models. `thresholds`: use them unchanged. `rates`: take the
+    thresholds that select the same share of test rows as of out-of-fold rows. `auto` takes
+    `averaged` if possible; otherwise `rates` if the test scores, (rows, classes), vary less than
+    the out-of-fold ones, else `thresholds`, as without test scores. Raises UserError for an unknown
+    name, and for a transfer that the test scores do not allow.
     """
     check_transfer(wanted)
     if test is None:
@@ -55,16 +55,16 @@ def choose_transfer(
         return "thresholds"
     if wanted == "averaged" and models < 2:
         raise UserError(
-            "--transfer averaged needs the test predictions of every fold's model, and these are "
-            "averaged already. Give them fold by fold, or take --transfer rates."
+            "--transfer averaged needs the test predictions of every fold's model, but these are "
+            "averaged already. Give them fold by fold, or use --transfer rates."
         )
     if wanted != "auto":
         return wanted
     if models > 1:
         return "averaged"
     ratio = to_logits(test).std(axis=0) / np.maximum(to_logits(sample.probs).std(axis=0), 1e-9)
-    # A standard deviation is known to about 1 / sqrt(rows), for tails heavier than normal ones;
-    # the median of several classes better, but they are not independent of each other.
+    # The relative error of a standard deviation is about 1 / sqrt(rows) for heavier than normal
+    # tails. The median over classes is more precise, but the classes are not independent.
     error = np.sqrt((1 / len(sample.probs) + 1 / len(test)) / np.sqrt(len(ratio)))
     return "rates" if np.median(ratio) < NARROWER - 2 * error else "thresholds"
 
@@ -72,7 +72,7 @@ def choose_transfer(
 def carry(
     transfer: str, thresholds: Thresholds, sample: Sample, test: NDArray[np.float32]
 ) -> Thresholds:
-    """The thresholds for the test scores, (classes,), from those found on the sample."""
+    """The thresholds for test scores, (classes,), from those fitted on the sample."""
     if transfer != "rates":
         return thresholds
     return rate_thresholds(test, decide(sample.probs, thresholds).mean(axis=0))
@@ -86,9 +86,9 @@ def classes_that_disagree(
 ) -> list[int]:
     """The classes predicted more or less often on the test set than chance explains.
 
-    Compares the shares of rows above the thresholds by a normal test at 5% over all classes
-    together (Bonferroni). Rows of a group go together, so the variance is taken between the groups
-    of the sample, and test rows are assumed to be grouped alike.
+    Compares the shares of rows above the thresholds by a z-test at 5% over all classes together
+    (Bonferroni). Rows of a group are correlated, so the variance is taken between the groups of the
+    sample; test rows are assumed to be grouped in the same way.
     """
     here, there = decide(sample.probs, thresholds), decide(test, test_thresholds)
     rows, test_rows, classes = len(here), len(there), here.shape[1]
@@ -127,14 +127,13 @@ def as_averaged(
     noise: NDArray[np.float64],
     models: int,
 ) -> NDArray[np.float32]:
-    """Out-of-fold scores as the mean of `models` models would have given them.
+    """Out-of-fold scores as the mean of `models` models would give them.
 
-    A score is signal plus noise of the model's own, and the mean over K models keeps 1/K of the
-    noise's variance. So the scores of the rows with a label, and of those without, are drawn
-    towards the middle of their kind until their variance is less by (1 - 1/K) of the noise: exact
-    if both are normal, right in the first two moments otherwise. Thresholds and scores found on
-    these are those for averaged test predictions. Shapes (rows, classes) and, for `noise`,
-    (classes,).
+    A score is signal plus model-specific noise, and the mean over K models keeps 1/K of the noise's
+    variance. So the scores of rows with a label, and of rows without it, are shrunk towards the
+    mean of their kind until their variance is lower by (1 - 1/K) of the noise: exact if both are
+    normal, otherwise correct in the first two moments. Thresholds and F1 scores from these hold for
+    averaged test predictions. Shapes (rows, classes) and, for `noise`, (classes,).
     """
     logits = to_logits(probs)
     moved = logits.copy()
@@ -149,19 +148,19 @@ def as_averaged(
                 spread = float(scores.std(ddof=1))
             if kind == 0 and len(scores) >= LEAST_ROWS:
                 middle, spread = _upper_half(scores)
-            kept = 1 - removed / max(spread**2, 1e-12)  # endless: 1
+            kept = 1 - removed / max(spread**2, 1e-12)  # infinite spread: 1
             factor = np.sqrt(max(kept, _LEAST_FACTOR**2))
             moved[inside, column] = middle + factor * (scores - middle)
     return to_probs(moved)
 
 
 def _upper_half(scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Middle and spread of the normal law whose upper tail is that of the scores.
+    """Mean and standard deviation of the normal distribution with the scores' upper tail.
 
-    From two quantiles a standard deviation apart, the lower one as low as the first deviation,
-    but above the rows whose logits are cut off: rows without a rare label lie mostly there, and
-    how far apart they would be matters to no decision. An endless spread where too few rows are
-    left above: then there is nothing to tell it from, and nothing moves.
+    From two quantiles one standard deviation apart. The lower one is at +1 standard deviation, or
+    higher if that is among the clipped logits: most rows without a rare label are clipped, and
+    their spread affects no label. If too few rows remain above, the spread is unknown: it is
+    returned as infinite, so that nothing moves.
     """
     cut_off = float((scores <= scores.min()).mean())
     lower = max(1.0, float(norm.ppf(cut_off)))

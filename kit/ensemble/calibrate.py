@@ -1,4 +1,4 @@
-"""Calibrated probabilities class by class, and the threshold that is best if they are right."""
+"""Calibrated probabilities per class, and the threshold that is optimal under them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,22 +7,22 @@ from scipy.special import expit, logit
 from kit.competitions.exact import NEVER
 from kit.data.predictions import EPSILON, to_logits
 
-# Scores are counted in bins of logits: 0.014 apart, far finer than any calibration is sure of.
+# Scores are binned by logit, 0.014 apart: far finer than the precision of any calibration.
 BINS = 2048
 EDGE = float(logit(1 - EPSILON))
 EDGES = np.arange(BINS) / BINS * 2 * EDGE - EDGE  # the lower edge of each bin
 CENTERS = EDGES + EDGE / BINS
 
-# A class alone knows next to nothing at first: intercept 0 +- 30, slope 1 +- 10.
+# The vague prior of a class alone: intercept 0 +- 30, slope 1 +- 10.
 _VAGUE = np.array([[1e-3, 1e-2]])
-# However alike the classes are, one may differ from the others by about this much: 0.2 squared.
+# Prior variance even where all classes look alike: one may differ from the others by about 0.2.
 _LEAST_VARIANCE = 0.05
 
 
 def histograms(
     probs: NDArray[np.float32], weights: NDArray[np.uint8] | None = None
 ) -> NDArray[np.float64]:
-    """How many rows have each binned logit, (classes, bins); each row counts `weights` times."""
+    """Histogram of logits per class, (classes, bins); each row counts `weights` times."""
     place = (to_logits(probs) + EDGE) * (BINS / (2 * EDGE))
     binned = np.clip(place.astype(np.int64), 0, BINS - 1)
     columns = range(probs.shape[1])
@@ -42,8 +42,8 @@ def calibrate(labels: NDArray[np.uint8], probs: NDArray[np.float32]) -> NDArray[
     """Intercept and slope of P(label | logit) = sigmoid(intercept + slope * logit), by class.
 
     Shapes (rows, classes); returns float64 (classes, 2), NaN for a class without positives. Each
-    class is fitted by penalised maximum likelihood around the mean of all classes (Platt 1999,
-    with an empirical Bayes prior after Efron and Morris 1975), so that a class of ten positives
+    class is fitted by penalized maximum likelihood around the median of all classes (Platt 1999,
+    with an empirical Bayes prior after Efron and Morris 1975), so that a class with ten positives
     borrows its slope from the others.
     """
     counts = histograms(probs)
@@ -61,10 +61,10 @@ def calibrate(labels: NDArray[np.uint8], probs: NDArray[np.float32]) -> NDArray[
 def plug_in_thresholds(
     probs: NDArray[np.float32], calibration: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The threshold of each class with the highest expected F1 if the calibration is right.
+    """The threshold per class with the highest expected F1 if the calibration is correct.
 
-    It lies where the calibrated probability is half the F1 it reaches (Lipton, Elkan and
-    Naryanaswamy 2014). `probs` are the scores of the rows to decide, (rows, classes); returns
+    It is where the calibrated probability equals half the F1 reached (Lipton, Elkan and
+    Naryanaswamy 2014). `probs` are the scores of the rows to label, (rows, classes); returns
     float64 (classes,), NEVER for a class without a calibration.
     """
     counts = histograms(probs)
@@ -72,7 +72,7 @@ def plug_in_thresholds(
     for column, (intercept, slope) in enumerate(calibration):
         if np.isnan(intercept):
             continue
-        if slope <= 0:  # scores that say the opposite: all rows or none, and all is never worse
+        if slope <= 0:  # inverted scores: label all rows or none, and all is never worse
             thresholds[column] = 0.0
             continue
         chance = expit(intercept + slope * CENTERS)[::-1]
@@ -100,7 +100,7 @@ def _fit(
         hessian = np.stack([spread.sum(axis=1), cross, cross, spread @ CENTERS**2], axis=1)
         hessian = hessian.reshape(-1, 2, 2) + np.eye(2) * precision[:, None, :]
         step = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
-        # A long step may leave the region where the curvature holds: at most 2 in any direction.
+        # Long steps may leave the region where the quadratic model holds: at most 2 per coordinate.
         step *= np.minimum(1, 2 / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-12))
         found = found - step
         if np.abs(step).max() < 1e-8:

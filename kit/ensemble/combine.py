@@ -1,4 +1,4 @@
-"""Ways to combine models: means, weighted means, stacks; and their fits without a fold or two."""
+"""Methods to combine models: means, weighted means, stacks; and their fits without some folds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from kit.ensemble.fast_f1 import FastF1
 from kit.ensemble.oof import Members, Sample, Unseen
 from kit.ensemble.studies import search_weights
 
-# Greedy selection: bags, rounds in each, and rounds without a better score that end a bag.
+# Greedy selection: bags, rounds per bag, and rounds without improvement that end a bag.
 BAGS = 5
 ROUNDS = 25
 PATIENCE = 3
 
-# How far a stack's coefficients may leave the plain mean: the prior variance of each, in standard
-# deviations of its column. The mean itself is as good as free.
+# How far a stack's coefficients may deviate from the plain mean: prior variances for standardized
+# columns. The mean itself is practically free.
 FREE = 100.0
 OWN = 1.0
 ACROSS = 0.1
@@ -30,22 +30,22 @@ ACROSS = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Average(EqualByValue):
-    """A weighted mean of models, one weight a model, in logits or in probabilities.
+    """A weighted mean of models, of logits or probabilities.
 
-    `weights` is float64 (models,), not negative, summing to one.
+    `weights` is float64 (models,), non-negative, summing to one.
     """
 
     weights: Floats
     in_logits: bool = True
 
     def fits(self, models: int, classes: int) -> bool:
-        """Whether it combines so many models; of classes it takes any number."""
+        """Whether it fits this number of models; any number of classes does."""
         return self.weights.shape == (models,)
 
     def apply(self, probs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Combine probabilities (models, rows, classes) to (rows, classes), float32.
 
-        A single model's stay exactly as they are.
+        Those of a single model are returned unchanged.
         """
         if len(self.weights) == 1:
             return probs[0]
@@ -56,11 +56,11 @@ class Average(EqualByValue):
 
 @dataclass(frozen=True, eq=False)
 class Stack(EqualByValue):
-    """A logistic regression a class, on the logits of all models.
+    """A logistic regression per class, on the logits of all models.
 
-    `own` is float64 (classes, models): how much each model's logit of the class counts; `across`
-    (classes, classes): how much the mean logit of every class counts, or None for not at all;
-    `intercept` (classes,).
+    `own` is float64 (classes, models), the coefficients of each model's logit of the class;
+    `across` is (classes, classes), those of the mean logits of all classes, or None without them;
+    `intercept` is (classes,).
     """
 
     own: Floats
@@ -68,7 +68,7 @@ class Stack(EqualByValue):
     intercept: Floats
 
     def fits(self, models: int, classes: int) -> bool:
-        """Whether it combines so many models' probabilities of so many classes."""
+        """Whether it fits these numbers of models and classes."""
         across = self.across is None or self.across.shape == (classes, classes)
         return across and self.own.shape == (classes, models) and self.intercept.shape == (classes,)
 
@@ -85,14 +85,14 @@ Combination = Average | Stack
 
 
 def combine_test(combination: Combination, unseen: Unseen) -> NDArray[np.float32]:
-    """Combined probabilities of the test set, (rows, classes): the mean over folds in logits."""
+    """Combined test probabilities, (rows, classes): the mean of logits over the fold models."""
     by_fold = [combination.apply(probs) for probs in unseen.by_fold]
     if len(by_fold) == 1:
         return by_fold[0]
     return to_probs(np.mean([to_logits(probs) for probs in by_fold], axis=0))
 
 
-# The ways to combine
+# Methods
 
 
 def mean(members: Members) -> Average:
@@ -102,17 +102,17 @@ def mean(members: Members) -> Average:
 
 
 def logit_mean(members: Members) -> Average:
-    """The plain mean of logits: a confident model counts for more than an undecided one."""
+    """The plain mean of logits: a confident model counts more than an undecided one."""
     models = len(members.probs)
     return Average(np.full(models, 1 / models))
 
 
 def greedy(members: Members) -> Average:
-    """Add the model that helps the mean most, again and again, with replacement.
+    """Repeatedly add the model that improves the mean most, with replacement.
 
-    Caruana et al. 2004, "Ensemble selection from libraries of models": each bag starts from the
-    best single model, takes half of the groups, and stops after three rounds without a gain; the
-    weights are the mean over the bags, of fixed seeds. So they are never negative and sum to one,
+    Caruana et al. 2004, "Ensemble selection from libraries of models": each bag uses half of the
+    groups, starts from the best single model, and stops after three rounds without a gain; the
+    weights are the mean over bags, with fixed seeds. So they are non-negative and sum to one,
     which Purucker and Beel 2023 found to matter.
     """
     models = len(members.probs)
@@ -142,21 +142,21 @@ def _one_bag(members: Members) -> NDArray[np.float64]:
 
 
 def tuned_weights(members: Members) -> Average:
-    """One weight a model, by an Optuna study: see `search_weights`."""
+    """One weight per model, by an Optuna study: see `search_weights`."""
     return Average(search_weights(members))
 
 
 def stack(members: Members) -> Stack:
-    """Weigh the models for each class on its own: Wolpert 1992, "Stacked generalization".
+    """Weight the models separately per class: Wolpert 1992, "Stacked generalization".
 
-    The penalty draws a class towards a multiple of the mean logit, not towards nothing: of eleven
-    positives it learns little more than the mean, of thousands which model to trust.
+    The penalty shrinks a class towards a multiple of the mean logit, not towards zero: from eleven
+    positives it learns little more than the mean, from thousands which model to trust.
     """
     return _fit_stack(members, across=False)
 
 
 def cross_stack(members: Members) -> Stack:
-    """The same, and let a class look at the mean logits of all others: labels co-occur."""
+    """The same, with the mean logits of all other classes as features: labels co-occur."""
     return _fit_stack(members, across=True)
 
 
@@ -170,7 +170,7 @@ def _fit_stack(members: Members, across: bool) -> Stack:
     for column in range(classes):
         labels = members.labels[:, column]
         if labels.min() == labels.max():
-            continue  # nothing to tell apart: the mean stays
+            continue  # a single label value: keep the mean
         apart = (logits[:, :, column] - mean_logits[:, column]).T
         columns = [mean_logits[:, [column]], apart, *([mean_logits] if across else [])]
         features = np.hstack(columns)
@@ -187,10 +187,10 @@ def _fit_stack(members: Members, across: bool) -> Stack:
 def _logistic(
     features: NDArray[np.float64], labels: NDArray[np.uint8], variances: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Coefficients and intercept, each coefficient with a normal prior of its own variance.
+    """Coefficients and intercept, each coefficient with its own normal prior.
 
-    `variances` are in units of one over the variance of a feature. scikit-learn knows one penalty
-    for all, so the features are scaled by the square roots instead.
+    `variances` are prior variances for standardized features. scikit-learn has one penalty for all
+    coefficients, so the features are scaled by their square roots instead.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -202,7 +202,7 @@ def _logistic(
     return found, float(model.intercept_[0] - found @ features.mean(axis=0))
 
 
-# The simplest first: what `auto` takes of methods that tie.
+# The simplest first: of tied methods, `auto` takes the first.
 METHODS: dict[str, Callable[[Members], Combination]] = {
     "logit-mean": logit_mean,
     "mean": mean,
@@ -214,7 +214,7 @@ METHODS: dict[str, Callable[[Members], Combination]] = {
 
 
 def find_methods(name: str) -> tuple[str, ...]:
-    """The methods to choose from: all of them for `auto`; UserError naming the known ones."""
+    """The methods to choose from, all for `auto`; UserError that lists the known ones."""
     if name == "auto":
         return tuple(METHODS)
     if name not in METHODS:
@@ -222,15 +222,15 @@ def find_methods(name: str) -> tuple[str, ...]:
     return (name,)
 
 
-# Fits without a fold or two
+# Fits without some folds
 
 
 @dataclass
 class Fits:
-    """Fits of several methods on the same members, each without some of the folds.
+    """Cached fits of several methods on the same members, each without some folds.
 
-    Every fit is kept: the one without folds 1 and 2 serves fold 1 when 2 is held out, and fold 2
-    when 1 is.
+    The fit without folds 1 and 2, for example, serves fold 1 while 2 is held out, and fold 2 while
+    1 is.
     """
 
     members: Members
@@ -239,7 +239,7 @@ class Fits:
     def make(
         self, wanted: Sequence[tuple[str, frozenset[int]]], reporter: Reporter = SILENT
     ) -> None:
-        """Fit methods by name, each without its folds."""
+        """Fit each (method, held-out folds) that has not been fitted yet."""
         missing = [one for one in dict.fromkeys(wanted) if one not in self._made]
         fit = partial(_fit, self.members)
         size = self.members.probs.size
@@ -247,15 +247,15 @@ class Fits:
         self._made.update(zip(missing, fitted, strict=True))
 
     def combination(self, name: str, without: frozenset[int] = frozenset()) -> Combination:
-        """A method fitted on the rows of all folds but these."""
+        """A method fitted on the rows of all other folds."""
         if (name, without) not in self._made:
             self._made[name, without] = _fit(self.members, (name, without))
         return self._made[name, without]
 
     def sample(self, name: str, without: frozenset[int] = frozenset()) -> Sample:
-        """The rows of all folds but these, each combined by a fit that has not seen its fold.
+        """The rows of all other folds, each combined by a fit that has not seen its fold.
 
-        Of a single fold that is left, nothing can be held out: it is combined by its own fit.
+        If a single fold is left, nothing can be held out, and it is combined by its own fit.
         """
         rows = self.members.only(~np.isin(self.members.fold, list(without)))
         combined = np.empty(rows.probs.shape[1:], np.float32)
@@ -268,10 +268,10 @@ class Fits:
 
 
 def folds_left_out(folds: NDArray[np.int64]) -> list[frozenset[int]]:
-    """What nested cross-fitting leaves out: nothing, each fold, and each pair of folds."""
+    """What nested cross-fitting holds out: nothing, each fold, and each pair of folds."""
     numbers = folds.tolist()
     pairs = [frozenset({one, two}) for one in numbers for two in numbers if one < two]
-    if len(numbers) == 2:  # without both there are no rows to fit on
+    if len(numbers) == 2:  # holding out both leaves no rows to fit on
         pairs = []
     return [frozenset(), *(frozenset({one}) for one in numbers), *pairs]
 

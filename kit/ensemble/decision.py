@@ -1,7 +1,6 @@
-"""The decision: everything that turns members' probabilities into labels, and what it is worth.
+"""The decision: how members' probabilities become labels, and the score to expect.
 
-It lies on disk as `decision.json`. This is the only file that knows what that holds: others ask a
-`Decision`.
+On disk it is `decision.json`. Only this module knows the keys of that file; others use `Decision`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_STRICT)
 class Choice:
-    """What was taken: the method of combining, the policy for thresholds, and their transfer."""
+    """What was chosen: the blend method, the threshold policy, and the transfer."""
 
     method: str
     policy: str
@@ -38,9 +37,9 @@ class Choice:
 
 @dataclass(frozen=True, config=_STRICT)
 class Candidate:
-    """What was chosen from: its macro-F1, fitted and on rows held out, and that one's interval.
+    """A method or policy to choose from: macro-F1 fitted and held out, with the latter's 95% CI.
 
-    On all rows, and by scores as the mean of the fold models: not the nested, cross-fitted score.
+    On all rows, with scores as averaged over the fold models: not the nested, cross-fitted score.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Candidate:
 
     @classmethod
     def of(cls, name: str, sample: Sample, judged: Judged, test_rows: int) -> "Candidate":
-        """A method or policy judged on a sample, with the interval for so many test rows."""
+        """A method or policy judged on a sample, with the CI for a test set of `test_rows` rows."""
         counts = Counts.of(sample.labels, judged.decisions, sample.group)
         interval = prediction_interval(counts, test_rows / len(sample.labels)).macro
         return cls(name, judged.fitted, judged.held_out, interval)
@@ -58,7 +57,7 @@ class Candidate:
 
 @dataclass(frozen=True, config=_STRICT)
 class Weighed:
-    """All candidates; empty where there was no choice."""
+    """All candidates; empty if there was no choice."""
 
     methods: tuple[Candidate, ...] = ()
     policies: tuple[Candidate, ...] = ()
@@ -67,7 +66,7 @@ class Weighed:
 
 @dataclass(frozen=True, config=_STRICT, eq=False)
 class Alone(EqualByValue):
-    """One member by itself, under the same policy: its score, its test thresholds."""
+    """One member alone, under the same policy: its score and test thresholds."""
 
     score: HonestScore
     thresholds: Floats
@@ -89,9 +88,9 @@ class Difference:
         alone: Mapping[str, tuple[Alone, Counts]],
         rows_ratio: float,
     ) -> "Difference | None":
-        """Against the member with the highest expected score; None without members to compare.
+        """The difference to the member with the highest expected score; None without members.
 
-        `counts` are the decision's, `rows_ratio` the test set's size against that of the rows.
+        `counts` are the decision's; `rows_ratio` is the size of the test set over that of the rows.
         """
         if not alone:
             return None
@@ -103,7 +102,7 @@ class Difference:
 
 @dataclass(frozen=True, config=_STRICT)
 class LabelCounts:
-    """How many rows there are, how many without a label, and how many with each class."""
+    """The number of rows, of rows without a label, and of rows per class."""
 
     rows: int
     empty_rows: int
@@ -124,11 +123,11 @@ class LabelCounts:
 
 @dataclass(frozen=True, config=_STRICT)
 class Worth:
-    """What a decision is worth: its score, every class, and every member alone, by name.
+    """What a decision is worth: its score, per-class scores, and each member alone, by name.
 
-    `against_best` is the decision against its best member, None for a single one. `out_of_fold`
-    counts the labels that the thresholds set on the rows of the fit, and `rates_disagree` names
-    the classes predicted more or less often on the test set than chance explains.
+    `against_best` compares the decision with its best member; None for a single member.
+    `out_of_fold` counts the labels on the fitting rows; `rates_disagree` names the classes
+    predicted more or less often on the test set than chance explains.
     """
 
     score: HonestScore
@@ -141,10 +140,10 @@ class Worth:
 
 @dataclass(frozen=True, config=_STRICT)
 class Origin:
-    """What a decision was made from: digests of its inputs, the options, and files beside it.
+    """What a decision was made from: digests of its inputs, options, and the files next to it.
 
-    `all_rows`: the test predictions are those of models trained on all rows, which no score is
-    known for. `files` has the digest of each file that stands beside the decision.
+    `all_rows`: the test predictions come from models trained on all rows, for which no score is
+    known. `files` has the digest of each file next to the decision.
     """
 
     inputs: dict[str, str] = field(default_factory=dict)
@@ -157,9 +156,9 @@ class Origin:
 class Decision:
     """How the probabilities of some members become labels, and the macro-F1 to expect.
 
-    `combination` makes one probability of the members'; a label is on at or above its class's
+    `combination` merges the members' probabilities. A label is set at or above its class's
     threshold: `thresholds` for test scores, `oof_thresholds` for out-of-fold scores, both float64
-    (classes,), NEVER for a label that is never on. `postprocess` follows.
+    (classes,), NEVER for a label that is never set. `postprocess` follows.
     """
 
     members: tuple[str, ...]
@@ -180,12 +179,12 @@ class Decision:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95% interval of the test set's macro-F1."""
+        """The 95% CI of the test set's macro-F1."""
         return self.worth.score.interval
 
     @property
     def cross_fitted(self) -> float:
-        """Macro-F1 out of fold, everything chosen on the other folds."""
+        """Nested macro-F1: every choice and fit on the other folds, scored on the held-out one."""
         return self.worth.score.cross_fitted
 
     def combine(self, unseen: Unseen) -> NDArray[np.float32]:
@@ -201,30 +200,28 @@ class Decision:
     def decide(self, tests: Any) -> NDArray[np.uint8]:
         """Labels of test rows, uint8 (rows, classes), from the members' probabilities.
 
-        `tests` as they were given to the fit: for a single member an array or frame (rows,
-        classes), or a list of one for each fold's model; for several members a list of one of
-        these a member. Frames are aligned by their index; the labels have the first one's order.
-        Raises UserError for other shapes, and for what is no probability.
+        `tests` as given to the fit: for a single member an array or frame (rows, classes), or a
+        list with one per fold model; for several members a list with one of these per member.
+        Frames are aligned by their index; the labels have the order of the first. Raises UserError
+        for other shapes, and for values that are not probabilities.
         """
         unseen = to_unseen(tests, len(self.members), self.class_keys)
         return self.label(self.combine(unseen), unseen.ids)
 
     def save(self, path: Path | str) -> None:
-        """Write the decision as JSON, whole or not at all."""
+        """Write the decision as JSON, atomically."""
         FORMAT.write(Path(path), self.as_json())
 
     @classmethod
     def load(cls, path: Path | str) -> "Decision":
-        """Read what `save` wrote; UserError in one line for anything else."""
+        """Read what `save` wrote; a one-line UserError for anything else."""
         content = FORMAT.read_body(Path(path))
         decision = FORMAT.as_kind(content, Decision, Path(path))
-        # Of what decides labels nothing takes a default: a file without it is damaged.
+        # Defaults must not replace what decides labels: a file without it is damaged.
         plain = decision.as_json()
         for place in ("combination", "postprocess"):
             if content.get(place) != plain[place]:
-                raise UserError(
-                    f"{path} is not as the kit writes it: {place}: not whole. {FORMAT.remake}"
-                )
+                raise UserError(f"{path} is not valid: {place}: incomplete. {FORMAT.remake}")
         return decision
 
     def as_json(self) -> dict[str, Any]:
@@ -246,7 +243,7 @@ class Decision:
         if isinstance(value, np.ndarray) and value.shape == (len(keys),):
             return value
         if not isinstance(value, Mapping) or set(value) != set(keys):
-            raise ValueError("not one threshold for each class")
+            raise ValueError("expected one threshold per class")
         return [value[key] for key in keys]
 
     @field_validator("combination")
@@ -262,9 +259,9 @@ class Decision:
     def _worth_of_all(cls, value: Worth, info: Any) -> Worth:
         keys, members = (info.data.get(key, ()) for key in ("class_keys", "members"))
         if not (set(value.classes) == set(value.out_of_fold.positives) == set(keys)):
-            raise ValueError("not one score and count for each class")
+            raise ValueError("expected one score and count per class")
         if value.alone and set(value.alone) != set(members):
-            raise ValueError("not one score for each member")
+            raise ValueError("expected one score per member")
         return value
 
     @field_validator("postprocess")
@@ -273,7 +270,7 @@ class Decision:
         columns = {column for rule in value.rules for column in (rule.column, rule.on)}
         columns |= {column for copy in value.copies.values() for column in copy.columns}
         if not columns <= set(range(len(info.data.get("class_keys", ())))):
-            raise ValueError("names a class that there is not")
+            raise ValueError("names an unknown class")
         return value
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What choices are worth on rows they were not made on: cross-fitting, nesting, the estimate."""
+"""Score choices on rows they were not made on: cross-fitting, nesting, the estimate."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from kit.ensemble.oof import Rows, Sample
 from kit.ensemble.postprocess import TwinLabels, learn
 from kit.ensemble.thresholds import Policy
 
-# A class's F1 is unreliable when its interval reaches further to either side than this share of it.
+# A class's F1 is unreliable if its CI extends by at least this share of it to either side.
 UNRELIABLE = 0.5
 
 
 @dataclass(frozen=True)
 class HonestScore:
-    """Three numbers and an interval, always together.
+    """Three macro-F1 scores and an interval, always reported together.
 
-    `fitted`: thresholds chosen on all rows, scored on the same rows; optimistic. `cross_fitted`:
-    everything chosen on the other folds, scored on the fold held out. `expected`: the same on
-    average for `test_rows` new rows, and for scores averaged over the models of all folds where
-    test predictions are. `interval`: the 95% interval of that set's score.
+    `fitted`: thresholds fitted on all rows, scored on the same rows; optimistic. `cross_fitted`:
+    every choice and fit on the other folds, scored on the held-out one. `expected`: the same,
+    corrected for a test set of `test_rows` rows, and for averaging over the fold models if the test
+    predictions are. `interval`: the 95% CI of that set's score.
     """
 
     fitted: float
@@ -38,13 +38,13 @@ class HonestScore:
 
     @property
     def gap(self) -> float:
-        """How far the test set should score above out of fold: by averaging, and by its size."""
+        """Expected minus cross-fitted score: the effect of averaging and of the test set's size."""
         return self.expected - self.cross_fitted
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: how many rows have it, its expected F1, and the test set's 95% interval of it."""
+    """One class: its number of positives, its expected F1, and the 95% CI on the test set."""
 
     positives: int
     f1: float
@@ -52,19 +52,19 @@ class ClassScore:
 
     @property
     def unreliable(self) -> bool:
-        """Whether the interval is too wide for the F1 to support any decision."""
+        """Whether the CI is too wide for the F1 to support any conclusion."""
         low, high = self.interval
         return max(self.f1 - low, high - self.f1) >= UNRELIABLE * self.f1
 
 
-# One candidate against others
+# Comparing candidates
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A policy and its macro-F1: fitted on all rows, and on rows held out from its fit.
+    """A policy and its macro-F1: fitted on all rows, and held out.
 
-    `decisions` are those on the rows held out, uint8 (rows, classes).
+    `decisions` are the held-out labels, uint8 (rows, classes).
     """
 
     policy: Policy
@@ -74,7 +74,7 @@ class Judged:
 
 
 def cross_fit(sample: Sample, choose: Callable[[Sample], Policy]) -> NDArray[np.uint8]:
-    """Decide each fold by the policy chosen, and the thresholds fitted, on the other folds."""
+    """Label each fold with the policy chosen, and the thresholds fitted, on the other folds."""
     decisions = np.zeros_like(sample.labels)
     for fold in sample.folds:
         inside = sample.fold == fold
@@ -84,7 +84,7 @@ def cross_fit(sample: Sample, choose: Callable[[Sample], Policy]) -> NDArray[np.
 
 
 def judge(sample: Sample, policy: Policy) -> Judged:
-    """Score one policy, fitted and on rows held out."""
+    """Score one policy, fitted and held out."""
     fitted = decide(sample.probs, policy.fit(sample))
     decisions = cross_fit(sample, lambda _: policy)
     return Judged(
@@ -101,10 +101,10 @@ def judge_all(
 
 
 def simplest_of_the_best(sample: Sample, judged: Sequence[Judged]) -> Judged:
-    """The first, in the order given, that is within one standard error of the best.
+    """The first candidate within one standard error of the best; pass the simplest first.
 
-    The one-standard-error rule (Breiman et al. 1984), with the error of the difference between two
-    candidates on the same rows. Give the simplest first.
+    The one-standard-error rule (Breiman et al. 1984), with the standard error of the difference
+    between two candidates on the same rows.
     """
     best = max(judged, key=lambda one: one.held_out)
     of_best = Counts.of(sample.labels, best.decisions, sample.group)
@@ -116,9 +116,9 @@ def simplest_of_the_best(sample: Sample, judged: Sequence[Judged]) -> Judged:
 
 
 def choose_policy(sample: Sample, policies: Sequence[Policy]) -> Policy:
-    """The simplest of the best policies on this sample, judged by cross-fitting.
+    """The simplest of the best policies on this sample, scored held out.
 
-    With a sample of one fold nothing can be held out, and the first policy is taken.
+    With a single fold nothing can be held out, and the first policy is returned.
     """
     if len(policies) == 1 or len(sample.folds) < 2:
         return policies[0]
@@ -130,7 +130,7 @@ def choose_policy(sample: Sample, policies: Sequence[Policy]) -> Policy:
 
 @dataclass(frozen=True)
 class JudgedStep:
-    """A step of post-processing: its gain on rows held out, and the standard error of that."""
+    """A post-processing step: its held-out gain in macro-F1, and the standard error of that."""
 
     name: str
     gain: float
@@ -138,16 +138,16 @@ class JudgedStep:
 
     @property
     def taken(self) -> bool:
-        """Whether it gains more than one standard error."""
+        """Whether the step is used: it gains more than one standard error."""
         return self.gain > self.error
 
 
 def try_steps(
     names: Sequence[str], sample: Sample, policy: Policy, twins: TwinLabels | None
 ) -> tuple[JudgedStep, ...]:
-    """Hold decisions with each step, learned without each fold, against those without it.
+    """Compare labels with and without each step, learned without each fold and applied to it.
 
-    With a sample of one fold nothing can be held out, and nothing is tried.
+    With a single fold nothing can be held out, and nothing is tried.
     """
     if len(sample.folds) < 2:
         return ()
@@ -169,15 +169,26 @@ def _try_step(name: str, sample: Sample, policy: Policy, twins: TwinLabels | Non
     return JudgedStep(name, gain, standard_error(before, after))
 
 
-# The estimate: everything chosen again without each fold
+# The estimate: every choice repeated without each fold
+
+
+def fitted_score(
+    sample: Sample, policy: Policy, taken: Sequence[str], twins: TwinLabels | None
+) -> float:
+    """Macro-F1 on the fitting rows, post-processing included."""
+    thresholds = policy.fit(sample)
+    labels = learn(taken, sample, thresholds).decide(sample.probs, thresholds)
+    if twins is not None and "copies" in taken:
+        labels = twins.replace(labels)
+    return macro_f1(sample.labels, labels)
 
 
 @dataclass(frozen=True)
 class HeldOutFold:
-    """One fold of a nested cross-fit: the rows held out, and the others.
+    """One fold of nested cross-fitting: the held-out rows, and the others.
 
-    `inside` says which of all rows are held out. `averaged` and `averaged_others` are the same
-    rows with scores as the mean of all fold models would have given them.
+    `inside` marks the held-out rows among all rows. `averaged` and `averaged_others` are the same
+    rows as `rows` and `others`, with scores as the mean of all fold models would give them.
     """
 
     inside: NDArray[np.bool_]
@@ -189,9 +200,9 @@ class HeldOutFold:
 
 @dataclass(frozen=True)
 class Choices:
-    """What is chosen from in every fold: policies, steps of post-processing, and known twins.
+    """What every fold chooses from: policies and post-processing steps, with known twins.
 
-    `twins` names for each row another one whose labels it may copy, or -1, (rows,).
+    `twins` is (rows,): for each row another one whose labels it may copy, or -1.
     """
 
     policies: tuple[Policy, ...]
@@ -201,7 +212,10 @@ class Choices:
     def twin_labels(
         self, labels: NDArray[np.uint8], usable: NDArray[np.bool_] | None = None
     ) -> TwinLabels | None:
-        """What each row may copy, `labels` being all rows', from all or the `usable` rows."""
+        """The labels that each row may copy from all rows, or from the `usable` ones.
+
+        `labels` are those of all rows, (rows, classes).
+        """
         if self.twins is None:
             return None
         everywhere = np.ones(len(labels), dtype=bool)
@@ -210,9 +224,10 @@ class Choices:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cross-fitted labels of all rows, uint8 (rows, classes), and what the test set should score.
+    """Cross-fitted labels of all rows, uint8 (rows, classes), and the expected test score.
 
-    `labels` decide single models' scores, `averaged` those as the mean of the fold models.
+    `labels` come from scores by single models, `averaged` from scores as averaged over the fold
+    models.
     """
 
     labels: NDArray[np.uint8]
@@ -221,7 +236,7 @@ class Estimate:
     around: Interval
 
     def classes(self, rows: Rows) -> tuple[ClassScore, ...]:
-        """Every class's score, in the order of the columns."""
+        """The score of each class, in column order."""
         positives = rows.labels.sum(axis=0, dtype=np.int64).tolist()
         edges = self.around.by_class.tolist()
         return tuple(
@@ -239,7 +254,7 @@ def estimate(
     test_rows: int,
     reporter: Reporter = SILENT,
 ) -> Estimate:
-    """Choose policy and post-processing, and fit both, without each fold, and decide that fold.
+    """For each fold, choose and fit policy and post-processing on the others, and label the fold.
 
     `rows` are all rows; `test_rows` is the size of the set that the interval is for.
     """
@@ -257,7 +272,7 @@ def estimate(
 def _decide_fold(
     labels: NDArray[np.uint8], choices: Choices, fold: HeldOutFold
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Labels of a fold's rows by what the other folds chose: of single scores, and averaged."""
+    """Labels of a fold's rows by the other folds' choices: from single and from averaged scores."""
     policy = choose_policy(fold.averaged_others, choices.policies)
     twins, without = choices.twin_labels(labels), choices.twin_labels(labels, ~fold.inside)
     known = None if without is None else without.only(~fold.inside)

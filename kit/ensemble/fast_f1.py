@@ -1,4 +1,4 @@
-"""The best macro-F1 of weighted means, thousands of times over, on the rows that can matter."""
+"""A fast, approximate macro-F1 of weighted means, on the rows that matter."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from kit.data.predictions import to_logits
 from kit.ensemble.oof import Members
 
-# All positives count, and of the others this many a positive that some model ranks highest: most
-# thresholds worth having lie among them. No weighted mean lies above the highest of its members.
+# All positives are kept, and this many negatives per positive, those that some model ranks highest:
+# most useful thresholds are among them. No weighted mean exceeds its highest member.
 NEGATIVES_A_POSITIVE = 4
 LEAST_NEGATIVES = 100
 
 
 @dataclass(frozen=True)
 class FastF1:
-    """For each class the logits of the rows that matter most, and a sample of the others.
+    """Per class, the logits of the rows that matter most and of a sample of the others.
 
-    `logits` (models, rows) and `hits` (rows,) of each class, and `weights` (rows,): how many rows
-    each of them stands for; of classes with positives only, of `classes` in all.
+    For each class with positives: `logits` (models, rows), `hits` (rows,), 1 for positives, and
+    `weights` (rows,), the number of rows that each represents. `classes` counts all classes.
     """
 
     logits: tuple[NDArray[np.float32], ...]
@@ -29,7 +29,7 @@ class FastF1:
 
     @classmethod
     def of(cls, members: Members) -> "FastF1":
-        """Gather the rows of each class that has positives; the sample is of a fixed seed."""
+        """Gather the rows of each class with positives; the sample has a fixed seed."""
         rng = np.random.Generator(np.random.PCG64(0))
         logits = to_logits(members.probs).astype(np.float32)
         gathered, hits, weights = [], [], []
@@ -50,10 +50,10 @@ class FastF1:
         return cls(tuple(gathered), tuple(hits), tuple(weights), members.labels.shape[1])
 
     def score(self, weights: NDArray[np.float64]) -> float:
-        """Macro-F1 of the weighted mean of logits under exact thresholds, nearly.
+        """Approximate macro-F1 of the weighted mean of logits under exact thresholds.
 
-        Fitted on these rows. Ties between scores are not looked at: weighted means of float logits
-        have next to none.
+        Fitted on these rows. Tied scores are ignored: weighted means of float logits have next to
+        none.
         """
         scaled = weights.astype(np.float32)
         total = 0.0

@@ -1,6 +1,5 @@
-"""From members to a decision: method, policy and post-processing chosen, fitted, and estimated."""
+"""Fit a decision: choose and fit method, policy and post-processing, and estimate the score."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from kit.ensemble.evaluate import (
     HonestScore,
     Judged,
     estimate,
+    fitted_score,
     judge,
     judge_all,
     simplest_of_the_best,
@@ -42,21 +42,21 @@ from kit.ensemble.evaluate import (
 )
 from kit.ensemble.interval import Counts
 from kit.ensemble.oof import Members, Sample, Unseen
-from kit.ensemble.postprocess import TwinLabels, Twins, check_steps, copied, learn
-from kit.ensemble.thresholds import Policy, find_policies, find_policy, fit_policy
+from kit.ensemble.postprocess import Twins, check_steps, copied, learn
+from kit.ensemble.thresholds import find_policies, find_policy, fit_policy
 
-# Methods are held against each other under thresholds of one kind, steady ones.
+# Methods are compared under the same policy, a stable one.
 _TO_COMPARE = find_policy("fold-mean")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to choose from: a method, policy and transfer, or `auto` for the best of all.
+    """What to choose from: a method, policy and transfer, or `auto` to choose among all.
 
-    `steps` of post-processing are tried, and taken if they gain more than a standard error.
-    `test_rows` is the size of the set whose score is promised; that of the test set, or of the
-    out-of-fold rows where there is none, when None. `journal` keeps the Optuna studies of the
-    final fit of the policy `tuned`.
+    Post-processing `steps` are tried, and used if they gain more than one standard error.
+    `test_rows` is the size of the set whose score is estimated; by default the test set's, or that
+    of the out-of-fold rows without one. `journal` stores the Optuna studies of the final fit of
+    the policy `tuned`.
     """
 
     method: str = "auto"
@@ -67,16 +67,17 @@ class Options:
     journal: Path | None = None
 
 
-AUTO = Options()
+ALL_AUTO = Options()
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A decision, and what it makes of the rows that it was fitted on.
+    """A decision, and its results on the fitting rows.
 
-    `sample` has the out-of-fold rows with combined probabilities; `labels` are their cross-fitted
-    labels by single models' scores, `averaged` those by scores as the mean of the fold models,
-    both uint8 (rows, classes). `test` is (test rows, classes), or None without a test set.
+    `sample` has the out-of-fold rows with combined probabilities. `labels` are their cross-fitted
+    labels from scores by single models, `averaged` those from scores as averaged over the fold
+    models, both uint8 (rows, classes). `test` has the combined test probabilities, (test rows,
+    classes), or None without a test set.
     """
 
     decision: Decision
@@ -87,33 +88,33 @@ class Fitted:
 
 
 def check_options(options: Options) -> None:
-    """Raise UserError for an unknown method, policy, transfer or step of post-processing."""
+    """Raise UserError for an unknown method, policy, transfer or post-processing step."""
     check_steps(options.steps)
     check_transfer(options.transfer)
     find_methods(options.method)
     find_policies(options.policy)
     if options.test_rows is not None and options.test_rows < 1:
-        raise UserError(f"test_rows {options.test_rows}: at least one row is needed.")
+        raise UserError(f"test_rows {options.test_rows}: must be at least 1.")
 
 
 def fit_decision(
     members: Members,
     unseen: Unseen | None = None,
-    options: Options = AUTO,
+    options: Options = ALL_AUTO,
     twins: Twins | None = None,
     reporter: Reporter = SILENT,
 ) -> Fitted:
-    """Choose a method and a policy, fit both on all rows, and estimate the whole by nested folds.
+    """Choose a method and a policy, fit both on all rows, and estimate the score by nested folds.
 
-    The choice of method, its fit, the choice of policy and post-processing, and the thresholds are
-    all made again without each fold, and scored on it. The step `copies` needs `twins`. Raises
-    UserError for options that are unknown or that the test set does not allow.
+    Without each fold in turn, all choices and fits (method, policy, post-processing, thresholds)
+    are repeated and scored on that fold. The step `copies` needs `twins`. Raises UserError for
+    options that are unknown or that the test set does not allow.
     """
     check_options(options)
     if unseen is not None and len(unseen.by_fold) not in (1, len(members.folds)):
         raise UserError(
             f"Test predictions of {len(unseen.by_fold)} models for {len(members.folds)} folds: "
-            "give one that is averaged, or one for each fold's model."
+            "give their average, or one per fold model."
         )
     candidates = _Candidates(members, unseen, options)
     candidates.fit(reporter)
@@ -121,8 +122,8 @@ def fit_decision(
     transfer, test = candidates.transfers[method], candidates.tests[method]
     if "rules" in options.steps and transfer == "rates":
         raise UserError(
-            "--postprocess rules: the rules' thresholds are for out-of-fold scores, and the test "
-            "scores here are on another scale. Leave it out, or give each fold's test predictions."
+            "--postprocess rules: the rules' thresholds are for out-of-fold scores, but the test "
+            "scores are on another scale. Omit it, or give each fold's test predictions."
         )
     sample = candidates.fits.sample(method)
     averaged = candidates.averaged(method, sample)
@@ -145,7 +146,7 @@ def fit_decision(
         test_rows = len(members.ids if unseen is None else unseen.ids)
     found = estimate(members, candidates.folds(), choices, test_rows, reporter)
     score = HonestScore(
-        fitted=_fitted_score(sample, policy, taken, twin_labels),
+        fitted=fitted_score(sample, policy, taken, twin_labels),
         cross_fitted=macro_f1(members.labels, found.labels),
         expected=found.around.mean,
         interval=found.around.macro,
@@ -184,11 +185,11 @@ def fit_decision(
 
 
 class _Candidates:
-    """Several methods on the same members, all fitted without each fold and each pair of folds."""
+    """Several methods on the same members, fitted without each fold and each pair of folds."""
 
     def __init__(self, members: Members, unseen: Unseen | None, options: Options) -> None:
         methods = find_methods(options.method)
-        # Of a single member there is nothing to combine.
+        # With a single member there is nothing to combine.
         alone = len(members.names) == 1 and options.method == "auto"
         self.methods = methods[:1] if alone else methods
         self.fits = Fits(members)
@@ -197,9 +198,10 @@ class _Candidates:
         self._unseen = unseen
         self._transfer = options.transfer
         self._noise: dict[str, NDArray[np.float64] | None] = {}
+        self._judged: dict[frozenset[int], list[tuple[str, Judged]]] = {}
 
     def fit(self, reporter: Reporter) -> None:
-        """Fit every method, and find out how its thresholds are carried to the test set."""
+        """Fit every method, and choose how its thresholds transfer to the test set."""
         left_out = folds_left_out(self.fits.members.folds)
         self.fits.make([(name, out) for name in self.methods for out in left_out], reporter)
         models = 0 if self._unseen is None else len(self._unseen.by_fold)
@@ -212,7 +214,7 @@ class _Candidates:
             self._noise[name] = self._measure_noise(name)
 
     def averaged(self, name: str, sample: Sample) -> Sample:
-        """Out-of-fold rows under a method with scores as its test scores are averaged."""
+        """Out-of-fold rows with scores averaged in the same way as the method's test scores."""
         noise = self._noise[name]
         if noise is None or self._unseen is None:
             return sample
@@ -220,7 +222,7 @@ class _Candidates:
         return sample.with_probs(as_averaged(sample.labels, sample.probs, noise, models))
 
     def choose(self, without: frozenset[int]) -> str:
-        """The method that is best on the rows of the other folds."""
+        """The best method on the rows of the other folds."""
         if len(self.methods) == 1 or len(self.fits.members.folds) - len(without) < 2:
             return self.methods[0]
         judged = dict(self.judged(without))
@@ -229,25 +231,27 @@ class _Candidates:
         return next(name for name, one in judged.items() if one is best)
 
     def judged(self, without: frozenset[int] = frozenset()) -> list[tuple[str, Judged]]:
-        """Each method's score on the rows of the other folds, with thresholds of one kind."""
-        samples = {name: self.fits.sample(name, without) for name in self.methods}
-        return [
-            (name, judge(self.averaged(name, sample), _TO_COMPARE))
-            for name, sample in samples.items()
-        ]
+        """Each method's score on the rows of the other folds, under the same policy."""
+        if without not in self._judged:
+            samples = {name: self.fits.sample(name, without) for name in self.methods}
+            self._judged[without] = [
+                (name, judge(self.averaged(name, sample), _TO_COMPARE))
+                for name, sample in samples.items()
+            ]
+        return self._judged[without]
 
     def described(self, rows: Sample, test_rows: int) -> tuple[Candidate, ...]:
-        """The methods as candidates; none where there was no choice."""
+        """The methods as candidates; none if there was no choice."""
         if len(self.methods) == 1:
             return ()
         return tuple(Candidate.of(name, rows, one, test_rows) for name, one in self.judged())
 
     def folds(self) -> list[HeldOutFold]:
-        """Every fold, with what can be learned without it."""
+        """Every fold, with what is fitted without it."""
         return [self._without(fold) for fold in self.fits.members.folds.tolist()]
 
     def _without(self, fold: int) -> HeldOutFold:
-        """What can be learned without a fold, and the fold itself."""
+        """One fold, with what is fitted without it."""
         out = frozenset({fold})
         method = self.choose(out)
         inside = self.fits.members.fold == fold
@@ -255,7 +259,7 @@ class _Candidates:
         averaged = self.averaged(method, rows)
         if averaged is rows:
             averaged_others = others
-        elif len(self.fits.members.names) == 1:  # no fit: the others are the same rows as above
+        elif len(self.fits.members.names) == 1:  # no fit: the same rows as above
             averaged_others = averaged.only(~inside)
         else:
             averaged_others = self.averaged(method, others)
@@ -274,7 +278,7 @@ class _Candidates:
 def _fit_alone(
     members: Members, unseen: Unseen | None, options: Options
 ) -> dict[str, tuple[Alone, Counts]]:
-    """Each member as a decision of its own, without post-processing; nothing for a single one."""
+    """Each member as its own decision, without post-processing; empty for a single member."""
     if len(members.names) == 1:
         return {}
     options = replace(options, method="auto", steps=(), journal=None)
@@ -286,14 +290,3 @@ def _fit_alone(
         made = fitted.decision
         alone[name] = (Alone(made.worth.score, made.thresholds), counts)
     return alone
-
-
-def _fitted_score(
-    sample: Sample, policy: Policy, taken: Sequence[str], twins: TwinLabels | None
-) -> float:
-    """Macro-F1 on the very rows of the fit, post-processing included."""
-    thresholds = policy.fit(sample)
-    labels = learn(taken, sample, thresholds).decide(sample.probs, thresholds)
-    if twins is not None and "copies" in taken:
-        labels = twins.replace(labels)
-    return macro_f1(sample.labels, labels)

@@ -1,4 +1,4 @@
-"""How far a score may be from the score to come, by drawing whole groups again and again."""
+"""Confidence intervals of future scores, by bootstrapping whole groups."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ _AT_A_TIME = 100  # bounds the memory
 
 @dataclass(frozen=True)
 class Counts:
-    """Right, predicted and true labels of each group side by side, (groups, 3 * classes).
+    """Correct, predicted and true labels per group, side by side: (groups, 3 * classes).
 
-    Whole groups are drawn, because rows of a group are right or wrong together.
+    Whole groups are resampled, because errors within a group are correlated.
     """
 
     by_group: NDArray[np.float64]
@@ -37,9 +37,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a score falls 95 times in 100: for macro-F1 and, (classes, 2), for each class.
+    """95% CIs of a score: of macro-F1 and, (classes, 2), of the F1 per class.
 
-    `mean` is the macro-F1 that it has on average.
+    `mean` is the expected macro-F1.
     """
 
     mean: float
@@ -48,13 +48,13 @@ class Interval:
 
 
 def prediction_interval(counts: Counts, rows_ratio: float, seed: int = 0) -> Interval:
-    """The middle 95 % of the score of a new sample `rows_ratio` times as large as this one.
+    """The 95% CI of the score on a new sample `rows_ratio` times as large as this one.
 
-    The score at hand is a sample, and so is the one to come: each draw takes a sample of either
-    size by groups with replacement, and adds to the score at hand what the second differs from the
-    first (Efron and Tibshirani, An Introduction to the Bootstrap, 1993). What F1 loses with few
-    positives is in both, and only the difference counts: a smaller sample loses more. A class
-    without a positive in a draw scores what the grader gives it, 0.
+    Both the current and the future score are random: each draw resamples groups with replacement,
+    once at each size, and adds the difference between the two scores to the current score (Efron
+    and Tibshirani, An Introduction to the Bootstrap, 1993). F1 is biased low with few positives;
+    that bias is in both draws, so only its difference counts: a smaller sample loses more. A class
+    without positives in a draw scores 0, as the grader gives it.
     """
     here, there = zip(*_draws([counts], rows_ratio, seed), strict=True)
     spread = np.concatenate([new[0] - old[0] for old, new in zip(here, there, strict=True)])
@@ -71,10 +71,9 @@ def prediction_interval(counts: Counts, rows_ratio: float, seed: int = 0) -> Int
 def difference_interval(
     first: Counts, second: Counts, rows_ratio: float, seed: int = 0
 ) -> tuple[float, float]:
-    """The middle 95 % of second minus first in macro-F1 on one new sample, as above.
+    """The 95% CI of second minus first in macro-F1 on one new sample, as above.
 
-    Both are drawn together, group by group, so that what is hard for both cancels. Both must count
-    the same groups.
+    Both use the same draws, so what is hard for both cancels. Both must count the same groups.
     """
     differences = []
     for old, new in _draws([first, second], rows_ratio, seed):
@@ -86,16 +85,16 @@ def difference_interval(
 
 
 def standard_error(first: Counts, second: Counts) -> float:
-    """The standard error of the difference in macro-F1 between two decisions on the same rows.
+    """The standard error of the difference in macro-F1 between two labellings of the same rows.
 
-    By the delta method: how much each group moves either score, summed in squares.
+    By the delta method: the root of the sum of squared influences of the groups.
     """
     moved = _influence(second) - _influence(first)
     return float(np.sqrt((moved**2).sum()))
 
 
 def _influence(counts: Counts) -> NDArray[np.float64]:
-    """How much each group moves macro-F1, (groups,): the first derivative of 2 tp / (k + P)."""
+    """The influence of each group on macro-F1, (groups,): first derivative of 2 tp / (k + P)."""
     right, predicted, true = np.split(counts.by_group, 3, axis=1)
     size = predicted.sum(axis=0) + true.sum(axis=0)
     moved = 2 * right - counts.f1() * (predicted + true)
@@ -105,7 +104,7 @@ def _influence(counts: Counts) -> NDArray[np.float64]:
 def _draws(
     several: list[Counts], rows_ratio: float, seed: int
 ) -> Iterator[tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]]:
-    """Pairs of draws, of this size and of the new one: F1 (draws, classes) of each counts."""
+    """Pairs of draws, at the current and the new size: F1 (draws, classes) of each counts."""
     rng = np.random.Generator(np.random.PCG64(seed))
     groups = len(several[0].by_group)
     new = max(1, round(groups * rows_ratio))
@@ -120,6 +119,6 @@ def _draws(
 
 
 def _f1(totals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """F1 by class from right, predicted and true counts side by side in the last axis."""
+    """F1 per class from correct, predicted and true counts, side by side in the last axis."""
     right, predicted, true = np.split(totals, 3, axis=-1)
     return f1_from_counts(right, predicted, true)

@@ -1,4 +1,4 @@
-"""Rows whose labels are known, with out-of-fold probabilities; and rows whose labels are not."""
+"""Labelled rows with out-of-fold probabilities, and unlabelled rows with test probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,10 @@ from kit.data.predictions import Predictions, as_probabilities
 
 @dataclass(frozen=True)
 class Rows:
-    """What is known of the rows, in one order.
+    """Labelled rows, in one order.
 
-    `ids` name them, (rows,); `labels` is uint8 (rows, classes). `fold` and `group` are int64
-    (rows,): rows of one group are right or wrong together and share a fold; groups are numbered
-    from 0.
+    `ids` is (rows,); `labels` is uint8 (rows, classes). `fold` and `group` are int64 (rows,): rows
+    of a group are correlated and share a fold; groups are numbered from 0.
     """
 
     ids: NDArray[Any]
@@ -29,11 +28,11 @@ class Rows:
 
     @property
     def folds(self) -> NDArray[np.int64]:
-        """The numbers of the folds that have rows here, ascending."""
+        """The folds that have rows here, ascending."""
         return np.unique(self.fold)
 
     def with_probs(self, probs: NDArray[np.float32]) -> "Sample":
-        """These rows with one model's or blend's probabilities, (rows, classes)."""
+        """These rows with the probabilities of one model or blend, (rows, classes)."""
         return Sample(self.ids, self.labels, self.fold, self.group, probs)
 
 
@@ -54,8 +53,7 @@ class Sample(Rows):
 class Members(Rows):
     """Rows with the out-of-fold probabilities of several models.
 
-    `probs` is float32 (models, rows, classes), the models called `names`; the classes are called
-    `class_keys`.
+    `probs` is float32 (models, rows, classes); `names` are the models', `class_keys` the classes'.
     """
 
     probs: NDArray[np.float32]
@@ -75,7 +73,7 @@ class Members(Rows):
         )
 
     def one(self, model: int) -> "Members":
-        """The same rows with a single model."""
+        """The same rows with one model."""
         return Members(
             self.ids,
             self.labels,
@@ -89,25 +87,25 @@ class Members(Rows):
 
 @dataclass(frozen=True)
 class Unseen:
-    """Rows without labels, scored by every member: the test set.
+    """Unlabelled rows, scored by every member: the test set.
 
-    `by_fold` has one float32 array (models, rows, classes) for each fold's models, or a single one
-    where they are averaged already; `ids` name the rows, (rows,).
+    `by_fold` has one float32 array (models, rows, classes) per fold, or a single one if they are
+    averaged already; `ids` is (rows,).
     """
 
     ids: NDArray[Any]
     by_fold: tuple[NDArray[np.float32], ...]
 
     def one(self, model: int) -> "Unseen":
-        """The same rows scored by a single model."""
+        """The same rows scored by one model."""
         return Unseen(self.ids, tuple(probs[[model]] for probs in self.by_fold))
 
 
 def number_groups(groups: Sequence[object] | NDArray[Any]) -> NDArray[np.int64]:
-    """Groups of any hashable names as numbers from 0 in the order of their texts, int64 (rows,).
+    """Number groups of any hashable names from 0, in the order of their texts: int64 (rows,).
 
-    By text, so that 7 read from a table and 7 in an array get the same number, and with it the same
-    random draws.
+    By text, so that "7" read from a table and 7 in an array get the same number, and with it the
+    same random draws.
     """
     names = sorted(dict.fromkeys(groups), key=str)
     number = {name: position for position, name in enumerate(names)}
@@ -122,10 +120,10 @@ def make_members(
 ) -> Members:
     """Members from the out-of-fold predictions of one or more models.
 
-    The first model's ids set the order; `labels` (rows, classes) and `groups` (rows,) are in it
-    already, and every row is a group of its own without `groups`. Raises UserError for other ids or
-    folds or classes in one of the models, for predictions without folds, and for a single fold:
-    nothing can be held out.
+    The first model's ids set the order, in which `labels` (rows, classes) and `groups` (rows,) must
+    already be; without `groups`, every row is its own group. Raises UserError for a model with
+    other ids, folds or classes, for predictions without folds, and for a single fold: nothing could
+    be held out.
     """
     first = oofs[0]
     if first.fold is None:
@@ -150,23 +148,26 @@ def make_members(
 
 
 def make_unseen(tests: Sequence[Sequence[Predictions]]) -> Unseen:
-    """The test set from the test predictions of each model: one a fold, or a single mean.
+    """The test set from the test predictions of each model: one per fold, or a single mean.
 
-    The very first ids set the order. Raises UserError for other ids or classes, and for a model
-    that brings another number of them.
+    The first ids set the order. Raises UserError for other ids or classes, and for a model with
+    another number of test predictions.
     """
     ids = tests[0][0].ids
     aligned = [[one.take(ids) for one in of_model] for of_model in tests]
     _refuse_other_classes([one for of_model in aligned for one in of_model])
     if len(counts := {len(of_model) for of_model in tests}) > 1:
-        raise UserError(f"Models with test predictions of {_listed(counts)} folds: give as many.")
+        raise UserError(
+            f"Models with test predictions of {_listed(counts)} folds: give the same number for "
+            "each."
+        )
     by_fold = zip(*aligned, strict=True)
     stacked = tuple(np.stack([one.probs for one in of_fold]) for of_fold in by_fold)
     return Unseen(np.array(ids, dtype=object), stacked)
 
 
 def _refuse_other_classes(several: Sequence[Predictions]) -> None:
-    """Raise UserError where the classes or their order differ: columns are joined by position."""
+    """Raise UserError if classes or their order differ: columns are matched by position."""
     keys = several[0].class_keys
     if other := next((one.class_keys for one in several if one.class_keys != keys), None):
         raise UserError(f"Predictions of the classes {some(keys, 3)} and of {some(other, 3)}.")
@@ -176,14 +177,14 @@ def _listed(counts: set[int]) -> str:
     return " and ".join(map(str, sorted(counts)))
 
 
-# At the border: arrays and frames as people have them
+# Conversion of arrays and frames passed by users
 
 
 def to_unseen(tests: Any, members: int, class_keys: Sequence[str]) -> Unseen:
     """The test set from arrays or data frames; see `Decision.decide` for what `tests` may be.
 
-    Frames are aligned by their index, to the first one's order. Raises UserError for a shape that
-    does not fit the members or classes, other ids, and for what is no probability.
+    Frames are aligned by their index, in the order of the first. Raises UserError for a shape that
+    does not fit the members or classes, for other ids, and for values that are not probabilities.
     """
     if isinstance(tests, Unseen):
         return tests
@@ -193,15 +194,15 @@ def to_unseen(tests: Any, members: int, class_keys: Sequence[str]) -> Unseen:
         given = [given]
     if len(given) != members:
         raise UserError(
-            f"Test predictions of {len(given)} members, but there are {members}: give a list of "
-            "one array a member, or of one list a member with an array for each fold's model."
+            f"Test predictions of {len(given)} members, expected {members}: give a list with one "
+            "array per member, or with one list per member that has an array per fold model."
         )
     by_member = [[one] if _is_table(one) else as_list(one, "tests", wanted) for one in given]
     counts = {len(one) for one in by_member}
     if len(counts) > 1 or counts == {0}:
         raise UserError(
             f"Members with test predictions of {_listed(counts)} fold models: "
-            "give as many of each, or average each member's yourself."
+            "give the same number for each, or average each member's first."
         )
     ids = table_ids(by_member[0][0])
     if tuple(class_keys) == plain_names(len(class_keys)):
@@ -223,7 +224,7 @@ def _is_table(value: Any) -> bool:
 
 
 def table_ids(table: Any) -> NDArray[Any] | None:
-    """The ids of a frame's rows, its index; None for an array, whose rows have none."""
+    """The ids of a frame's rows, from its index; None for an array, which has no ids."""
     return np.array(table.index, dtype=object) if has_ids(table) else None
 
 
@@ -232,9 +233,9 @@ def as_probs(
 ) -> NDArray[np.float32]:
     """Probabilities float32 (rows, classes) from an array, or a frame aligned to ids and classes.
 
-    A frame's columns are taken by name; in their order only where frame or classes have no names
-    but numbers from 0. Raises UserError for ids that are missing, left over or doubled, for other
-    or another number of classes, and for what is no probability.
+    A frame's columns are matched by name, or by position if the columns or classes are just
+    numbered from 0. Raises UserError for missing, unexpected or duplicate ids, for other classes or
+    another number of them, and for values that are not probabilities.
     """
     values = align(table, ids, "probabilities")
     if hasattr(values, "columns"):
@@ -242,8 +243,8 @@ def as_probs(
     array = as_numbers(values, "Probabilities", "numbers from 0 to 1")
     if array.ndim != 2 or array.shape[1] != len(class_keys):
         raise UserError(
-            f"Probabilities of shape {array.shape}, but there are {len(class_keys)} classes: one "
-            "row an image and one column a class is needed."
+            f"Probabilities of shape {array.shape} for {len(class_keys)} classes: expected one row "
+            "per image and one column per class."
         )
     rows = np.arange(len(array)) if ids is None else ids
     return as_probabilities(rows, array, class_keys)
@@ -276,11 +277,11 @@ def by_name(frame: Any, class_keys: Sequence[str]) -> Any:
 
 
 def align(table: Any, ids: NDArray[Any] | None, what: str) -> Any:
-    """A frame or series with its rows in the order of `ids`; an array as it is."""
+    """A frame or series with its rows in the order of `ids`; an array is returned unchanged."""
     if ids is None or not has_ids(table):
         return table
     if doubled := twice(table.index):
-        raise UserError(f"The {what} have ids more than once: {some(doubled)}.")
+        raise UserError(f"The {what} have duplicate ids: {some(doubled)}.")
     rows = positions(table.index, ids.tolist(), f"The {what} lack ids")
     if len(table) != len(ids):
         known = set(ids.tolist())

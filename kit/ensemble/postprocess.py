@@ -1,4 +1,4 @@
-"""What may be done to labels after the thresholds: each an option, and judged like a policy."""
+"""Optional post-processing of labels after the thresholds; each step is scored held out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,21 +13,21 @@ from kit.core.errors import unknown
 from kit.data.predictions import EPSILON, to_logits
 from kit.ensemble.oof import Sample
 
-# Rules change a threshold by another class, fill gives every row a label, copies takes the labels
-# of near-duplicates among the training images.
+# rules: a class's threshold depends on another class; fill: every row gets a label; copies: take
+# the labels of near-duplicates among the training images.
 STEPS = ("rules", "fill", "copies")
 
-# A rule has to be seen on this many rows of either kind, or it is chance.
+# A rule needs this many positives with and without the other class; with fewer it may be chance.
 LEAST_SUPPORT = 20
-# And to promise this much more F1 for its class, on the rows it was learned on.
+# A rule must also gain this much F1 for its class, on the rows it was learned on.
 LEAST_GAIN = 0.02
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One class's threshold, which depends on whether another class was decided.
+    """One class's threshold, which depends on whether another class is labelled.
 
-    `column` takes the threshold `given` where the class `on` is decided, and `otherwise` elsewhere.
+    Class `column` has the threshold `given` where class `on` is labelled, `otherwise` elsewhere.
     """
 
     column: int
@@ -38,7 +38,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Copied:
-    """Where a test row's labels come from: the training row `source`, and its columns of 1."""
+    """Copied labels: from the training row `source`, its columns that are 1."""
 
     source: str
     columns: tuple[int, ...]
@@ -46,9 +46,9 @@ class Copied:
 
 @dataclass(frozen=True)
 class Twins:
-    """For each training row and each test row the training row it nearly repeats, or -1.
+    """Near-duplicates: for each training and each test row, a training row, or -1.
 
-    Both are int64 (rows,), and count the training rows.
+    Both are int64 (rows,), indices of training rows.
     """
 
     train: NDArray[np.int64]
@@ -57,7 +57,7 @@ class Twins:
 
 @dataclass(frozen=True)
 class TwinLabels:
-    """For each row whether it has a twin, bool (rows,), and its labels, uint8 (rows, classes)."""
+    """Whether each row has a twin, bool (rows,), and the twin's labels, uint8 (rows, classes)."""
 
     known: NDArray[np.bool_]
     labels: NDArray[np.uint8]
@@ -66,7 +66,7 @@ class TwinLabels:
     def of(
         cls, labels: NDArray[np.uint8], twins: NDArray[np.int64], usable: NDArray[np.bool_]
     ) -> "TwinLabels":
-        """Look twins up in the rows of `labels`; those that are not `usable`, (rows,), are none."""
+        """Look up twins in the rows of `labels`, ignoring those that are not `usable`, (rows,)."""
         return cls((twins >= 0) & usable[twins], labels[twins])
 
     def only(self, rows: NDArray[np.bool_]) -> "TwinLabels":
@@ -74,13 +74,13 @@ class TwinLabels:
         return TwinLabels(self.known[rows], self.labels[rows])
 
     def replace(self, decisions: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Decisions (rows, classes) with the rows that have a twin taking its labels."""
+        """Labels (rows, classes), replaced by the twin's in rows that have one."""
         return np.where(self.known[:, None], self.labels, decisions)
 
 
 @dataclass(frozen=True)
 class Postprocess:
-    """What follows the thresholds: rules of co-occurrence, a label for every row, copied labels."""
+    """What follows the thresholds: co-occurrence rules, a label for every row, copied labels."""
 
     rules: tuple[Rule, ...] = ()
     fill_empty: bool = False
@@ -89,10 +89,10 @@ class Postprocess:
     def decide(
         self, probs: NDArray[np.float32], thresholds: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
-        """Labels (rows, classes) by the thresholds, then by rules, then for rows still empty.
+        """Labels (rows, classes): thresholds first, then rules, then filling of empty rows.
 
-        Rules look at the labels by the thresholds alone, so their order does not matter. An empty
-        row gets the label whose logit is highest above, or least below, its threshold.
+        Rules depend only on the thresholds' labels, so their order does not matter. An empty row
+        gets the label whose logit is highest above, or least below, its threshold.
         """
         before = decide(probs, thresholds)
         labels = before.copy()
@@ -109,12 +109,12 @@ class Postprocess:
     def copy(
         self, labels: NDArray[np.uint8], ids: NDArray[Any] | Sequence[str]
     ) -> NDArray[np.uint8]:
-        """Labels (rows, classes) with the rows that are copies, by id, taking their source's."""
+        """Labels (rows, classes), replaced by the source's in rows that are copies, by id."""
         copied = labels.copy()
         for row, image_id in enumerate(ids):
-            if image_id in self.copies:
+            if (copy := self.copies.get(str(image_id))) is not None:
                 copied[row] = 0
-                copied[row, list(self.copies[image_id].columns)] = 1
+                copied[row, list(copy.columns)] = 1
         return copied
 
 
@@ -122,14 +122,14 @@ NOTHING = Postprocess()
 
 
 def check_steps(names: Sequence[str]) -> None:
-    """Raise UserError that names the known steps for another name."""
+    """Raise UserError for an unknown step; it lists the known ones."""
     for name in names:
         if name not in STEPS:
             raise unknown("post-processing", name, STEPS)
 
 
 def learn(names: Sequence[str], sample: Sample, thresholds: NDArray[np.float64]) -> Postprocess:
-    """What these steps make of a sample and its thresholds; copies are not learned from scores."""
+    """Learn these steps from a sample and its thresholds; copies are not learned from scores."""
     rules = learn_rules(sample, thresholds) if "rules" in names else ()
     return Postprocess(rules, fill_empty="fill" in names)
 
@@ -137,7 +137,7 @@ def learn(names: Sequence[str], sample: Sample, thresholds: NDArray[np.float64])
 def copied(
     labels: NDArray[np.uint8], ids: NDArray[Any], test_ids: NDArray[Any], twins: Twins
 ) -> dict[str, Copied]:
-    """What each test row with a twin copies: `labels` and `ids` are the training rows'."""
+    """What each test row with a twin copies; `labels` and `ids` are the training rows'."""
     pairs = [(row, twins.test[row]) for row in np.flatnonzero(twins.test >= 0).tolist()]
     return {
         str(test_ids[row]): Copied(str(ids[source]), tuple(np.flatnonzero(labels[source]).tolist()))
@@ -146,11 +146,11 @@ def copied(
 
 
 def learn_rules(sample: Sample, thresholds: NDArray[np.float64]) -> tuple[Rule, ...]:
-    """For each class the one other class whose presence should change its threshold most, if any.
+    """For each class, the other class on which its threshold should depend most, if any.
 
-    Labels go together: where the cytosol is decided, plasma membrane needs less proof. With the
-    best F1 at hand, F, the best pair of thresholds takes from either part the rows with the most
-    2 tp - F k (Dinkelbach 1967), raised until F stands still.
+    Labels co-occur: where the cytosol is labelled, plasma membrane needs less evidence. Given the
+    best F1 so far, F, the best pair of thresholds maximizes 2 tp - F k in each part (Dinkelbach
+    1967); repeated until F converges.
     """
     decided = decide(sample.probs, thresholds)
     rules = []
@@ -175,7 +175,7 @@ def learn_rules(sample: Sample, thresholds: NDArray[np.float64]) -> tuple[Rule, 
 def _two_thresholds(
     labels: NDArray[np.uint8], probs: NDArray[np.float32], given: NDArray[np.bool_]
 ) -> tuple[float, float, float]:
-    """The best F1 of one class under a threshold for either part of the rows, and both of them."""
+    """The best F1 of one class with a threshold per part of the rows, and both thresholds."""
     parts = [_Part.of(labels[part], probs[part]) for part in (given, ~given)]
     positives = int(labels.sum())
     f1 = 0.0
@@ -193,7 +193,7 @@ def _two_thresholds(
 
 @dataclass(frozen=True)
 class _Part:
-    """One part's rows by falling score: how many are taken and right at each threshold."""
+    """One part's rows by descending score: how many are positive and correct at each threshold."""
 
     thresholds: NDArray[np.float64]
     right: NDArray[np.int64]
@@ -210,7 +210,7 @@ class _Part:
         return cls(thresholds, right, np.append(0, last + 1))
 
     def best(self, f1: float) -> int:
-        """Which threshold has the most 2 tp - F k."""
+        """The index of the threshold that maximizes 2 tp - F k."""
         return int(np.argmax(2 * self.right - f1 * self.taken))
 
 

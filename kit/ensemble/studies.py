@@ -1,4 +1,4 @@
-"""Everything that Optuna searches: a threshold a class, the blended policy's numbers, weights."""
+"""All Optuna studies: one threshold per class, the mixed policy's parameters, blend weights."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -20,27 +20,27 @@ from kit.ensemble.oof import Members, Sample
 if TYPE_CHECKING:
     import optuna
 
-# Of a class's study. Splits are halves of the groups: over random halves, a score scatters as much
-# as one of all the rows does from sample to sample, which is what tells a tie from a difference.
+# Per class. Splits are halves of the groups: over random halves, a score varies as much as the
+# score of all rows does between samples, which is the scale on which to tell ties from differences.
 SPLITS = 20
 TRIALS = 30
-# How far, in logits, the search may go beyond the outermost start.
+# How far, in logits, the search may go beyond the outermost starting points.
 _BEYOND = 0.5
 _PARAMETER = "logit"
 
 MIX_TRIALS, WEIGHT_TRIALS = 40, 100
-_MOST = 1000.0  # of a number of the mixed policy
+_MOST = 1000.0  # the upper bound of the mixed policy's parameters
 
 
-# One threshold a class
+# One threshold per class
 
 
 @dataclass(frozen=True)
 class HeldOutF1:
     """One class, ready to be scored at any threshold on every split.
 
-    `logits` (rows,) fall; `right` and `taken`, (rows + 1, splits), count the positives and the rows
-    of each split among the highest rows.
+    `logits` (rows,) are in descending order; `right` and `taken`, (rows + 1, splits), count the
+    positives and the rows of each split among the highest rows.
     """
 
     logits: NDArray[np.float64]
@@ -54,7 +54,7 @@ class HeldOutF1:
         logits: NDArray[np.float64],
         splits: NDArray[np.bool_],
     ) -> "HeldOutF1":
-        """Count one class: `labels` and `logits` (rows,), `splits` (rows, splits)."""
+        """Prepare one class: `labels` and `logits` (rows,), `splits` (rows, splits)."""
         order = np.argsort(-logits, kind="stable")
         inside = splits[order].astype(np.int32)
         start = np.zeros((1, splits.shape[1]), np.int32)
@@ -76,13 +76,13 @@ def draw_splits(group: NDArray[np.int64]) -> NDArray[np.bool_]:
 def search_thresholds(
     sample: Sample, starts: NDArray[np.float64], journal: "Journal | None" = None
 ) -> NDArray[np.float64]:
-    """The threshold of each class by a study of its own, in memory or in a shared journal.
+    """The threshold of each class by its own study, in memory or in a shared journal.
 
-    A study scores thresholds by F1 averaged over repeated held-out splits, begins with `starts`,
-    (answers, classes), and searches on by TPE (Bergstra et al. 2011). Of the thresholds within one
-    standard error of the best over the splits it takes the mean in logits: the middle of the
-    plateau, not the luckiest point on it. What a journal holds is not searched again, and a class
-    that another process is searching is left to it until the end. Returns float64 (classes,).
+    A study scores thresholds by F1 averaged over repeated held-out splits. It begins with `starts`,
+    (starting points, classes), and continues with TPE (Bergstra et al. 2011). The result is the
+    mean, in logits, of the thresholds within one standard error of the best over the splits: the
+    middle of the plateau, not its luckiest point. Trials in a journal are not repeated, and classes
+    that another process is searching come last. Returns float64 (classes,).
     """
     import optuna
 
@@ -106,7 +106,7 @@ def search_thresholds(
 
 
 def digest_sample(sample: Sample) -> str:
-    """SHA-256 of everything a study of the sample depends on."""
+    """SHA-256 of everything that a study of the sample depends on."""
     arrays = (sample.labels, sample.probs, sample.fold, sample.group)
     return digest([hashlib.sha256(one.tobytes()).hexdigest() for one in arrays])
 
@@ -114,10 +114,10 @@ def digest_sample(sample: Sample) -> str:
 def run_study(
     study: "optuna.Study", held_out: HeldOutF1, starts: Sequence[float], seed: int
 ) -> None:
-    """Bring a study to its full number of trials, resuming where it was stopped.
+    """Complete a study's trials, resuming after finished ones.
 
-    The sampler of each trial is seeded by the trial's number, and looks at finished trials only,
-    so a study that was killed finds what it would have found.
+    The sampler of each trial is seeded by the trial's number and uses finished trials only, so a
+    resumed study has the same result as an uninterrupted one.
     """
     import optuna
 
@@ -154,12 +154,11 @@ def _finished(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
 
 @dataclass(frozen=True)
 class Journal:
-    """A file of Optuna studies that several processes, here or on other machines, work on together.
+    """A file of Optuna studies that several processes, on one or more machines, share.
 
-    It lies on a disk that all of them see; `optuna-dashboard FILE` draws it meanwhile. One process
-    at a time has a study, which is why its trials follow from their numbers alone; a lock beside
-    the journal says whose it is. The locks are the operating system's, and are released with the
-    process that holds them.
+    It is on a disk that all of them see; `optuna-dashboard FILE` plots it meanwhile. A study
+    belongs to one process at a time, by a lock file next to the journal, so its trials depend on
+    their numbers alone. The operating system releases a lock when its process ends.
     """
 
     file: Path
@@ -167,7 +166,7 @@ class Journal:
     def share(
         self, name: str, columns: Sequence[int], search: Callable[[int, "optuna.Study"], None]
     ) -> None:
-        """Search the study of every column, first those that no other process has."""
+        """Run the study of every column, starting with those that no other process holds."""
         storage = self._open()
         waiting = [column for column in columns if not self._try(storage, name, column, search, 0)]
         for column in waiting:
@@ -189,7 +188,7 @@ class Journal:
         search: Callable[[int, "optuna.Study"], None],
         timeout: float,
     ) -> bool:
-        """Search a column's study if its lock is free in time (-1: wait); whether it was."""
+        """Run a column's study if its lock is free within `timeout` (-1: wait); whether it ran."""
         import optuna  # both late: the offline notebook has neither
         from filelock import FileLock, Timeout
 
@@ -207,16 +206,16 @@ class Journal:
         return True
 
 
-# The numbers of the mixed policy
+# The parameters of the mixed policy
 
 
 @dataclass(frozen=True)
 class MixNumbers:
-    """How far exact thresholds are drawn towards other answers, in positives.
+    """How far exact thresholds are shrunk towards others, in positives.
 
-    A class of P positives takes the mean, in logits, of its exact threshold with weight P, of the
-    one at its class rate with weight `shrink`, and of its calibrated one with weight `calibration`;
-    none is below `floor`.
+    For a class with P positives, the threshold is the weighted mean, in logits, of its exact one
+    (weight P), its class-rate one (weight `shrink`) and its calibrated one (weight `calibration`),
+    but never below `floor`.
     """
 
     shrink: float = 0.0
@@ -226,7 +225,7 @@ class MixNumbers:
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What is mixed, on one sample: thresholds in logits, and positives, each (classes,)."""
+    """What is mixed, on one sample: thresholds in logits, and numbers of positives, (classes,)."""
 
     positives: NDArray[np.float64]
     exact: NDArray[np.float64]
@@ -246,9 +245,9 @@ class Ingredients:
 
 
 def search_mix(sample: Sample, without: Sequence[Ingredients]) -> MixNumbers:
-    """The numbers with the highest cross-fitted macro-F1, by one study (TPE, Bergstra et al. 2011).
+    """The parameters with the highest held-out macro-F1, by one study (TPE, Bergstra et al. 2011).
 
-    `without` are the ingredients of all folds but one, for each fold of the sample in order.
+    `without` has, for each fold of the sample in order, the ingredients from all other folds.
     """
     import optuna
 
@@ -273,14 +272,14 @@ def search_mix(sample: Sample, without: Sequence[Ingredients]) -> MixNumbers:
     return MixNumbers(**study.best_params)
 
 
-# One weight a model
+# One weight per model
 
 
 def search_weights(members: Members) -> NDArray[np.float64]:
     """Weights on the simplex by TPE (Bergstra et al. 2011), starting equal; float64 (models,).
 
-    The score is fitted, which a weight a model cannot exploit much; whether it holds is for the
-    cross-fitting around it to say.
+    The objective is a fitted score, which one weight per model can hardly overfit; the caller's
+    cross-fitting measures what it is worth.
     """
     import optuna
 

@@ -1,4 +1,4 @@
-"""Policies: ways to choose thresholds from out-of-fold predictions, simplest to freest."""
+"""Policies: ways to fit thresholds to out-of-fold predictions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from kit.ensemble.studies import Ingredients, Journal, MixNumbers, search_mix, s
 
 Thresholds = NDArray[np.float64]
 
-# Enough for the mean to settle: ten more splits move it by less than one split scatters by 3 %.
+# Enough for the mean to settle: ten more splits move it less than one split varies (3%).
 SPLITS = 10
-# The share of the groups that one repeated split fits on: as much as four of five folds.
+# The share of groups in each random split: as much as four of five folds.
 SPLIT_SHARE = 0.8
 
 
 def fixed(sample: Sample, value: float) -> Thresholds:
-    """The same given threshold for every class: what many teams submit with."""
+    """The same given threshold for every class: what many teams submitted."""
     return np.full(sample.labels.shape[1], value)
 
 
 def constant(sample: Sample) -> Thresholds:
-    """One threshold for all classes, the best of the edges between binned logits."""
+    """The best single threshold for all classes, among the edges of the logit bins."""
     hits, counts = histograms(sample.probs, sample.labels), histograms(sample.probs)
     above = [binned[:, ::-1].cumsum(axis=1)[:, ::-1] for binned in (hits, counts)]
     f1 = f1_from_counts(above[0], above[1], hits.sum(axis=1, keepdims=True))
@@ -39,7 +39,7 @@ def constant(sample: Sample) -> Thresholds:
 
 
 def calibrated(sample: Sample) -> Thresholds:
-    """The best threshold if each class's scores are calibrated by a curve pooled over classes.
+    """Optimal thresholds if a curve, pooled over classes, calibrates each class's scores.
 
     See `calibrate` and `plug_in_thresholds` for the sources.
     """
@@ -47,33 +47,33 @@ def calibrated(sample: Sample) -> Thresholds:
 
 
 def class_rate(sample: Sample) -> Thresholds:
-    """The threshold above which as many rows lie as have the label.
+    """The threshold that labels as many rows as have the label.
 
-    So bestfitting, first of the Human Protein Atlas competition (2019), matched class rates.
+    bestfitting, first place in the Human Protein Atlas competition (2019), matched class rates.
     """
     return rate_thresholds(sample.probs, sample.labels.mean(axis=0))
 
 
 def exact(sample: Sample) -> Thresholds:
-    """The best threshold of each class on the very rows at hand: the freest and most optimistic."""
+    """The optimal threshold per class on the fitting rows: the most flexible and optimistic."""
     return exact_thresholds(sample.labels, sample.probs).thresholds
 
 
 def scaled(sample: Sample, value: float) -> Thresholds:
-    """The exact thresholds times a number: the second of the competition took 0.7."""
+    """The exact thresholds times a factor: the second place used 0.7."""
     thresholds = exact(sample)
     return np.where(thresholds < NEVER, thresholds * value, NEVER)
 
 
 def floored(sample: Sample, value: float) -> Thresholds:
-    """The exact thresholds, none below a floor: the fifth of the competition took 0.15."""
+    """The exact thresholds, but none below a floor: the fifth place used 0.15."""
     return np.maximum(exact(sample), value)
 
 
 def shrunk(sample: Sample, value: float) -> Thresholds:
-    """Exact thresholds drawn towards class-rate matching, more so with fewer positives.
+    """Exact thresholds shrunk towards the class-rate ones, more so with fewer positives.
 
-    In logits, with weight P / (P + value) on the exact threshold of a class of P positives.
+    In logits, with weight P / (P + value) on the exact threshold of a class with P positives.
     """
     positives = sample.labels.sum(axis=0, dtype=np.int64)
     weight = positives / np.maximum(positives + value, 1e-12)
@@ -82,17 +82,17 @@ def shrunk(sample: Sample, value: float) -> Thresholds:
 
 
 def fold_mean(sample: Sample) -> Thresholds:
-    """The mean, in logits, of the exact thresholds without each fold in turn."""
+    """The mean, in logits, of exact thresholds fitted without each fold in turn."""
     return mean_thresholds(
         [exact(sample.only(sample.fold != fold)) for fold in sample.folds], exact(sample)
     )
 
 
 def split_mean(sample: Sample) -> Thresholds:
-    """The mean, in logits, of the exact thresholds on many random parts of the groups.
+    """The mean, in logits, of exact thresholds on random subsets of the groups.
 
-    Subagging (Bühlmann and Yu 2002); the eighth of the competition averaged 20 times 5 folds. The
-    parts follow from a fixed seed.
+    Subagging (Bühlmann and Yu 2002); the eighth place averaged 20 times 5 folds. The subsets have a
+    fixed seed.
     """
     rng = np.random.Generator(np.random.PCG64(0))
     groups = int(sample.group.max()) + 1
@@ -101,16 +101,16 @@ def split_mean(sample: Sample) -> Thresholds:
 
 
 def tuned(sample: Sample, journal: Journal | None = None) -> Thresholds:
-    """The threshold of each class by an Optuna study of its own: see `search_thresholds`."""
+    """One Optuna study per class: see `search_thresholds`."""
     starts = (exact, fold_mean, split_mean, calibrated, class_rate, constant)
     return search_thresholds(sample, np.stack([policy(sample) for policy in starts]), journal)
 
 
 def mixed(sample: Sample) -> Thresholds:
-    """Exact thresholds mixed with those at the class rate and the calibrated ones.
+    """Exact thresholds mixed with class-rate and calibrated ones.
 
-    In the proportions, searched by Optuna, that score best on rows they were not fitted on. A
-    sample of one fold has nothing to hold out and is mixed with 20 of each.
+    Optuna searches for the proportions with the best held-out score. With a single fold nothing can
+    be held out, and 20 positives of each are mixed in.
     """
     numbers = MixNumbers(20.0, 20.0)
     if len(sample.folds) > 1:
@@ -125,10 +125,10 @@ def ingredients_of(sample: Sample) -> Ingredients:
 
 
 def rate_thresholds(probs: NDArray[np.float32], rates: NDArray[np.float64]) -> Thresholds:
-    """The thresholds above which the given share of the rows lies, class by class.
+    """The thresholds that label a given share of the rows, per class.
 
-    Half way between the last row on and the first row off; NEVER where the share is less than
-    half a row. Rows of equal score at the threshold are on or off together.
+    Halfway between the last labelled row and the next one; NEVER if the share is less than half a
+    row. Rows with tied scores at the threshold get the same label.
     """
     scores = -np.sort(-np.ascontiguousarray(probs.T), axis=1).astype(np.float64)
     classes, rows = scores.shape
@@ -140,9 +140,9 @@ def rate_thresholds(probs: NDArray[np.float32], rates: NDArray[np.float64]) -> T
 
 
 def mean_thresholds(several: list[Thresholds], fallback: Thresholds) -> Thresholds:
-    """The mean in logits of several thresholds a class, those that are NEVER left out.
+    """The mean, in logits, of several thresholds per class, ignoring those that are NEVER.
 
-    A class whose positives are too few to be in any of the parts keeps its `fallback`.
+    A class with too few positives to be in any of the subsets keeps its `fallback`.
     """
     thresholds = np.stack(several)
     known = thresholds < NEVER
@@ -160,10 +160,10 @@ def _logits(thresholds: Thresholds) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Policy:
-    """A way to choose thresholds: `fit` takes a sample and returns float64 (classes,).
+    """A way to fit thresholds: `fit` takes a sample and returns float64 (classes,).
 
-    A class without positives gets NEVER from every policy that looks at labels. `value` is the
-    number behind the name, as in `fixed=0.2`, and None where there is none.
+    A class without positives gets NEVER from every policy that uses labels. `value` is the number
+    after the name, as in `fixed=0.2`; None without one.
     """
 
     name: str
@@ -192,14 +192,14 @@ _VALUED: dict[str, tuple[Callable[[Sample, float], Thresholds], float]] = {
     "shrunk": (shrunk, 20.0),
 }
 
-# What the numbers may be at most: probabilities, or anything.
+# The upper bounds of these numbers: 1 for probabilities.
 _MOST = {"fixed": 1.0, "floored": 1.0, "scaled": float("inf"), "shrunk": float("inf")}
 
-# What `auto` chooses from; of those that tie, the first is taken. First come policies that decide
-# by each class's own scores, from the steadiest to the freest: a curve pooled over all classes,
-# means of exact thresholds, exact thresholds. Then those that do not look at how right the scores
-# are. They are simpler still, but they lost places in the competition: they have to win clearly.
-# Those that Optuna searches take a study at every fit: `all` adds them.
+# `auto` chooses from these; of tied policies, it takes the first. Policies that use each class's
+# own scores come first, from the most stable to the most flexible: a curve pooled over classes,
+# means of exact thresholds, exact thresholds. Then those that ignore how good the scores are:
+# simpler, but they cost teams places in the competition, so they must win clearly. Optuna's
+# policies need a study for every fit; only `all` adds them.
 AUTO = (
     "calibrated",
     "fold-mean",
@@ -215,7 +215,7 @@ SEARCHED = ("tuned", "mixed")
 
 
 def find_policy(title: str) -> Policy:
-    """The policy of a title such as `exact` or `fixed=0.2`; UserError naming the known ones."""
+    """The policy of a title such as `exact` or `fixed=0.2`; UserError that lists the known ones."""
     name, equals, text = title.partition("=")
     if name in _PLAIN and not equals:
         return Policy(name, _PLAIN[name])
@@ -227,23 +227,23 @@ def find_policy(title: str) -> Policy:
             value = float(text)
         except ValueError:
             raise UserError(
-                f"Policy {name} wants a number: {name}={value:g}, not '{title}'."
+                f"Policy {name} needs a number, such as {name}={value:g}, got '{title}'."
             ) from None
         most = _MOST[name]
         if not 0 <= value <= most or value == float("inf"):
             allowed = f"from 0 to {most:g}" if most == 1 else "from 0 up"
-            raise UserError(f"Policy {title}: {name} takes a number {allowed}, like {name}=0.5.")
+            raise UserError(f"Policy {title}: {name} needs a number {allowed}, such as {name}=0.5.")
     return Policy(name, lambda sample: fit(sample, value), value)
 
 
 def find_policies(title: str) -> tuple[Policy, ...]:
-    """The policies to choose from: of `auto`, of `all` (Optuna's too), or the one of this title."""
+    """The policies to choose from: those of `auto`, of `all` (Optuna's too), or a single one."""
     titles = {"auto": AUTO, "all": (*AUTO, *SEARCHED)}.get(title, (title,))
     return tuple(find_policy(one) for one in titles)
 
 
 def fit_policy(policy: Policy, sample: Sample, journal: Path | None) -> Thresholds:
-    """The policy's thresholds; with a journal, those of Optuna's studies kept in it."""
+    """The policy's thresholds; with a journal, Optuna's studies are kept in it."""
     if policy.name == "tuned" and journal is not None:
         return tuned(sample, Journal(journal))
     return policy.fit(sample)

@@ -46,9 +46,9 @@ SendStep = Literal["address", "bytes"]
 class Kaggle:
     """An authenticated client. `api` is the official client's own `KaggleApi`.
 
-    `reporter` receives what it waits for, and what is sent and fetched through it.
-    Every method asks again while an error may pass, and then raises Refused when Kaggle said no,
-    Unanswered when it is not known what Kaggle did, KaggleFault for what nothing here expects.
+    `reporter` receives waits, uploads and downloads. Every method retries transient errors, then
+    raises Refused when Kaggle said no, Unanswered when it is not known what Kaggle did, and
+    KaggleFault for anything unexpected.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class Kaggle:
 
 
 def connect(clock: Clock, reporter: Reporter = SILENT) -> Kaggle:
-    """The client, authenticated with the credentials that this account has.
+    """The client, authenticated with this user's credentials.
 
     Raises NoCredentials when there are none, UserError when others can read them, and Refused
     when Kaggle rejects them.

@@ -148,8 +148,7 @@ def _download(kaggle: Kaggle, slug: str, wanted: Wanted) -> None:
     if (arrived := partial_of(wanted.target).stat().st_size) != wanted.size:
         partial_of(wanted.target).unlink()
         raise UserError(
-            f"{wanted.name} arrived with {arrived} bytes, {wanted.size} were announced. "
-            "Run the command again."
+            f"{wanted.name}: received {arrived} bytes, expected {wanted.size}. Rerun the command."
         )
     wanted.finish()
 
@@ -170,7 +169,7 @@ def _from(kaggle: Kaggle, slug: str, wanted: Wanted, done: int) -> requests.Resp
 
 
 def _write(answer: requests.Response, wanted: Wanted, done: int, reporter: Reporter) -> None:
-    """Append what arrives; a full disk is a UserError."""
+    """Append what arrives; UserError when the disk is full."""
     part = partial_of(wanted.target)
     megabytes = max(1, wanted.size // 10**6)
     name = f"{wanted.target.name} (MB)"
@@ -204,7 +203,7 @@ def _unpack(wanted: Wanted) -> None:
                 shutil.copyfileobj(packed, file, CHUNK)
     except (zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
-            f"{wanted.target} is damaged ({error}). Delete it, and run the command again."
+            f"{wanted.target} is damaged ({error}). Delete it and rerun the command."
         ) from None
     wanted.target.unlink()
 

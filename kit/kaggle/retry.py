@@ -49,7 +49,7 @@ def patiently(
                     f"Kaggle asks to wait {duration(wait)} before the next request. Rerun the "
                     "command after that to resume."
                 ) from None
-            reporter.say(f"Kaggle did not answer as it should; asking again in {duration(wait)}.")
+            reporter.say(f"Kaggle did not respond properly; retrying in {duration(wait)}.")
             clock.sleep(wait)
             tries += 1
 

@@ -17,9 +17,9 @@ def import_kerascv() -> ModuleType:
         import keras_cv
     except (ImportError, ValueError) as error:  # it raises ValueError without TensorFlow
         raise UserError(
-            "keras-cv needs TensorFlow, also under another Keras backend, and one of the two is "
-            "not installed. Install requirements.txt, or choose what is not from keras-cv: "
-            "the command models lists backbones."
+            "keras-cv needs TensorFlow under any Keras backend, and one of the two is not "
+            "installed. Install requirements.txt, or choose a backbone that is not from keras-cv: "
+            "the command models lists them."
         ) from error
     return keras_cv
 

@@ -1,4 +1,4 @@
-"""Experiments by name: one small file each, found by being in this folder."""
+"""Recipes by name: one small file each, registered by being in this folder."""
 
 from kit.core.registry import Registry
 from kit.recipes.base import Recipe

@@ -1,4 +1,4 @@
-"""What a recipe is: every choice that changes what a trained model is, in one frozen value."""
+"""`Recipe`: every choice that changes the trained model, in one frozen value."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,37 +17,35 @@ from kit.recipes.text import parsed_by
 
 
 class Recipe(BaseModel):
-    """Everything that decides what a model is, apart from the data it sees.
+    """Everything that defines a model, apart from its data.
 
-    Two runs with equal recipes on equal folds and stores are the same run. Unknown keys are
-    refused, and numbers are finite. Settings that are texts with a grammar of their own are parsed
-    here, once; dumped, they are the same texts again. `kit models NAME` prints these descriptions.
+    Runs with equal recipes on equal folds and stores are the same run. Unknown keys and non-finite
+    numbers are refused. Settings with a grammar of their own are parsed here, once, and dumped as
+    the same text. `kit models NAME` prints these descriptions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(description="the recipe's own, which its runs begin with")
+    name: str = Field(description="name of the recipe; names of its runs start with it")
 
-    # The network: uint8 image -> stem -> normalize -> backbone -> head -> one logit a class.
+    # The network: uint8 image -> stem -> normalize -> backbone -> head -> one logit per class.
     backbone: str = Field(description="the network between stem and head")
-    stem: str = Field(
-        default="as_is", description="which mixture of the channels the backbone sees"
-    )
+    stem: str = Field(default="as_is", description="how channels are mixed for the backbone")
     normalize: Literal["scale", "batch", "image", "backbone"] = Field(
         default="scale",
         description=(
-            "scale: pixels divided by 255; then batch, image: by each channel's mean and variance "
-            "over the batch or the image; backbone: as its pretrained weights expect them"
+            "scale: pixels divided by 255; batch, image: then by each channel's mean and variance "
+            "over the batch or the image; backbone: as its pretrained weights expect"
         ),
     )
-    head: str = Field(default="average", description="from feature maps to one logit a class")
+    head: str = Field(default="average", description="from feature maps to one logit per class")
     dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="rate of every dropout layer in the head"
+        default=0.0, ge=0, lt=1, description="rate of all dropout layers in the head"
     )
-    size: int = Field(ge=16, description="side of the square image in pixels")
-    weights: str = Field(default="none", description="what the backbone starts from")
+    size: int = Field(ge=16, description="side of the square image, in pixels")
+    weights: str = Field(default="none", description="initial weights of the backbone")
 
-    # What it is shown.
+    # The data it sees.
     sampling: Annotated[Term, *parsed_by(parse_sampling, Term, SAMPLINGS)] = Field(
         default=parse_sampling("none"),
         description="which rows an epoch shows. "
@@ -57,110 +55,114 @@ class Recipe(BaseModel):
         default=0.1,
         gt=0,
         le=1,
-        description="rows of a class rarer than this share are repeated; with sampling=repeat",
+        description="repeat rows of classes rarer than this share; with sampling=repeat",
     )
     repeat_cap: float = Field(
         default=8.0,
         ge=1,
         description=(
-            "how often a row comes in an epoch at most, on average; with sampling=repeat or inverse"
+            "maximum mean number of times a row appears per epoch; with sampling=repeat or inverse"
         ),
     )
     repeats: Annotated[Repeats, *parsed_by(parse_repeats, Repeats)] = Field(
         default=Repeats(),
-        description="class:times with commas between, as 27:10,15:8; with sampling=table",
+        description="class:times, separated by commas, such as 27:10,15:8; with sampling=table",
     )
     augment: Annotated[Augmentation, *parsed_by(parse_augmentation, Augmentation)] = Field(
         default=parse_augmentation("symmetries"),
-        description="how images are varied, several with + between",
+        description="how images are varied; join several with +",
     )
     mix: Annotated[Mix, *parsed_by(parse_mix, Mix)] = Field(
         default=Mix(),
-        description="mixup(0.2) or cutmix(1): images of a batch are mixed, and their labels",
+        description="mixup(0.2) or cutmix(1): mix the images of a batch and their labels",
     )
-    batch: int = Field(default=32, ge=1, description="images an optimizer step")
+    batch: int = Field(default=32, ge=1, description="images per optimizer step")
     accumulate: int = Field(
         default=1,
         ge=1,
-        description="in how many parts a batch goes through the network, to save memory",
+        description="parts per batch for gradient accumulation, to save memory",
     )
     steps: int | None = Field(
-        default=None, ge=1, description="optimizer steps an epoch; none: as many as the rows make"
+        default=None,
+        ge=1,
+        description="optimizer steps per epoch; none: one pass over the sampled rows",
     )
 
     # How it learns.
     loss: Annotated[Loss, *parsed_by(parse_loss, Loss)] = Field(
         default=parse_loss("bce"),
-        description="a loss, or a weighted sum as 0.5*focal(gamma=2)+0.5*lovasz",
+        description="a loss, or a weighted sum such as 0.5*focal(gamma=2)+0.5*lovasz",
     )
     label_smoothing: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="moves labels towards a half, except for soft_f1 and lovasz",
+        description="moves labels towards 0.5; not for soft_f1 and lovasz",
     )
     optimizer: Literal["adam", "adamw", "sgd", "lion"] = Field(
-        default="adam", description="how gradients become steps; sgd has a momentum of 0.9"
+        default="adam", description="sgd has momentum 0.9"
     )
     learning_rate: float = Field(
-        default=1e-3, gt=0, description="at its highest, with everything learning"
+        default=1e-3, gt=0, description="highest value, with all layers trainable"
     )
     weight_decay: float = Field(
         default=0.0,
         ge=0,
-        description="pull of the weights towards zero; with optimizer=adamw or lion",
+        description="decoupled weight decay; with optimizer=adamw or lion",
     )
     clip: float = Field(
-        default=0.0, ge=0, description="longest gradient, all weights together; 0: any length"
+        default=0.0, ge=0, description="maximum global norm of the gradient; 0: no clipping"
     )
     ema: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="predict with a moving average of the weights that keeps this share a step",
+        description="decay per step of the moving average of weights that predicts; 0: none",
     )
     schedule: Literal["constant", "cosine", "onecycle", "plateau"] = Field(
         default="constant",
         description=(
-            "of the learning rate. constant: stays; cosine: falls to 0; onecycle: rises from a "
-            "25th along the warm-up, or 0.3 without one, then falls; plateau: cut when the "
-            "validation loss stays"
+            "of the learning rate. constant; cosine: falls to 0; onecycle: rises from 1/25 of it "
+            "during the warm-up (0.3 if none is set), then falls; plateau: reduced when the "
+            "validation loss plateaus"
         ),
     )
     warmup: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="share of the steps, after the frozen epochs, in which the learning rate rises",
+        description="share of the steps after the frozen epochs in which the learning rate rises",
     )
     plateau_epochs: int = Field(
-        default=5, ge=1, description="epochs without a better loss before a cut; schedule=plateau"
+        default=5,
+        ge=1,
+        description="epochs without a better loss before it is reduced; schedule=plateau",
     )
     plateau_factor: float = Field(
-        default=0.5, gt=0, lt=1, description="the learning rate's part after it; schedule=plateau"
+        default=0.5, gt=0, lt=1, description="factor of each reduction; schedule=plateau"
     )
     precision: Literal["float32", "mixed", "mixed_bfloat16", "mixed_float16"] = Field(
         default="float32",
         description=(
-            "of the sums inside. mixed: bfloat16 on a GPU that has it, float16 on another, "
+            "of the computation. mixed: bfloat16 on GPUs that support it, float16 on others, "
             "float32 on a CPU; weights stay float32"
         ),
     )
-    frozen_epochs: int = Field(
-        default=0, ge=0, description="epochs at the beginning with the backbone frozen"
-    )
+    frozen_epochs: int = Field(default=0, ge=0, description="initial epochs with a frozen backbone")
     frozen_learning_rate: float = Field(
-        default=1e-3, gt=0, description="of the frozen epochs; with frozen_epochs from 1"
+        default=1e-3,
+        gt=0,
+        description="learning rate of the frozen epochs; with frozen_epochs of 1 or more",
     )
-    epochs: int = Field(ge=1, description="epochs with everything learning, after the frozen ones")
+    epochs: int = Field(ge=1, description="epochs with all layers trainable, after the frozen ones")
     keep: Literal["val_loss", "val_macro_f1", "last"] = Field(
         default="val_loss",
-        description="which epoch predicts: the best on the fold left out, or simply the last",
+        description="which epoch predicts: the best on the held-out fold, or the last",
     )
     patience: int | None = Field(
         default=None,
         ge=1,
-        description="stop after so many epochs without a better one by `keep`; none: never",
+        description="stop after this many epochs without a better one by `keep`; none: never",
     )
 
     # How it predicts.
@@ -169,30 +171,33 @@ class Recipe(BaseModel):
         ge=1,
         le=48,
         description=(
-            "views of an image whose logits are averaged: up to eight symmetries, then those of "
-            "the centre and of four corners"
+            "views per image whose logits are averaged: up to 8 symmetries, then those of a centre "
+            "crop and four corner crops"
         ),
     )
     # Fold k trains with 1000 * seed + k, and PyTorch takes seeds of 31 bits from Keras.
     seed: int = Field(
-        default=0, ge=0, le=2_000_000, description="of initial values, rows and symmetries"
+        default=0,
+        ge=0,
+        le=2_000_000,
+        description="of the initialization, sampling and augmentation",
     )
 
     @property
     def all_epochs(self) -> int:
-        """Frozen epochs and the others together."""
+        """All epochs, frozen ones included."""
         return self.frozen_epochs + self.epochs
 
 
 def recipe_of(settings: Mapping[str, Any], origin: Path) -> Recipe:
-    """The recipe of the settings in a file; UserError in one line where they make none."""
+    """The recipe with the settings of a file; a one-line UserError if they are invalid."""
     try:
         return Recipe.model_validate(dict(settings))
     except ValidationError as error:
         raise UserError(f"{origin}: {_first_complaint(error)}") from None
 
 
-# A setting, the values of another with which it changes nothing, and one with which it does.
+# A setting, and another setting with the values that make it ineffective and one that does not.
 _IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
     "weight_decay": ("optimizer", ("adam", "sgd"), "adamw"),
     "warmup": ("schedule", ("plateau",), "cosine"),
@@ -204,31 +209,31 @@ _IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
 
 
 def _idle_samplings(key: str) -> tuple[str, tuple[object, ...], object] | None:
-    """The same for a setting that only some samplings use."""
+    """The same entry for a setting that only some samplings use."""
     users = [name for name, one in SAMPLINGS.items() if key in one.settings]
     if not users:
         return None
     return "sampling", tuple(name for name in SAMPLINGS if name not in users), users[0]
 
 
-# The same for single values of a setting.
+# The same, for single values of a setting.
 _IDLE_VALUES: dict[tuple[str, str], tuple[str, tuple[object, ...], object]] = {
     ("stem", "inflate"): ("weights", ("none",), "imagenet"),
 }
 
 
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """The recipe with `key=value` texts applied, each value read as the key's type.
+    """The recipe with `key=value` texts applied, each value parsed as the key's type.
 
-    Raises UserError for a text without `=`, a key that no recipe has, a value that the key does
-    not take, or a setting that changes nothing beside the others. A recipe itself may hold such
-    values, so that `--set sampling=none` is enough to leave the repeats out.
+    Raises UserError for a text without `=`, an unknown key, a value that the key does not accept,
+    and a setting that has no effect given the others. A recipe itself may hold such values, so
+    that `--set sampling=none` is enough to disable repeats.
     """
     given: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise UserError(f"--set wants key=value, got '{setting}'. Example: --set epochs=3")
+            raise UserError(f"--set expects key=value, got '{setting}'. Example: --set epochs=3")
         if key == "name" or key not in Recipe.model_fields:
             raise unknown("recipe setting", key, set(Recipe.model_fields) - {"name"}, ALIASES)
         given[key] = None if value == "none" and key in ("steps", "patience") else value
@@ -250,8 +255,8 @@ def _refuse_idle(recipe: Recipe, key: str, value: object) -> None:
     named = value_of_other.name if isinstance(value_of_other, Term) else value_of_other
     if named in idle_with:
         raise UserError(
-            f"--set {key}={value} changes nothing with {other}={value_of_other}. "
-            f"Leave it out, or add --set {other}={cure}."
+            f"--set {key}={value} has no effect with {other}={value_of_other}. "
+            f"Omit it, or add --set {other}={cure}."
         )
 
 

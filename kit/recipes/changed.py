@@ -1,13 +1,13 @@
-"""What was changed in a recipe, as the texts that --set takes."""
+"""How a recipe differs from the registered one, as texts for --set."""
 
 from kit.recipes import recipes
 from kit.recipes.base import Recipe
 
 
 def changed_settings(recipe: Recipe) -> tuple[str, ...] | None:
-    """The `key=value` texts that make this recipe of the one registered under its name.
+    """The `key=value` texts that turn the recipe registered under this name into this one.
 
-    In the order of the settings; None when no recipe of that name is registered.
+    In the order of the settings; None if no recipe of that name is registered.
     """
     if recipe.name not in recipes.names():
         return None

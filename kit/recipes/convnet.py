@@ -1,11 +1,11 @@
-"""The kit's quick baseline: a small network on small images, for a first honest number.
+"""The kit's quick baseline: a small network on small images, for a first honest score.
 
 - Source: this kit.
 - Score: none published; the kit measures it on your folds.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=convnet`
 
-Rare classes are repeated, and the maximum beside the average keeps single dots (centrosomes,
+Rare classes are repeated. Maximum pooling next to average pooling keeps single dots (centrosomes,
 endosomes) from being averaged away.
 """
 

@@ -1,9 +1,9 @@
-"""A simple convolutional network on RGB images, a third of yellow folded into each channel.
+"""A simple convolutional network on RGB images, with a third of yellow added to each channel.
 
-- Source: a student team's system for this competition, of which only the input is recorded:
+- Source: a student team's system for this competition, for which only the input is recorded:
   299x299x3, yellow/3 added to red, green and blue. Everything else here is the kit's choice.
 - Score: none published.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=convnet_rgb`
 """
 

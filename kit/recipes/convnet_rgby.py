@@ -1,13 +1,13 @@
 """A simple convolutional network on all four channels at 1024 pixels.
 
-- Source: a student team's system for this competition, of which only the input is recorded:
+- Source: a student team's system for this competition, for which only the input is recorded:
   1024x1024x4. Everything else here is the kit's choice.
 - Score: none published.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=convnet_rgby`
 
-The images of train.zip are 512 pixels wide; only the full-resolution files fill 1024. Where
-memory ends, lower the batch.
+The images of train.zip are 512 pixels wide; only the full-resolution files have 1024. If memory
+runs out, lower the batch.
 """
 
 from kit.recipes import recipes

@@ -1,18 +1,18 @@
 """DenseNet121 with ImageNet weights on all four channels at 512 pixels.
 
-- Source: the network and two losses of the first place of this competition; network by Huang et
+- Source: the network and two losses of the first place in this competition; network by Huang et
   al. 2017, arXiv:1608.06993.
-- Score: a single DenseNet121 of the first place, trained on five folds, had 0.565 on the private
-  leaderboard, as published. This recipe is not that whole system: there, random crops of larger
-  images, a third loss for hard examples, and the maximum over eight symmetries of four crops. The
-  kit's has not been scored.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Score: a single DenseNet121 of the first place, trained on five folds, scored 0.565 on the private
+  leaderboard, as published. That system also had random crops of larger images, a third loss for
+  hard examples, and the maximum over eight symmetries of four crops, which this recipe lacks. The
+  recipe itself has not been scored.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=densenet121`
 
-The first place summed the focal loss over the 28 classes and took half of it and half of Lovász,
-which in means over classes is 14 and a half. Everything else is the kit's choice: four channels
-through a widened first convolution, whole images, augmentation, optimizer, schedule, and averages
-over steps and symmetries.
+The first place summed the focal loss over the 28 classes and added half of it to half of Lovász;
+with means over classes, that is 14*focal+0.5*lovasz. Everything else is the kit's choice: four
+channels through a widened first convolution, whole images, augmentation, optimizer, schedule, and
+averages over steps and symmetries.
 """
 
 from kit.recipes import recipes

@@ -2,7 +2,7 @@
 
 - Source: network by Tan and Le 2021, arXiv:2104.00298; everything else here is the kit's choice.
 - Score: none published; the kit measures it on your folds.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=efficientnetv2b0`
 """
 

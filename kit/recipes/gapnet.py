@@ -1,11 +1,11 @@
-"""GapNet-PL, a network made for these images, on all four channels at 700 pixels.
+"""GapNet-PL, a network designed for these images, on all four channels at 700 pixels.
 
 - Source: Rumetshofer et al., ICLR 2019, openreview.net/forum?id=ryl5khRcKm. Network, per-image
   normalization, SGD with momentum 0.9 at 1e-2, halved on a plateau, batch 40, penalties and alpha
   dropout 0.3 are the authors' (ml-jku/gapnet-pl). The size is a student team's. The kit's choices:
-  whole images instead of crops of 1024, 60 epochs, and how many of them make a plateau.
+  whole images instead of crops of 1024, 60 epochs, and the number of epochs that make a plateau.
 - Score: none published for this recipe.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=gapnet`
 """
 

@@ -1,8 +1,8 @@
-"""What people type for a setting who know it from another library."""
+"""Names of settings in other libraries, for hints."""
 
 from collections.abc import Mapping
 
-# Lower case, with underscores. A name that a hint by likeness finds needs no line here.
+# Lower case, with underscores. Names that the search for similar names finds need no line here.
 ALIASES: Mapping[str, str] = {
     "accum": "accumulate",
     "amp": "precision",

@@ -1,19 +1,19 @@
-"""InceptionResNetV2 with ImageNet weights on RGB images, half of yellow mixed into red and green.
+"""InceptionResNetV2 with ImageNet weights on RGB images, yellow averaged into red and green.
 
 - Source: a student team's system for this competition; network by Szegedy et al. 2017,
   arXiv:1602.07261. 58,742,664 parameters, 58,682,114 of them trainable.
 - Score: batch-wise micro-F1 0.638 on training and 0.686 on validation batches, as published.
   This is not the competition's macro-F1, and no macro-F1 was published.
-- Cost: as published, the 1,000 images of an epoch took 50 s on a P100; for 170 epochs that makes
-  some 2.4 hours a fold for the training images alone. Validating the held-out fold, about 6,200
-  images an epoch, comes on top and was not measured. The kit's own figure: two CPU cores train
-  1.9 images/s.
+- Cost: as published, the 1,000 images of an epoch took 50 s on a P100; for 170 epochs, that is
+  about 2.4 hours per fold for the training images alone. Validation on the held-out fold, about
+  6,200 images per epoch, comes on top and was not measured. The kit's own figure: two CPU cores
+  train 1.9 images/s.
 - Command: `make train MODEL=inceptionresnetv2`
 
-The published system kept a fifth of the rows for validation; here that is a fold of five. Labels
-were given at probability 0.2, which the kit leaves to the thresholds. Everything else is as
-published: backbone, head, optimizer, batch, steps and epochs, and one of five ways to turn an
-image: left to right, upside down, by 90, 180 or 270 degrees.
+The published system held out a fifth of the rows for validation; here that is one fold of five. It
+assigned labels at probability 0.2; the kit fits thresholds instead. Everything else is as
+published: backbone, head, optimizer, batch, steps and epochs, and one of five symmetries per image:
+flipped left-right or up-down, or turned by 90, 180 or 270 degrees.
 """
 
 from kit.recipes import recipes

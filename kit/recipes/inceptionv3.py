@@ -1,11 +1,11 @@
 """InceptionV3 with ImageNet weights on all four channels at 512 pixels.
 
-- Source: the fifth place of this competition trained InceptionV3 on four channels at 512 pixels
+- Source: the fifth place in this competition trained InceptionV3 on four channels at 512 pixels
   and more, and drew rows of rare classes up to 19 times as often; network by Szegedy et al. 2016,
   arXiv:1512.00567. Everything else here is the kit's choice.
 - Score: none published for such a model alone, and this recipe is not the fifth place's system,
   which blended several networks at several sizes.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=inceptionv3`
 """
 

@@ -1,15 +1,15 @@
 """ResNet34 on all four channels at 512 pixels, from scratch.
 
-- Source: the third place of this competition trained ResNet34 at 512 pixels by the focal loss with
+- Source: the third place in this competition trained ResNet34 at 512 pixels with the focal loss and
   a gamma of 2; network by He et al. 2016, arXiv:1512.03385. Everything else here is the kit's
   choice.
 - Score: none published for such a model alone, and this recipe is not the third place's system,
   which had larger networks with attention, searched its augmentation, and blended.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=resnet34`
 
-The network is keras-cv's and needs TensorFlow. Its ImageNet weights are fetched through another
-library, which the kit does without; `--set weights=` takes them as a file.
+The network is keras-cv's and needs TensorFlow. Its ImageNet weights are downloaded through another
+library, on which the kit does not depend; `--set weights=` takes them as a file.
 """
 
 from kit.recipes import recipes

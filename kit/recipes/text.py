@@ -1,4 +1,4 @@
-"""Settings that are texts with a grammar: parsed when a recipe is made, dumped as the same text."""
+"""Settings with a grammar: parsed when a recipe is created, dumped as the same text."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,8 +11,8 @@ def parsed_by(
 ) -> tuple[Any, ...]:
     """Annotations of a field of type `kind`: parsed from a text by `parse`, dumped by `str`.
 
-    A value of that type is taken as it is. `names` are the only ones that the text may contain, for
-    the schema. UserErrors of `parse` come through as they are.
+    A value of that type is accepted unchanged. `names` are the allowed texts, for the schema.
+    UserErrors of `parse` propagate.
     """
 
     def read(given: Any) -> Any:

@@ -1,13 +1,13 @@
-"""VGG16 with ImageNet weights on RGB images, half of yellow mixed into red and green.
+"""VGG16 with ImageNet weights on RGB images, yellow averaged into red and green.
 
 - Source: a student team's system for this competition; network by Simonyan and Zisserman 2015,
   arXiv:1409.1556. 20,103,656 parameters, 20,103,650 of them trainable.
 - Score: batch-wise micro-F1 0.504, as published. This is not the competition's macro-F1, and no
   macro-F1 was published.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=vgg16`
 
-The same as `inceptionresnetv2` in everything but the backbone.
+Identical to `inceptionresnetv2` except for the backbone.
 """
 
 from kit.recipes import recipes

@@ -1,10 +1,10 @@
-"""Xception with ImageNet weights on RGB images, a third of yellow folded into each channel.
+"""Xception with ImageNet weights on RGB images, with a third of yellow added to each channel.
 
-- Source: a student team's system for this competition, of which the input (299x299x3, yellow/3
+- Source: a student team's system for this competition, for which the input (299x299x3, yellow/3
   added to red, green and blue) and the ImageNet weights are recorded; network by Chollet 2017,
   arXiv:1610.02357. Everything else here is the kit's choice.
 - Score: none published.
-- Cost: not measured; `make train` says what it will take before it starts on a CPU.
+- Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=xception`
 """
 

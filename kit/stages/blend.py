@@ -20,7 +20,7 @@ from kit.data.runs import Run, open_run
 from kit.data.store import open_store
 from kit.data.twins import find_twins, find_twins_within, fingerprints
 from kit.ensemble import (
-    AUTO,
+    ALL_AUTO,
     Decision,
     Fitted,
     Options,
@@ -41,7 +41,7 @@ def blend_stage(
     workspace: Workspace,
     runs: Sequence[str],
     name: str | None,
-    options: Options = AUTO,
+    options: Options = ALL_AUTO,
     all_rows: bool = False,
 ) -> tuple[BlendFiles, Submission]:
     """Blend, print the expected score, and write the submission; returns both."""
@@ -62,7 +62,7 @@ def blend(
     workspace: Workspace,
     run_names: Sequence[str] = (),
     name: str | None = None,
-    options: Options = AUTO,
+    options: Options = ALL_AUTO,
     all_rows: bool = False,
 ) -> BlendFiles:
     """Blend runs, fit the decision, and write it with its predictions.

@@ -107,8 +107,8 @@ def _open(
 
 def _full_name(workspace: Workspace, name: str) -> str:
     """The full name of a blend or run, from one that may be shortened after a dash."""
-    blends = workspace.blend_names()
-    known = (*blends, *workspace.run_names())
+    refuse_first_release(workspace, name)
+    known = (*workspace.blend_names(), *workspace.run_names())
     if name in known:
         return name
     begun = [one for one in known if one.startswith(f"{name}-")]
@@ -116,7 +116,6 @@ def _full_name(workspace: Workspace, name: str) -> str:
         return begun[0]
     if begun:
         raise UserError(f"'{name}' matches several: {', '.join(begun)}. Name one.")
-    refuse_first_release(workspace, name)
     raise UserError(f"No blend or run '{name}'. There are: {', '.join(known) or 'none'}.")
 
 

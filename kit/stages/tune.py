@@ -13,7 +13,7 @@ from kit.core.ids import positions
 from kit.core.terminal import TERMINAL, say
 from kit.data.predictions import Predictions, read_predictions
 from kit.ensemble import (
-    AUTO,
+    ALL_AUTO,
     Decision,
     Options,
     Origin,
@@ -44,7 +44,7 @@ class TuneInputs:
 
 
 def tune_stage(
-    competition: Competition, inputs: TuneInputs, out: Path, options: Options = AUTO
+    competition: Competition, inputs: TuneInputs, out: Path, options: Options = ALL_AUTO
 ) -> Decision:
     """Fit a decision to one model's out-of-fold predictions, print its score, and write it.
 

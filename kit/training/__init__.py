@@ -1,1 +1,1 @@
-"""One training run of a recipe: schedule, checkpoint, fit, predict."""
+"""Training a recipe: schedule, checkpoints, fit, prediction."""

@@ -1,4 +1,4 @@
-"""The Keras backend: seeded, repeatable, its precision, and what it runs on."""
+"""The Keras backend: seeds, determinism, precision and devices."""
 
 import gc
 
@@ -6,11 +6,11 @@ import keras
 
 
 def prepare(seed: int, precision: str = "float32") -> None:
-    """Start a training afresh: free the last model, seed every generator, ask for repeatability.
+    """Prepare for a training: free the last model, seed all generators, request determinism.
 
-    The weights of `keras.applications` and the backends' own kernels take no seed argument, and
-    layers take their precision from Keras' policy: this is the one place where global state is
-    set. `precision` is a recipe's.
+    The weights of `keras.applications` and the backends' kernels take no seed argument, and layers
+    take their precision from Keras' policy, so global state is set here, and only here.
+    `precision` is the recipe's.
     """
     keras.utils.clear_session()
     gc.collect()
@@ -23,7 +23,7 @@ def prepare(seed: int, precision: str = "float32") -> None:
 
 
 def policy(precision: str) -> str:
-    """Keras' name for a recipe's precision; `mixed` depends on what this machine computes with."""
+    """Keras' name for a recipe's precision; `mixed` depends on this machine's device."""
     if precision != "mixed":
         return precision
     if not on_accelerator():
@@ -32,7 +32,7 @@ def policy(precision: str) -> str:
 
 
 def has_bfloat16() -> bool:
-    """Whether the accelerator multiplies in bfloat16: TPUs, NVIDIA GPUs from Ampere on (8.0)."""
+    """Whether the accelerator supports bfloat16: TPUs, and NVIDIA GPUs since Ampere (8.0)."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -42,7 +42,7 @@ def has_bfloat16() -> bool:
     if keras.backend.backend() == "jax":
         import jax
 
-        # Only NVIDIA's are numbers; TPUs have none, and AMD's that JAX runs on have bfloat16.
+        # Only NVIDIA reports a number. TPUs report none; AMD GPUs that JAX supports have bfloat16.
         capability = str(getattr(jax.devices()[0], "compute_capability", ""))
         return not capability.replace(".", "").isdecimal() or float(capability) >= 8.0
     import torch
@@ -53,7 +53,7 @@ def has_bfloat16() -> bool:
 def on_accelerator() -> bool:
     """Whether the backend sees a GPU or TPU.
 
-    Each backend is asked in its own words: Keras 3.15 lists no devices for PyTorch.
+    Asks each backend directly, because Keras 3.15 lists no devices for PyTorch.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -69,10 +69,10 @@ def on_accelerator() -> bool:
 
 
 def compiler() -> str | bool:
-    """What to pass to Keras as `jit_compile`.
+    """The value for Keras' `jit_compile`.
 
     On a CPU, TensorFlow's own kernels train a convnet faster than XLA's and start sooner:
-    `bench/compiler.py` prints both.
+    `bench/compiler.py` measures both.
     """
     if keras.backend.backend() == "tensorflow" and not on_accelerator():
         return False

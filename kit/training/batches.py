@@ -1,4 +1,4 @@
-"""One epoch as Keras asks for it, batch by batch."""
+"""The batches of one epoch, in the form that Keras reads."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -11,18 +11,17 @@ from kit.data.batches import EpochPlan, read_planned
 from kit.data.mixing import Mix
 from kit.data.stacked import Images
 
-# More would hold more memory: a batch for each.
+# Limited because each thread holds a batch in memory.
 _THREADS = min(cores(), 8)
 
 
 class EpochBatches(keras.utils.PyDataset):
     """An epoch's batches for Keras: images, and float32 multi-hot labels.
 
-    Images are uint8; float32 from 0 to 255 where `mix` mixes them. Where they are varied, threads
-    read the next batches meanwhile. What a batch holds depends on its step alone, so that neither
-    threads nor the order in which batches are asked for change it. Keras' own threads would: on
-    JAX and torch the first `fit` after `compile` looks at a batch, and what they had read ahead of
-    it comes before the first step.
+    Images are uint8, or float32 from 0 to 255 if `mix` mixes them. If they are varied, threads read
+    the next batches ahead. A batch depends on its step alone, so neither threads nor the order of
+    requests change it. Keras' own threads would: on JAX and torch, the first `fit` after `compile`
+    peeks at a batch, and the batches read ahead for that come before the first step.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class EpochBatches(keras.utils.PyDataset):
         return self._mix.apply(pixels, labels, self._plan.seed, self._plan.epoch, step)
 
     def on_epoch_end(self) -> None:
-        """Let the threads go: Keras calls this when it has had all batches."""
+        """Stop the threads. Keras calls this after the last batch."""
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
         self._threads = None
@@ -68,7 +67,7 @@ class EpochBatches(keras.utils.PyDataset):
         return read_planned(self._images, self._plan, self._part(step))
 
     def _read_ahead(self, step: int) -> NDArray[np.uint8]:
-        """The images of this step, and a batch begun for each thread after it."""
+        """The images of this step; starts reading one later batch per thread."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_THREADS)
         for next_step in range(step, min(step + _THREADS + 1, len(self))):

@@ -1,4 +1,4 @@
-"""Whether a recipe can be trained, found out before anything is packed."""
+"""Check that a recipe can be trained, before anything is packed."""
 
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
@@ -9,10 +9,10 @@ from kit.recipes.base import Recipe
 
 
 def check_recipe(recipe: Recipe, competition: Competition) -> None:
-    """Raise UserError for settings that do not fit each other or the competition.
+    """Raise UserError for settings that conflict with each other or the competition.
 
-    Builds nothing, so that a mistake shows before hours of work. What the weights are is left to
-    `find_start`, as they may be another run's.
+    Builds nothing, so a mistake shows before hours of work. `find_start` checks the weights, which
+    may be another run's.
     """
     check_architecture(recipe.model_copy(update={"weights": "none"}), competition.channels)
     check_smoothing(recipe.loss, recipe.label_smoothing)
@@ -21,10 +21,10 @@ def check_recipe(recipe: Recipe, competition: Competition) -> None:
     if recipe.batch % recipe.accumulate:
         raise UserError(
             f"--set accumulate={recipe.accumulate}: a batch of {recipe.batch} does not divide into "
-            "so many equal parts."
+            f"{recipe.accumulate} equal parts."
         )
     if recipe.mix.mixes and recipe.batch == recipe.accumulate:
         raise UserError(
-            f"--set mix={recipe.mix} mixes the images of a part of a batch, and batch="
-            f"{recipe.batch} in accumulate={recipe.accumulate} parts leaves one image each."
+            f"--set mix={recipe.mix} mixes images within a part of a batch, but batch="
+            f"{recipe.batch} in accumulate={recipe.accumulate} parts has one image per part."
         )

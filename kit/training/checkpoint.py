@@ -1,4 +1,4 @@
-"""Where a fold's training stands: weights, optimizer and log, so that it can go on after a kill."""
+"""Checkpoints of a fold's training: weights, optimizer and log, so that it can resume."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,10 +25,10 @@ def save_epoch(
 ) -> None:
     """Write the epoch just trained; the marker that makes it count comes last.
 
-    `model` is saved without optimizer state, as plain Keras weights. Where those are averages,
-    `live` are the trainable ones that training goes on with; else it is empty. A kill at any
-    moment leaves the epoch before, whole, because each epoch has files of its own until the
-    marker moves on.
+    `model` is saved without optimizer state, as plain Keras weights. If those are averages, `live`
+    are the trainable weights that training resumes from; otherwise it is empty. If killed at any
+    moment, the previous epoch remains complete: each epoch has its own files until the marker moves
+    on.
     """
     import keras
 
@@ -57,10 +57,10 @@ def _cell(value: float | None) -> str:
 def load_epoch(
     files: FoldRunFiles, model: "keras.Model", optimizer: Any, state: Progress, parts: int
 ) -> None:
-    """Put everything that training changes back as it was after the last epoch of `state`.
+    """Restore everything that training changes to its state after the last epoch of `state`.
 
-    `optimizer` is None where a new phase begins with a fresh one. Batches now come in `parts`
-    parts, a multiple of those in which the epoch was trained.
+    `optimizer` is None if a new phase starts with a fresh one. Batches now have `parts` parts, a
+    multiple of the number with which the epoch was trained.
     """
     epoch, parts_then = state.log[-1].epoch, state.parts or parts
     model.load_weights(files.weights(epoch))
@@ -71,7 +71,7 @@ def load_epoch(
             return
         for name, variable in _optimizer_state(optimizer).items():
             if parts != parts_then and name == "iteration":
-                # A step that float16 left half done is dropped, and its gradients below.
+                # A step that float16 left unfinished is dropped; so are its gradients, below.
                 variable.assign(saved[name] // parts_then * parts)
             elif name in saved and (parts == parts_then or not name.startswith("gathered")):
                 variable.assign(saved[name])
@@ -81,18 +81,19 @@ def load_epoch(
 
 
 def _seeds(model: "keras.Model") -> dict[str, Any]:
-    """How far the random numbers of dropout layers have come: a file of Keras weights omits it."""
+    """The state of the dropout layers' random generators, which Keras weight files omit."""
     weights = {id(weight) for weight in model.weights}
     others = [variable for variable in model.variables if id(variable) not in weights]
     return {f"seed{number}": variable for number, variable in enumerate(others)}
 
 
 def _optimizer_state(optimizer: Any) -> dict[str, Any]:
-    """The optimizer's variables by names that do not depend on this machine's precision.
+    """The optimizer's variables, by names that do not depend on this machine's precision.
 
-    In float16 Keras wraps the optimizer in one that scales the loss, whose variables are named
-    apart: another machine, which computes in bfloat16, goes on without them, and the other way
-    round with new ones. Gradients gathered for a step that is not done yet are named apart as well.
+    In float16, Keras wraps the optimizer in one that scales the loss. The wrapper's variables have
+    their own names: a machine that computes in bfloat16 resumes without them, and in the other
+    direction they start fresh. Gradients accumulated for an unfinished step also have their own
+    names.
     """
     own = getattr(optimizer, "inner_optimizer", optimizer)
     inside = {id(variable) for variable in own.variables}
@@ -108,7 +109,7 @@ def _optimizer_state(optimizer: Any) -> dict[str, Any]:
 
 
 def remove_unfinished(files: FoldRunFiles, best: int) -> None:
-    """Delete what only a resumed training would want, once a fold is done."""
+    """Once a fold is done, delete what only resuming would need."""
     _remove_others(files, {files.weights(best)})
 
 

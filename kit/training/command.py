@@ -6,7 +6,7 @@ from kit.recipes.changed import changed_settings
 
 
 def train_words(recipe: Recipe) -> list[str] | None:
-    """The words after `kit` that train this recipe; None when no recipe of its name is registered.
+    """The words after `kit` that train this recipe; None if its name is not registered.
 
     They have no options for the competition and no --folds.
     """
@@ -21,7 +21,7 @@ def train_words(recipe: Recipe) -> list[str] | None:
 
 
 def keep_command(run: Run, recipe: Recipe, extra: str | None) -> None:
-    """Keep beside a run how it is trained; `extra` is the CSV:IMAGES that it was given."""
+    """Save the command that trains a run next to it; `extra` is its CSV:IMAGES, if any."""
     words = train_words(recipe)
     if words is not None:
         remember_command(run, words if extra is None else [*words, "--extra", extra])

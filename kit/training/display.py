@@ -1,4 +1,4 @@
-"""How training reports itself: a bar over all folds, and a line an epoch."""
+"""Training progress: one bar over all folds, and a line per epoch."""
 
 import time
 
@@ -7,7 +7,7 @@ from kit.data.run_files import EpochLog
 
 
 class FoldDisplay:
-    """Reports one fold's training; several share one bar that counts steps over all folds."""
+    """Reports one fold's training; all folds share one bar, which counts steps."""
 
     def __init__(
         self, name: str, fold: int | None, epochs: int, reporter: Reporter, bar: Bar
@@ -27,14 +27,14 @@ class FoldDisplay:
         self._bar.advance()
 
     def stop_early(self, epochs: int, steps: int) -> None:
-        """So many epochs are trained, and the steps that are left will not be."""
+        """The fold stopped after `epochs` epochs; its remaining `steps` are skipped."""
         self.reporter.say(
-            f"{self._name} stops after {epochs} of {self._epochs} epochs: no better ones come."
+            f"{self._name} stops after {epochs} of {self._epochs} epochs: it plateaued."
         )
         self._bar.advance(steps)
 
     def again(self) -> None:
-        """The steps since the last epoch that was saved are trained anew."""
+        """The steps since the last saved epoch will be trained again."""
         self._bar.advance(-self._unsaved)
         self._unsaved = 0
 
@@ -52,7 +52,7 @@ class FoldDisplay:
         if best is not None:
             text += (
                 f", val loss {line.val_loss:.4f}, macro-F1 {line.val_macro_f1_at_half:.3f} at 0.5, "
-                f"{best:.3f} at the best cuts"
+                f"{best:.3f} at the best thresholds"
             )
         text += f", {line.samples_per_second:.0f} images/s"
         if done == self._epochs:

@@ -1,4 +1,4 @@
-"""How long a recipe will take on this machine, measured before it starts."""
+"""Estimate how long a recipe will take on this machine, before it starts."""
 
 import time
 from collections.abc import Sequence
@@ -11,27 +11,27 @@ from kit.models.build import build_model
 from kit.recipes.base import Recipe
 from kit.training.command import train_words
 
-# A training step is a forward pass and a backward pass of about twice its work.
+# A training step is a forward pass plus a backward pass of about twice its work.
 TRAINING_OVER_FORWARD = 3
 
-# Below this a run is short enough that nothing need be said about smaller ones.
+# Runs shorter than this need no suggestion of a smaller one.
 LONG_SECONDS = 3600.0
 
 
 def forward_images(
     steps: int, batch: int, epochs: int, validation: int, test: int, views: int
 ) -> int:
-    """How many images' forward passes a fold costs, a training image counting for three.
+    """The cost of a fold in forward passes of one image; a training image counts as three.
 
-    Each of the `epochs` still to do trains `steps` batches and predicts the `validation` rows of
-    the fold left out; at the end those and the `test` rows are predicted in so many `views`.
+    Each of the remaining `epochs` trains `steps` batches and predicts the `validation` rows of the
+    held-out fold; at the end, those and the `test` rows are predicted in `views` views.
     """
     each_epoch = TRAINING_OVER_FORWARD * steps * batch + validation
     return epochs * each_epoch + views * (validation + test)
 
 
 def seconds_per_forward(recipe: Recipe, channels: Sequence[str], classes: int) -> float:
-    """The time that the recipe's untrained network takes for one image here, in seconds."""
+    """Seconds per image for the recipe's untrained network on this machine."""
     model = build_model(recipe.model_copy(update={"weights": "none"}), channels, classes, seed=0)
     batch = min(recipe.batch, 8)
     pixels = np.zeros((batch, recipe.size, recipe.size, len(channels)), np.uint8)
@@ -42,7 +42,7 @@ def seconds_per_forward(recipe: Recipe, channels: Sequence[str], classes: int) -
 
 
 def advice(recipe: Recipe, seconds: float, folds: int, typed: Typed) -> str:
-    """One line: how long, and, for a long run, what smaller thing to try first."""
+    """One line: how long it takes and, for a long run, something smaller to try first."""
     number = "one fold" if folds == 1 else f"{folds} folds"
     text = f"{recipe.name} at {recipe.size}: about {duration(seconds)} for {number} on this CPU"
     if seconds < LONG_SECONDS:

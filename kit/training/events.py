@@ -1,4 +1,4 @@
-"""The epochs' numbers as TensorBoard events: `tensorboard --logdir runs` draws them live."""
+"""Scores of the epochs as TensorBoard events: `tensorboard --logdir runs` plots them live."""
 
 import time
 from dataclasses import asdict
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from kit.data.run_files import EpochLog
 
-# The version that TensorBoard wants to read in a file's first record.
+# The version that TensorBoard expects in a file's first record.
 FILE_VERSION = "brain.Event:2"
 
 
 def append_events(path: Path, line: EpochLog) -> None:
     """Append one epoch's numbers to an event file, each as a scalar under its own name.
 
-    The log of record is `log.csv`; this file is for looking at, and may be deleted. Only
-    tensorboard's record writer is used: its usual writer would import TensorFlow, which a
-    training on another backend must not.
+    The log of record is `log.csv`; this file is only for viewing and may be deleted. It uses
+    TensorBoard's record writer, because the usual writer would import TensorFlow, which training on
+    another backend must not.
     """
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary

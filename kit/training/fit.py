@@ -1,4 +1,4 @@
-"""The trainer: one fold of one run, from its rows to its predictions."""
+"""Train one fold of one run, from its rows to its predictions."""
 
 import math
 import time
@@ -24,7 +24,7 @@ from kit.training.validate import FoldScores, validate
 
 @dataclass(frozen=True)
 class Attempt:
-    """A fold's training with its network in memory, each batch in so many parts."""
+    """A fold's training with its network in memory and each batch in `parts` parts."""
 
     task: FoldTask
     model: keras.Model
@@ -34,12 +34,12 @@ class Attempt:
 
 
 def train_fold(task: FoldTask, display: FoldDisplay) -> None:
-    """Train one fold, or go on where it stopped, and write its predictions; the marker comes last.
+    """Train or resume one fold and write its predictions; the marker comes last.
 
-    The best epoch by the recipe's `keep` predicts the left-out fold and the test set; where
-    nothing is left out, the last predicts the test set. A batch that does not fit into memory is
+    The best epoch by the recipe's `keep` predicts the held-out fold and the test set; without a
+    held-out fold, the last epoch predicts the test set. A batch that does not fit in memory is
     trained in more parts. Raises UserError when a single image does not fit, and when the loss is
-    no longer a number.
+    NaN or infinite.
     """
     parts = load_progress(task.files).parts or task.recipe.accumulate
     while True:
@@ -61,24 +61,24 @@ def train_fold(task: FoldTask, display: FoldDisplay) -> None:
 
 
 def _more_parts(task: FoldTask, parts: int, error: Exception, display: FoldDisplay) -> int:
-    """In how many parts to try the batch next, after it did not fit in `parts`."""
+    """The next number of parts to try after a batch in `parts` parts did not fit in memory."""
     recipe = task.recipe
     more = more_parts(recipe.batch, parts)
     if more is None or (more == recipe.batch and recipe.mix.mixes):
         raise UserError(
-            f"Memory does not hold the training of {recipe.name} on {recipe.batch // parts} images "
-            f"of {recipe.size} pixels, the fewest it takes. Try a smaller --size, another "
+            f"Out of memory training {recipe.name} on {recipe.batch // parts} images of "
+            f"{recipe.size} pixels, the fewest possible. Try a smaller --size, another "
             "--set backbone, or --set precision=mixed."
         ) from error
     display.reporter.say(
-        f"Memory does not hold {recipe.batch // parts} images at once: {recipe.batch // more} from "
-        f"now on, and gradients of {more} such parts make a step (--set accumulate={more})."
+        f"Out of memory with {recipe.batch // parts} images at once: using {recipe.batch // more} "
+        f"from now on, with gradients accumulated over {more} parts (--set accumulate={more})."
     )
     return more
 
 
 def _begin(task: FoldTask, parts: int, display: FoldDisplay) -> Attempt:
-    """Free what was in memory before, and build the fold's network."""
+    """Free memory and build the fold's network."""
     backend.prepare(task.seed, task.recipe.precision)
     model = task.model(bool(load_progress(task.files).log), display.reporter)
     predictor = Predictor(model, task.recipe.size, reporter=display.reporter)
@@ -86,7 +86,7 @@ def _begin(task: FoldTask, parts: int, display: FoldDisplay) -> Attempt:
 
 
 def _train(attempt: Attempt) -> Progress:
-    """Train the epochs that are still to do."""
+    """Train the remaining epochs."""
     recipe, state = attempt.task.recipe, load_progress(attempt.task.files)
     for phase in phases(recipe):
         if len(state.log) < phase.end and not is_over(recipe, len(state.log), state.best):
@@ -95,7 +95,7 @@ def _train(attempt: Attempt) -> Progress:
 
 
 def _train_phase(attempt: Attempt, phase: Phase, state: Progress) -> Progress:
-    """Train the epochs of a phase that are still to do, saving each."""
+    """Train the remaining epochs of a phase, saving each."""
     task, display = attempt.task, attempt.display
     trainer = PhaseTrainer(task, phase, attempt.model, attempt.parts)
     if state.log:
@@ -109,8 +109,8 @@ def _train_phase(attempt: Attempt, phase: Phase, state: Progress) -> Progress:
         scores = validate(task, attempt.predictor)
         if scores.loss is not None and not math.isfinite(scores.loss):
             raise UserError(
-                f"After epoch {epoch + 1} the loss on the fold left out is {scores.loss}; the "
-                f"epochs before are kept. {trainer.advice}"
+                f"After epoch {epoch + 1} the loss on the held-out fold is {scores.loss}; earlier "
+                f"epochs are kept. {trainer.advice}"
             )
         line = EpochLog(
             epoch=epoch,
@@ -141,12 +141,12 @@ def _is_best(keep: str, scores: FoldScores, state: Progress) -> bool:
     if keep == "val_loss":
         # Negative, so that more is better.
         new, old = (None if loss is None else -loss for loss in (scores.loss, before.val_loss))
-    # Where no fold is left out, the last epoch is kept.
+    # Without a held-out fold, the last epoch is kept.
     return new is None or old is None or new > old
 
 
 def write_fold_predictions(task: FoldTask, predictor: Predictor, epoch: int) -> None:
-    """Write what the model predicts for the fold left out, if there is one, and the test set."""
+    """Write the predictions for the held-out fold, if there is one, and the test set."""
     data, files, views = task.data, task.files, task.recipe.tta
     provenance = {"run": task.run, "fold": task.fold, "epoch": epoch}
     keys = task.competition.class_keys

@@ -1,4 +1,4 @@
-"""One fold of one run: what it is trained on, how its network begins, and where its files go."""
+"""One fold of one run: its training data, initial network and files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ from kit.models.weights import start_from
 from kit.recipes.base import Recipe
 from kit.training.plan import recipe_sampling
 
-# Of the fold that leaves nothing out; folds are far fewer.
+# The seed of a training on all rows. There are never that many folds.
 SEED_OF_ALL = 999
 
 
 @dataclass(frozen=True)
 class FoldData:
-    """What one fold is trained on and asked for.
+    """What one fold is trained on and predicts.
 
     `images` are those of the train store, then any extra ones; `labels` is uint8 (images,
-    classes), `ids` name the train store's. `train_rows` learn, `val_rows` are the fold that is
-    left out, or none.
+    classes); `ids` name the train store's rows. `train_rows` are trained on; `val_rows` are the
+    held-out fold, or none.
     """
 
     images: Images
@@ -43,16 +43,16 @@ class FoldData:
 
     @property
     def train_labels(self) -> NDArray[np.uint8]:
-        """The labels of the rows that learn, (rows, classes)."""
+        """The labels of the training rows, (rows, classes)."""
         return self.labels[self.train_rows]
 
 
 @dataclass(frozen=True)
 class FoldTask:
-    """One fold to train: the recipe, the fold, its data, and where its files go.
+    """One fold to train: recipe, fold, data and files.
 
-    `fold` is None where nothing is left out. `start` is a file of weights to begin with, where
-    the recipe names a file or another run.
+    `fold` is None for training on all rows. `start` is a file of initial weights, if the recipe
+    names a file or another run.
     """
 
     run: str
@@ -65,22 +65,22 @@ class FoldTask:
 
     @property
     def seed(self) -> int:
-        """A seed of its own for each fold of each recipe seed."""
+        """A seed for this fold, different for each fold and recipe seed."""
         return 1000 * self.recipe.seed + (SEED_OF_ALL if self.fold is None else self.fold)
 
     def sampling(self) -> Sampling:
-        """Which of the training rows an epoch shows, and how often."""
+        """Which training rows an epoch shows, and how often."""
         return recipe_sampling(self.recipe, self.data.train_labels, self.competition.class_keys)
 
     def loss(self) -> keras.losses.Loss:
-        """The recipe's loss, with the shares of positives among the training rows."""
+        """The recipe's loss, given the shares of positives among the training rows."""
         shares = self.data.train_labels.mean(axis=0)
         return build_loss(self.recipe.loss, self.recipe.label_smoothing, shares)
 
     def model(self, begun: bool, reporter: Reporter = SILENT) -> keras.Model:
-        """The recipe's network with what it begins with; of a fold that has begun, only its shape.
+        """The recipe's network with its initial weights, or only its architecture if `begun`.
 
-        What has begun takes its weights from its own files, and needs no download.
+        A fold that has begun loads its own checkpoint, so it needs no download.
         """
         own = begun or self.start is not None
         recipe = self.recipe.model_copy(update={"weights": "none"}) if own else self.recipe

@@ -1,6 +1,6 @@
-"""What to do when a batch does not fit into memory."""
+"""Detect running out of memory, and split the batch further."""
 
-# How each backend says so: TensorFlow, JAX and PyTorch on a GPU, PyTorch and NumPy on a CPU.
+# Error texts of TensorFlow, JAX and PyTorch on a GPU, and of PyTorch and NumPy on a CPU.
 _WORDS = (
     *("ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM when allocating", "OutOfMemory"),
     *("out of memory", "can't allocate memory", "not enough memory", "Unable to allocate"),
@@ -8,10 +8,10 @@ _WORDS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of a backend, or of NumPy, means that memory did not suffice.
+    """Whether an error of a backend or NumPy means that memory ran out.
 
-    Also where another error came while that one was handled: under JAX, Keras' `fit` trips over
-    the weights that it gave away before.
+    Also looks at the error's causes: under JAX, Keras' `fit` then fails again on weights that it
+    has already donated.
     """
     if isinstance(error, MemoryError):
         return True
@@ -23,10 +23,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def more_parts(batch: int, parts: int) -> int | None:
-    """The next larger number of equal parts for a batch; None when it is in single images.
+    """The next larger number of equal parts for a batch; None if parts are single images already.
 
-    Each part is divided again, so that steps counted in the parts before can be counted in these:
-    a batch of 10 goes from 1 part to 2, then to 10.
+    The number is a multiple of the previous one, so that counts of steps convert exactly: a batch
+    of 10 goes from 1 part to 2, then to 10.
     """
     larger = range(2 * parts, batch + 1, parts)
     return next((number for number in larger if batch % number == 0), None)

@@ -1,4 +1,4 @@
-"""The recipe's optimizer, with its learning rate as a table over the steps of a phase."""
+"""The recipe's optimizer, with its learning rate as a table over a phase's steps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from kit.recipes.base import Recipe
 
 
 class RateTable(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate looked up by step; after the table's end the last rate holds."""
+    """A learning rate looked up by step; past the table's end, the last rate."""
 
     def __init__(self, rates: Sequence[float]) -> None:
         super().__init__()
@@ -29,10 +29,10 @@ def build_optimizer(
 ) -> keras.optimizers.Optimizer:
     """The optimizer that a recipe names.
 
-    `rates` is its learning rate at every step of a phase; a recipe with schedule=plateau has the
-    first of them, to be assigned anew each epoch. A batch comes in `parts` parts, whose gradients
-    are averaged: Keras counts each as an iteration, looks the rate up by it, and moves the average
-    of the weights at it.
+    `rates` is the learning rate at every step of a phase; with schedule=plateau only the first is
+    used, and the caller assigns a new rate each epoch. A batch has `parts` parts, whose gradients
+    are averaged: Keras counts each part as an iteration, looks the rate up by it, and updates the
+    average of the weights at it.
     """
     plateau = recipe.schedule == "plateau"
     rate = rates[0] if plateau else RateTable(np.repeat(np.asarray(rates), parts).tolist())

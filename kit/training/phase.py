@@ -1,4 +1,4 @@
-"""A stretch of a fold's epochs with one optimizer: its network compiled, its rates known."""
+"""Train one phase: consecutive epochs of a fold with one compiled optimizer."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from kit.training.watch import LiveWeights, Watch
 
 @dataclass(frozen=True)
 class Trained:
-    """What an epoch's training gave: means over its batches, the last learning rate, the speed."""
+    """Results of an epoch's training: means over its batches, the last learning rate, the speed."""
 
     loss: float
     batch_f1: float
@@ -31,10 +31,10 @@ class Trained:
 
 
 class PhaseTrainer:
-    """Trains the epochs of one phase, each when it is asked for.
+    """Trains the epochs of one phase, one per call.
 
-    `steps` is how many optimizer steps an epoch has. `live` are the trainable weights that training
-    goes on with, where the model has their averages by now; else it is empty.
+    `steps` is the number of optimizer steps per epoch. `live` are the trainable weights that
+    training continues from, if the model holds their averages; otherwise it is empty.
     """
 
     def __init__(self, task: FoldTask, phase: Phase, model: keras.Model, parts: int) -> None:
@@ -49,8 +49,8 @@ class PhaseTrainer:
         self._rates = [
             learning_rate(task.recipe, phase, (step + 0.5) / steps) for step in range(steps)
         ]
-        # The trainer shares the model's layers; the model itself stays free of optimizer state, so
-        # that what is saved are plain weights.
+        # The trainer shares the model's layers. The model itself has no optimizer state, so its
+        # saved weights are plain.
         model.get_layer("backbone").trainable = not phase.frozen
         self._trainer = keras.Model(model.inputs, model.outputs)
         self._trainer.compile(
@@ -59,18 +59,18 @@ class PhaseTrainer:
             metrics=[BatchF1()],
             jit_compile=backend.compiler(),
         )
-        # Which may be another than the one given: in float16 Keras wraps it to scale the loss.
+        # Not always the one passed in: in float16, Keras wraps it to scale the loss.
         self.optimizer = self._trainer.optimizer
         self.optimizer.build(self._trainer.trainable_variables)
 
     def go_on_from(self, state: Progress) -> None:
-        """Put everything back as it was after the last epoch; a new phase has a fresh optimizer."""
+        """Restore the state after the last epoch; a new phase starts with a fresh optimizer."""
         begun_before = len(state.log) > self._phase.first
         optimizer = self.optimizer if begun_before else None
         load_epoch(self._task.files, self._model, optimizer, state, self._parts)
 
     def train_epoch(self, log: Sequence[EpochLog], after_step: Callable[[], None]) -> Trained:
-        """Train the epoch that follows those of the log; UserError at a loss that is no number."""
+        """Train the epoch after those of the log; UserError if the loss is NaN or infinite."""
         task, recipe, epoch = self._task, self._task.recipe, len(log)
         begun = time.monotonic()
         if self.live:
@@ -101,7 +101,7 @@ class PhaseTrainer:
 
     @property
     def advice(self) -> str:
-        """What to do when the loss is no longer a number."""
+        """What to do when the loss is NaN or infinite."""
         key = "frozen_learning_rate" if self._phase.frozen else "learning_rate"
         rate = self._phase.learning_rate / 10
         return f"Try smaller steps: --set {key}={rate:g}, or --set clip=1"

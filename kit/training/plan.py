@@ -1,4 +1,4 @@
-"""What each epoch shows: which rows, in which order, and how each is varied."""
+"""What each epoch shows: which rows, in which order, and how they are varied."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ from kit.recipes.base import Recipe
 def recipe_sampling(
     recipe: Recipe, labels: NDArray[np.uint8], class_keys: Sequence[str]
 ) -> Sampling:
-    """Which training rows come in an epoch, and how often, by the recipe; labels (rows, classes).
+    """The recipe's sampling of training rows with these labels, (rows, classes).
 
-    Raises UserError for repeats of a class that is not known, and where the sampling wants some
-    and there are none.
+    Raises UserError for repeats of an unknown class, and for missing repeats if the sampling needs
+    them.
     """
     options = SamplingOptions(
         tuple(class_keys), recipe.repeat_threshold, recipe.repeat_cap, recipe.repeats
@@ -25,7 +25,7 @@ def recipe_sampling(
 
 
 def steps_per_epoch(recipe: Recipe, sampling: Sampling) -> int:
-    """The recipe's own number of steps, or as many full batches as an epoch's rows make."""
+    """The recipe's number of steps, or the number of full batches in an epoch's rows."""
     return recipe.steps or max(1, int(sampling.times.sum()) // recipe.batch)
 
 
@@ -36,10 +36,10 @@ def plan_epoch(
     seed: int,
     epoch: int,
 ) -> EpochPlan:
-    """The rows of one epoch and what varies them, from (seed, epoch) alone.
+    """The rows of one epoch and their variation, by (seed, epoch) alone.
 
-    `rows` are the training rows of the store, which `sampling` draws from. Every batch is full:
-    rows left over are dropped, and too few rows for the recipe's steps come again.
+    `rows` are the training rows of the store, from which `sampling` draws. Every batch is full:
+    leftover rows are dropped, and rows are repeated if the recipe's steps need more.
     """
     shown = rows[sampling.draw(seed, epoch)]
     shown = np.resize(shown, steps_per_epoch(recipe, sampling) * recipe.batch)

@@ -1,4 +1,4 @@
-"""A run's models predict again, averaging more views, as a run of its own."""
+"""Predict again with a run's models, averaging more views, as a new run."""
 
 import shutil
 
@@ -29,17 +29,17 @@ def predict_run(
 ) -> Run:
     """Predict with the models of a run over `views` views of each image, and return the new run.
 
-    It is the run that `kit train` with tta=views would have made: another folder, with the same
-    weights. Folds that are there are left as they are. Raises UserError for a run that was not
-    trained here or has no finished fold, and when the folds or labels have changed.
+    It is the run that `kit train` with tta=views would have made: a new folder with the same
+    weights. Existing folds are left unchanged. Raises UserError for a run that was not trained here
+    or has no finished fold, and when the folds or labels have changed.
     """
     trained = open_trained(workspace, name)
     if trained.is_imported:
-        raise UserError(f"{trained.name} was imported: without its models nothing is predicted.")
+        raise UserError(f"{trained.name} was imported and has no models to predict with.")
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table, workspace.typed)
     if reason := trained.misfit(folds.digest, digest_labels(table)):
-        raise UserError(f"{trained.name} cannot predict its left-out folds: {reason}.")
+        raise UserError(f"{trained.name} cannot predict its held-out folds: {reason}.")
     ready = [fold for fold in (*range(folds.n), None) if find_weights(trained.files.fold(fold))]
     if not ready:
         raise UserError(f"{trained.name} has no finished fold. {trained.how_to_train()}")
@@ -51,8 +51,8 @@ def predict_run(
     for split, store in (("train", train_store), ("test", test_store)):
         if store.digest != stores[split]:
             raise UserError(
-                f"The {split} images have changed since {trained.name} was trained. Put back those "
-                f"of then, or train it anew. {trained.how_to_train()}"
+                f"The {split} images have changed since {trained.name} was trained. Restore them, "
+                f"or train it again. {trained.how_to_train()}"
             )
     run = begin_run(
         workspace,
@@ -79,7 +79,7 @@ def predict_run(
 
 
 def _predict_fold(task: FoldTask, trained: FoldRunFiles, reporter: Reporter) -> None:
-    """Predict one fold with the weights of another run's, which are copied with their log."""
+    """Predict one fold with another run's weights, which are copied together with their log."""
     done = read_done(trained)
     files, best = task.files, done.best
     if best is None:

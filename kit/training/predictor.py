@@ -1,4 +1,4 @@
-"""Logits for rows of a store, in batches as large as memory takes, averaged over views."""
+"""Logits for rows of a store, averaged over views, in batches as large as memory allows."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,15 +15,15 @@ from kit.training.memory import is_out_of_memory
 if TYPE_CHECKING:
     import keras
 
-# Pixels of a first try: 32 images of 512 pixels square.
+# Pixels of the first batch tried: 32 images of 512 x 512 pixels.
 TRY_PIXELS = 32 * 512 * 512
 MOST, LEAST = 64, 8
 
 
 class Predictor:
-    """A `model` with the batch size that has been found to fit; its weights may change.
+    """Predicts with `model`, whose weights may change, and remembers the batch size that fits.
 
-    `after_batch` is called with the number of images of each batch, one view counting as one.
+    `after_batch` is called with the number of images of each batch, once per view.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Predictor:
         self.model = model
         self._after_batch = after_batch
         self._reporter = reporter
-        # Until a batch has fitted: JAX frees the weights that a failed prediction was given.
+        # Kept until a batch fits, because JAX frees the weights passed to a failed prediction.
         self._kept: list[NDArray[Any]] | None = None
         self._fits = False
         self._batch = min(MOST, max(LEAST, TRY_PIXELS // size**2))
@@ -46,7 +46,7 @@ class Predictor:
     ) -> NDArray[np.float32]:
         """The mean of the logits over the first `views` views of each row, (rows, classes).
 
-        A batch that does not fit into memory is halved, here and from then on. Raises UserError
+        A batch that does not fit in memory is halved, now and for later calls. Raises UserError
         when a single image does not fit.
         """
         total = self._of_view(images, rows, 0).astype(np.float64)
@@ -71,7 +71,7 @@ class Predictor:
         return np.concatenate(parts)
 
     def _of_batch(self, images: Images, rows: NDArray[np.int64], view: int) -> NDArray[np.float32]:
-        # Filled up with its first row and cut again, so that every batch has one shape and
+        # Padded with its first row and cropped afterwards: all batches have the same shape, so
         # nothing is compiled twice.
         import keras
 
@@ -86,10 +86,10 @@ class Predictor:
     def _halve(self, size: int, error: Exception) -> None:
         if self._batch == 1:
             raise UserError(
-                f"Memory does not hold the network for one image of {size} pixels. Try a smaller "
-                "size, --size, or a machine with more memory."
+                f"Out of memory predicting a single image of {size} pixels. Try a smaller --size, "
+                "or a machine with more memory."
             ) from error
         for variable, value in zip(self.model.variables, self._kept or [], strict=False):
             variable.assign(value)
         self._batch //= 2
-        self._reporter.say(f"Memory is short: predicting {self._batch} images at once.")
+        self._reporter.say(f"Out of memory: predicting {self._batch} images at once.")

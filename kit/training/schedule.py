@@ -1,4 +1,4 @@
-"""The learning rate and what is frozen, as functions of the step, the epoch and the log alone."""
+"""The learning rate and what is frozen: functions of step, epoch and log alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ import numpy as np
 
 from kit.recipes.base import Recipe
 
-# One cycle (Smith and Topin 2018, arXiv:1708.07120): how far below its highest the learning rate
-# begins, and for what share of the steps it rises when the recipe does not say.
+# One cycle (Smith and Topin 2018, arXiv:1708.07120): the highest learning rate over the first one,
+# and the share of steps in which it rises if the recipe sets none.
 BEGIN_BELOW = 25.0
 RISE = 0.3
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of epochs, `first` up to but without `end`, trained with one optimizer."""
+    """Epochs from `first` up to but excluding `end`, trained with one optimizer."""
 
     first: int
     end: int
@@ -24,18 +24,18 @@ class Phase:
 
 
 def phases(recipe: Recipe) -> tuple[Phase, ...]:
-    """The recipe's stretches in order: first, if any, with the backbone frozen, then all."""
+    """The recipe's phases in order: with a frozen backbone, if any, then with all layers."""
     frozen = Phase(0, recipe.frozen_epochs, True, recipe.frozen_learning_rate)
     learning = Phase(recipe.frozen_epochs, recipe.all_epochs, False, recipe.learning_rate)
     return (frozen, learning) if recipe.frozen_epochs else (learning,)
 
 
 def learning_rate(recipe: Recipe, phase: Phase, progress: float) -> float:
-    """The learning rate at `progress` (0 to 1) through a phase; with `plateau`, before any cut.
+    """The learning rate at `progress` (0 to 1) through a phase; with `plateau`, before reductions.
 
-    It rises linearly over the recipe's share of warm-up; then it stays, or falls to zero along
-    half a cosine (Loshchilov and Hutter, SGDR, 2017). One cycle rises and falls along half a
-    cosine each. A frozen phase is constant.
+    It rises linearly during the recipe's warm-up; then it is constant, or falls to zero along half
+    a cosine (Loshchilov and Hutter, SGDR, 2017). One cycle rises and falls along half a cosine
+    each. In a frozen phase it is constant.
     """
     if phase.frozen or recipe.schedule == "plateau":
         return phase.learning_rate
@@ -58,10 +58,9 @@ def _half_wave(progress: float) -> float:
 
 
 def plateau_part(losses: Sequence[float], epochs: int, factor: float) -> float:
-    """The part of the learning rate that is left after epochs of these losses.
+    """The factor on the learning rate after epochs with these losses.
 
-    It is multiplied by `factor` each time that `epochs` epochs in a row were not better than the
-    best so far.
+    It is multiplied by `factor` each time `epochs` epochs in a row fail to improve on the best.
     """
     part, best, waited = 1.0, float("inf"), 0
     for loss in losses:
@@ -75,9 +74,9 @@ def plateau_part(losses: Sequence[float], epochs: int, factor: float) -> float:
 
 
 def is_over(recipe: Recipe, trained: int, best: int | None) -> bool:
-    """Whether a fold with so many epochs trained, the best of them `best`, trains no further.
+    """Whether a fold stops after `trained` epochs, the best of which is `best`.
 
-    Frozen epochs are always trained, and patience begins after them.
+    Frozen epochs are always trained; patience counts from their end.
     """
     if trained >= recipe.all_epochs:
         return True

@@ -1,4 +1,4 @@
-"""Which weights a fold begins with, where the recipe names a file or another run."""
+"""The initial weights of a fold, if the recipe names a file or another run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,16 @@ from kit.recipes.base import Recipe
 
 @dataclass(frozen=True)
 class Start:
-    """What the folds of a recipe begin with: one file for all, or each its own of another run."""
+    """Initial weights: one file for all folds, or another run with a file per fold."""
 
     file: Path | None = None
     run: Run | None = None
 
     def of_fold(self, fold: int | None) -> Path | None:
-        """The file of weights for a fold, or for the training on all rows; None without any.
+        """The weights file for a fold, or for training on all rows; None without one.
 
-        Of another run a fold takes what was trained on the same rows, so that the rows it leaves
-        out stay unseen. Raises UserError when that has not been trained.
+        From another run, a fold takes the weights trained on the same rows, so its held-out rows
+        stay unseen. Raises UserError when those have not been trained.
         """
         if self.run is None:
             return self.file
@@ -31,23 +31,23 @@ class Start:
         if weights is None:
             name = "all" if fold is None else str(fold)
             raise UserError(
-                f"{self.run.name} has no weights of fold {name}, with which this one would begin. "
+                f"{self.run.name} has no weights for fold {name} to start from. "
                 f"{self.run.how_to_train(name)}"
             )
         return weights
 
     def inputs(self) -> dict[str, str]:
-        """What they come from, for the run's digest; the other run's name holds its own digest."""
+        """Digests for the run's inputs; another run needs none, as its name contains its digest."""
         return {} if self.file is None else {"weights": digest_file(self.file)}
 
 
 def find_start(
     workspace: Workspace, recipe: Recipe, folds: Folds, labels_digest: str
 ) -> tuple[Recipe, Start]:
-    """What a recipe's folds begin with, and the recipe with the full name of a run it begins with.
+    """The initial weights of a recipe's folds, and the recipe with the full name of their run.
 
-    Raises UserError when the recipe's `weights` are neither known, nor a file, nor a run, and for
-    a run on other folds or labels: its models have seen what is left out here.
+    Raises UserError when the recipe's `weights` are neither a known name, a file nor a run, and for
+    a run on other folds or labels: its models have seen rows that are held out here.
     """
     if recipe.weights in ("none", "imagenet"):
         return recipe, Start()
@@ -55,14 +55,14 @@ def find_start(
         file = find_weights_file(recipe.weights)
         if file.resolve().is_relative_to(workspace.runs.resolve()):
             raise UserError(
-                f"--set weights={recipe.weights} lies in a run, whose folds have each seen what "
-                "others leave out. Name the run instead, and each fold takes its own weights."
+                f"--set weights={recipe.weights} is in a run, whose folds have seen rows that "
+                "others hold out. Name the run instead: each fold then takes its own weights."
             )
         return recipe, Start(file=file)
     named = recipe.weights in workspace.run_names()
     if not named and not workspace.run_names_of(recipe.weights):
         raise UserError(
-            f"--set weights={recipe.weights}: wanted is imagenet, none, a .keras or .weights.h5 "
+            f"--set weights={recipe.weights}: expected imagenet, none, a .keras or .weights.h5 "
             f"file, or a run in {workspace.runs}."
         )
     others = _begun_with_others(workspace, recipe.weights)
@@ -73,9 +73,9 @@ def find_start(
 
 
 def _begun_with_others(workspace: Workspace, weights: str) -> list[str]:
-    """Of the runs whose names begin so, those that began with the weights of another of them.
+    """Of the runs matching this name, those that started from the weights of another match.
 
-    The command that began one, typed again to go on, is not to find its own run.
+    Rerun to resume, the command that made such a run must not find that run as its own start.
     """
     begun = workspace.run_names_of(weights)
     return [name for name in begun if open_run(workspace, name).recipe.get("weights") in begun]

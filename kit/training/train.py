@@ -1,4 +1,4 @@
-"""Every fold of a recipe, each trained, resumed, or done already."""
+"""Train the folds of a recipe that are not done yet, resuming interrupted ones."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ from kit.training.fold import FoldData, FoldTask
 from kit.training.plan import steps_per_epoch
 from kit.training.start import find_start
 
-# The fold that leaves nothing out, beside those that are numbers.
+# Training on all rows, in place of a fold number.
 ALL = None
 
 
@@ -41,11 +41,10 @@ def train(
 ) -> Run:
     """Train the folds of a recipe that are not done yet, and return the run.
 
-    Packs the store at the recipe's size when that has not been done. `only_folds` are some folds
-    by number, None among them for a training on all rows; every fold when it is None itself.
-    `extra` is CSV:IMAGES, rows that learn in each fold and are never left out. `reporter` receives
-    a bar over all steps and a line for each epoch. Raises UserError when something that it stands
-    on is missing.
+    Packs the store at the recipe's size first, if needed. `only_folds` lists folds by number, with
+    None for training on all rows; by default, every fold is trained. `extra` is CSV:IMAGES, rows
+    that train in each fold and are never held out. `reporter` receives a bar over all steps and a
+    line per epoch. Raises UserError when an input is missing.
     """
     check_recipe(recipe, competition)
     if extra is not None:
@@ -54,7 +53,7 @@ def train(
     folds = read_folds(workspace.folds, table, workspace.typed)
     wanted = tuple(range(folds.n)) if only_folds is None else tuple(dict.fromkeys(only_folds))
     if strange := [fold for fold in wanted if fold is not ALL and fold not in range(folds.n)]:
-        raise UserError(f"--folds {strange[0]}: the folds here are 0 to {folds.n - 1}, and all.")
+        raise UserError(f"--folds {strange[0]}: allowed are 0 to {folds.n - 1}, and all.")
     recipe, start = find_start(workspace, recipe, folds, digest_labels(table))
     if start.run is None:
         check_architecture(recipe, competition.channels)
@@ -66,8 +65,8 @@ def train(
         more = read_extra(competition, workspace, extra, train_store, test_ids, reporter)
         if folds.group != folds.ids:
             reporter.say(
-                "The folds keep groups whole, and the extra images name none: if one shares a "
-                "culture with an image that a fold leaves out, that fold's score is optimistic."
+                "The folds keep groups together, but extra images have no group: if one shares a "
+                "culture with an image that a fold holds out, that fold's score is optimistic."
             )
     inputs = {"train": train_store.digest, "test": test_store.digest, **start.inputs()}
     if more is not None:
@@ -88,7 +87,7 @@ def train(
         files = run.files.fold(fold)
         tasks.append(FoldTask(run.name, fold, recipe, competition, data, files, starts[fold]))
     if not tasks:
-        reporter.say(f"{run.name}: all folds asked for are done.")
+        reporter.say(f"{run.name}: all requested folds are done.")
         return run
     if recipe.precision == "mixed":
         policy = backend.policy(recipe.precision)
@@ -98,7 +97,7 @@ def train(
     if ALL in wanted:
         reporter.say(
             "Trained on all rows: the last epoch predicts, and there is no score, because no row "
-            "was held out."
+            "is held out."
         )
     return run
 

@@ -1,4 +1,4 @@
-"""The scores of an epoch on the fold that is left out."""
+"""The scores of an epoch on the held-out fold."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ from kit.training.predictor import Predictor
 
 @dataclass(frozen=True)
 class FoldScores:
-    """Scores of one epoch on the fold left out, None where none is.
+    """Scores of one epoch on the held-out fold; None without one.
 
-    The best cuts are fitted on that very fold. `batch_f1` is micro-F1 at probability 0.5, in
-    batches of the recipe's size.
+    `macro_f1_best_cut` uses the exact thresholds of that same fold. `batch_f1` is micro-F1 at
+    probability 0.5, in batches of the recipe's size.
     """
 
     loss: float | None = None
@@ -27,7 +27,7 @@ class FoldScores:
 
 
 def validate(task: FoldTask, predictor: Predictor) -> FoldScores:
-    """Score the model as it is now on the left-out fold, images as they are."""
+    """Score the model in its current state on the held-out fold, without augmentation."""
     data = task.data
     if task.fold is None:
         return FoldScores()
@@ -36,7 +36,7 @@ def validate(task: FoldTask, predictor: Predictor) -> FoldScores:
     loss = task.loss()(labels.astype(np.float32), logits)
     probs = to_probs(logits.astype(np.float64))
     half = decide(probs, np.full(probs.shape[1], 0.5))
-    # A loss that is no number stops the training right after this, with a line that says so.
+    # A NaN loss stops the training right after this, with an error that reports it.
     best_cut = np.nan if np.isnan(probs).any() else exact_thresholds(labels, probs).f1.mean()
     return FoldScores(
         loss=float(keras.ops.convert_to_numpy(loss)),
