@@ -22,7 +22,7 @@ setup: .venv/.ready  ## create .venv from the lock if it is missing or out of da
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup  ## every stage on synthetic cells, in about eight minutes on two cores
+demo: setup  ## every stage on synthetic cells, in five to eight minutes on two cores
 	$(KIT) demo
 
 data: setup  ## download the competition's files, or generate those of COMPETITION=cells
@@ -64,7 +64,7 @@ report: setup  ## write an HTML report on the newest blend
 models: setup  ## every recipe with its parameters
 	$(KIT) models --competition $(COMPETITION)
 
-test: setup  ## every stage, fault and house rule on small networks, in about seven minutes on two cores
+test: setup  ## every stage, fault and house rule on small networks, in about five minutes on two cores
 	$(PYTEST) -m "not slow"
 
 test-slow: setup  ## what make test skips: larger backbones, further variants of the line
