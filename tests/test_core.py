@@ -248,3 +248,8 @@ def test_a_name_that_breaks_off_is_completed() -> None:
     assert "Did you mean 'inception_long_name'?" in str(
         unknown("model", "inception_", ["conception_", "inception_long_name"])
     )
+
+
+def test_a_folder_is_no_json_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder, not a JSON file"):
+        read_json(tmp_path)

@@ -112,7 +112,6 @@ def test_a_decision_without_a_part_is_damaged(tmp_path: Path, key: str) -> None:
     ("change", "place"),
     [
         (lambda content: content["thresholds"].update(star="high"), "thresholds"),
-        (lambda content: content["thresholds"].update(star=float("nan")), "thresholds"),
         (lambda content: content["thresholds"].update(moon=0.5), "thresholds"),
         (lambda content: content["worth"]["score"].pop("expected"), r"worth\.score\.expected"),
         (lambda content: content["postprocess"].update(rules=3), r"postprocess\.rules"),

@@ -92,11 +92,18 @@ def write_json(target: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file of the kit; UserError when it is missing or cannot be parsed."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder, not a JSON file.") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}). Delete it and make it again.") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    """JSON has no NaN or Infinity, and the kit writes none; Python would read them."""
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def read_csv(path: Path) -> list[tuple[int, list[str]]]:
