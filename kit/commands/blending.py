@@ -91,20 +91,6 @@ def tune(
 
 
 @app.command()
-def compare(
-    first: Annotated[str, typer.Argument(help="A blend or a run.")],
-    second: Annotated[str, typer.Argument(help="Another blend or run.")],
-    competition: CompetitionName = "hpa",
-    data: DataFolder = None,
-) -> None:
-    """Compare two blends or runs. Prints the 95% CI of the difference, and what changed most."""
-    from kit.stages.compare import compare_stage
-
-    facts, workspace = place(competition, data)
-    compare_stage(facts, workspace, first, second)
-
-
-@app.command()
 def score(
     predictions: Annotated[Path, typer.Option(help="A submission CSV, or Parquet probabilities.")],
     labels: Annotated[Path, typer.Option(help="True labels, in the competition's format.")],

@@ -1,4 +1,4 @@
-"""Commands from a blend to the leaderboard, and reports."""
+"""Commands from a blend to the leaderboard."""
 
 from pathlib import Path
 from typing import Annotated
@@ -72,16 +72,3 @@ def status(competition: CompetitionName = "hpa", data: DataFolder = None) -> Non
 
     facts, workspace = place(competition, data)
     status_stage(facts, workspace)
-
-
-@app.command()
-def report(
-    name: Annotated[str | None, typer.Argument(help="A blend; default the newest.")] = None,
-    competition: CompetitionName = "hpa",
-    data: DataFolder = None,
-) -> None:
-    """Write an HTML report. Scores, classes, learning curves, images with predictions."""
-    from kit.stages.report import report_stage
-
-    facts, workspace = place(competition, data)
-    report_stage(facts, workspace, name)

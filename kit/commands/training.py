@@ -147,21 +147,6 @@ def predict(
 
 
 @app.command()
-def look(
-    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
-    competition: CompetitionName = "hpa",
-    data: DataFolder = None,
-    size: Annotated[int | None, typer.Option(help="Image size; default the recipe's.")] = None,
-    settings: Settings = None,
-) -> None:
-    """Draw training images with a recipe's augmentation. Beside the unchanged images."""
-    from kit.stages.report import look_stage
-
-    facts, workspace = place(competition, data)
-    look_stage(facts, workspace, model, size, settings or [])
-
-
-@app.command()
 def models(
     names: Annotated[list[str] | None, typer.Argument(help="Recipes; default all.")] = None,
     competition: CompetitionName = "hpa",

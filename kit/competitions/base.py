@@ -114,6 +114,10 @@ class Competition:
         command = Typed(self.name if self.file is None else str(self.file)).command("data")
         return self.how_to_get_data.replace("{folder}", str(folder)).replace("{command}", command)
 
+    def count_private(self, source: Path) -> int:
+        """How many test rows the final score counts: all where the private share is unknown."""
+        return round(len(self.read_test_ids(source)) * (self.private_share or 1.0))
+
     def mixture(self) -> Mixture:
         """How much each channel adds to red, green and blue; equal greys if unknown."""
         if self.display is not None:

@@ -92,16 +92,22 @@ def read_command(files: RunFiles) -> tuple[str, ...] | None:
 class EpochLog:
     """One line of a fold's log; times are this machine's, `val_` scores are on the held-out fold.
 
-    `batch_f1` is micro-F1 at probability 0.5, batch by batch: not the competition's metric. Without
-    a held-out fold there are no `val_` scores. `seconds` is the whole epoch, validation included;
-    `samples_per_second` is training only. A column missing from another version's file is None, or
-    0 where the type allows no None.
+    `accuracy` is the share of entries (image, class) that are right at probability 0.5, and
+    `exact_match` that of images whose entries are all right. `batch_f1` is micro-F1 at probability
+    0.5, batch by batch. None of these is the competition's metric. Without a held-out fold there
+    are no `val_` scores. `seconds` is the whole epoch, validation included; `samples_per_second` is
+    training only. A column missing from another version's file is None, or 0 where the type allows
+    no None.
     """
 
     epoch: int
     loss: float
+    accuracy: float | None = None
+    exact_match: float | None = None
     batch_f1: float = 0.0
     val_loss: float | None = None
+    val_accuracy: float | None = None
+    val_exact_match: float | None = None
     val_batch_f1: float | None = None
     val_macro_f1_at_half: float | None = None
     val_macro_f1_best_cut: float | None = None

@@ -109,6 +109,19 @@ class Sampler:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
+# Which held-out rows score an epoch, with their parameters.
+VALIDATIONS: Mapping[str, Mapping[str, float]] = {"fold": {}, "batch": {"images": 256}}
+
+
+def parse_validation(text: str) -> Term:
+    """Parse `fold` or `batch(rows)`; UserError for another name or less than one image."""
+    chosen = parse_term("validate", text, VALIDATIONS)
+    images = chosen.numbers.get("images", 1)
+    if images < 1 or images != int(images):
+        raise UserError(f"validate '{text}': expected a whole number of images from 1 up.")
+    return chosen
+
+
 def parse_sampling(text: str) -> Term:
     """Parse a sampling with its parameters; UserError for a name that is not in SAMPLINGS."""
     return parse_term("sampling", text, {name: one.numbers for name, one in SAMPLINGS.items()})

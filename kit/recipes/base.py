@@ -1,5 +1,6 @@
 """`Recipe`: every choice that changes the trained model, in one frozen value."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,10 +11,20 @@ from kit.core.errors import UserError, unknown
 from kit.core.terms import Term
 from kit.data.augment import Augmentation, parse_augmentation
 from kit.data.mixing import Mix, parse_mix
-from kit.data.sampling import SAMPLINGS, Repeats, parse_repeats, parse_sampling
+from kit.data.sampling import (
+    SAMPLINGS,
+    VALIDATIONS,
+    Repeats,
+    parse_repeats,
+    parse_sampling,
+    parse_validation,
+)
 from kit.models.losses import Loss, parse_loss
 from kit.recipes.hints import ALIASES
 from kit.recipes.text import parsed_by
+
+# `validate` is also a deprecated method of BaseModel, which the kit does not use.
+warnings.filterwarnings("ignore", 'Field name "validate" in "Recipe" shadows', UserWarning)
 
 
 class Recipe(BaseModel):
@@ -44,6 +55,13 @@ class Recipe(BaseModel):
     )
     size: int = Field(ge=16, description="side of the square image, in pixels")
     weights: str = Field(default="none", description="initial weights of the backbone")
+    resize: Literal["area", "linear"] = Field(
+        default="area",
+        description=(
+            "how images are brought to that size. area: averaged to shrink, cubic to enlarge; "
+            "linear: bilinear both ways"
+        ),
+    )
 
     # The data it sees.
     sampling: Annotated[Term, *parsed_by(parse_sampling, Term, SAMPLINGS)] = Field(
@@ -155,9 +173,20 @@ class Recipe(BaseModel):
         description="learning rate of the frozen epochs; with frozen_epochs of 1 or more",
     )
     epochs: int = Field(ge=1, description="epochs with all layers trainable, after the frozen ones")
+    validate: Annotated[Term, *parsed_by(parse_validation, Term, VALIDATIONS)] = Field(  # type: ignore[assignment]
+        default=parse_validation("fold"),
+        description=(
+            "which held-out rows score an epoch. fold: all; batch: one batch of that many, drawn "
+            "once"
+        ),
+    )
     keep: Literal["val_loss", "val_macro_f1", "last"] = Field(
         default="val_loss",
         description="which epoch predicts: the best on the held-out fold, or the last",
+    )
+    keep_from: Literal["start", "phase"] = Field(
+        default="start",
+        description="which epochs `keep` chooses from. start: all; phase: the last phase",
     )
     patience: int | None = Field(
         default=None,
@@ -205,6 +234,7 @@ _IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
     "plateau_factor": ("schedule", ("constant", "cosine", "onecycle"), "plateau"),
     "patience": ("keep", ("last",), "val_loss"),
     "frozen_learning_rate": ("frozen_epochs", (0,), 1),
+    "keep_from": ("frozen_epochs", (0,), 1),
 }
 
 

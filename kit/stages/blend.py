@@ -95,16 +95,10 @@ def blend(
     members = make_members(table.of(folds.ids), oofs, list(inputs), folds.group)
     unseen = _read_tests(competition, runs, test_ids, all_rows)
     twins = find_copies(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
-    options = replace(options, test_rows=count_private(competition, workspace))
+    options = replace(options, test_rows=competition.count_private(workspace.source))
     fitted = fit_decision(members, unseen, options, twins, TERMINAL)
     _write(files, fitted, folds, test_ids, origin)
     return files
-
-
-def count_private(competition: Competition, workspace: Workspace) -> int:
-    """How many test rows the final score counts: all where the private share is unknown."""
-    test_ids = competition.read_test_ids(workspace.source)
-    return round(len(test_ids) * (competition.private_share or 1.0))
 
 
 def _read_origin(files: BlendFiles) -> Origin | None:

@@ -1,14 +1,10 @@
-"""The stages `report` and `look`: write an HTML report, or a picture of augmentation."""
+"""The stage `report`: an HTML report on a blend."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from kit.competitions.base import Competition
 from kit.core.paths import Workspace
-from kit.core.quiet import without_announcements
-from kit.core.terminal import TERMINAL, say
-from kit.recipes import recipes
-from kit.recipes.base import with_settings
+from kit.core.terminal import say
 from kit.report.html import write_report
 
 
@@ -19,23 +15,4 @@ def report_stage(competition: Competition, workspace: Workspace, name: str | Non
     """
     path = write_report(competition, workspace, name)
     say(f"Report: {path}")
-    return path
-
-
-def look_stage(
-    competition: Competition,
-    workspace: Workspace,
-    model: str,
-    size: int | None,
-    settings: Sequence[str],
-) -> Path:
-    """Draw training images with a recipe's augmentation; prints and returns the PNG's path."""
-    sized = [f"size={size}"] if size is not None else []
-    recipe = with_settings(recipes.get(model), [*settings, *sized])
-    # Imported here, because a report needs no Keras.
-    with without_announcements():
-        from kit.report.look import look
-
-    path = look(competition, workspace, recipe, TERMINAL)
-    say(f"Wrote {path}")
     return path
