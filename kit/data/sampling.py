@@ -114,7 +114,7 @@ VALIDATIONS: Mapping[str, Mapping[str, float]] = {"fold": {}, "batch": {"images"
 
 
 def parse_validation(text: str) -> Term:
-    """Parse `fold` or `batch(rows)`; UserError for another name or less than one image."""
+    """Parse `fold` or `batch(images)`; UserError for another name or less than one image."""
     chosen = parse_term("validate", text, VALIDATIONS)
     images = chosen.numbers.get("images", 1)
     if images < 1 or images != int(images):
