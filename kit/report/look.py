@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kit.competitions.base import Competition, Mixture
 from kit.core.disk import atomic
 from kit.core.errors import some
-from kit.core.paths import Workspace
+from kit.core.paths import StoreKind, Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.data.batches import EpochPlan, read_planned
 from kit.data.stacked import Images
@@ -43,7 +43,8 @@ def look(
     for missing data.
     """
     table = competition.read_labels(workspace.source)
-    store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)), reporter)
+    kind, ids = StoreKind(recipe.size, recipe.resize), tuple(sorted(table.ids))
+    store = pack(competition, workspace, "train", kind, ids, reporter)
     labels = table.of(store.ids)
     rows = rare_rows(labels, IMAGES)
     versions = vary_rows(store.images, labels, rows, recipe, VERSIONS)
