@@ -39,9 +39,9 @@ def folds(
     how: Annotated[
         str,
         typer.Option(
-            help="stratified; or random: fold 0 is then the test part of scikit-learn's "
-            "train_test_split with this seed, 20% with 5 folds, and a fold may have no positives "
-            "of a rare class."
+            help="stratified; or random: a fold may have no positives of a rare class, and "
+            "without groups fold 0 is the test part of scikit-learn's train_test_split with this "
+            "seed, 20% with 5 folds."
         ),
     ] = "stratified",
     groups: Annotated[
