@@ -482,7 +482,7 @@ def test_every_suggested_command_can_be_typed(
         meant.append(place(name, data))
         raise Arrived
 
-    for module in (training, viewing, blending, submitting):
+    for module in (training, blending, submitting, viewing):
         monkeypatch.setattr(module, "place", arrive)
     for _, *words in commands:
         filled = [FILLED.get(word, word) for word in words]
