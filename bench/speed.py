@@ -15,7 +15,8 @@ from kit.competitions.cells import cells, generate_cells
 from kit.competitions.exact import exact_thresholds
 from kit.competitions.tables import LabelTable
 from kit.core.machine import cores
-from kit.core.paths import StoreKind, Workspace
+from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.terminal import say
 from kit.data.batches import read_batch
 from kit.data.folds import make_folds

@@ -16,7 +16,8 @@ from kit.competitions.base import Competition
 from kit.competitions.images import OneFile
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
-from kit.core.paths import StoreKind, Workspace
+from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.data import extra as extra_module
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.stacked import Images, Stacked

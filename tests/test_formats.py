@@ -23,7 +23,8 @@ from kit.competitions.registry import find_competition
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.formats import Format
-from kit.core.paths import StoreKind, Workspace, provenance_of
+from kit.core.paths import Workspace, provenance_of
+from kit.core.store_paths import StoreKind
 from kit.data.blends import find_blend
 from kit.data.folds import digest_labels, read_folds
 from kit.data.run_files import load_progress, read_done

@@ -20,7 +20,8 @@ from kit.competitions.images import FilePerChannel, OneFile
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
-from kit.core.paths import RESIZES, StoreKind, Workspace
+from kit.core.paths import Workspace
+from kit.core.store_paths import RESIZES, StoreKind
 from kit.data.predictions import read_predictions
 from kit.data.store import Store, open_store, pack
 from kit.kaggle.clock import system_clock
@@ -182,7 +183,7 @@ def test_a_store_moved_to_the_folder_of_the_other_kind_is_refused(
 
 def test_a_recipe_takes_the_same_methods() -> None:
     assert get_args(Recipe.model_fields["resize"].annotation) == RESIZES
-    assert Recipe.model_fields["resize"].default == RESIZES[0]
+    assert Recipe.model_fields["resize"].default == StoreKind(16).resize
 
 
 def test_another_method_is_refused_before_anything_is_made(tmp_path: Path) -> None:

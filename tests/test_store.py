@@ -19,7 +19,8 @@ from recording import Recording
 from kit.competitions.base import Competition
 from kit.competitions.images import FilePerChannel, OneFile
 from kit.core.errors import UserError
-from kit.core.paths import StoreKind, Workspace
+from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
 from kit.data import store as store_module
 from kit.data.store import open_store, pack

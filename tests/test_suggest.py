@@ -26,7 +26,8 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import csv_text, write_json, write_text
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
-from kit.core.paths import StoreKind, Workspace
+from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.suggest import DEFAULT_COMPETITION, WITHOUT_DATA, Typed
 from kit.data.folds import digest_labels, make_folds, read_folds, write_folds
 from kit.data.runs import Run, begin_run, open_run

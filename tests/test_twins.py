@@ -14,7 +14,8 @@ from kit.competitions.synthetic.draw import draw_field
 from kit.competitions.synthetic.plan import plan_fields
 from kit.core.disk import csv_text, write_json, write_text
 from kit.core.errors import UserError
-from kit.core.paths import StoreFiles, StoreKind, Workspace
+from kit.core.paths import Workspace
+from kit.core.store_paths import StoreFiles, StoreKind
 from kit.data import twins
 from kit.data.augment import SYMMETRIES, apply_symmetry
 from kit.data.runs import Run

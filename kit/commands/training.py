@@ -97,7 +97,7 @@ def pack(
     data: DataFolder = None,
 ) -> None:
     """Decode every image once into a memory map. From folders or packed zip archives."""
-    from kit.core.paths import StoreKind
+    from kit.core.store_paths import StoreKind
     from kit.stages.data import pack_stage
 
     facts, workspace = place(competition, data)

@@ -4,53 +4,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kit.core.errors import unknown
 from kit.core.kernel_paths import KernelFiles
+from kit.core.store_paths import StoreFiles, StoreKind
 from kit.core.suggest import Typed
-
-# How images are brought to the size of a store; the first is the default and needs no mention.
-RESIZES = ("area", "linear")
-
-
-@dataclass(frozen=True, order=True)
-class StoreKind:
-    """What tells the stores of a competition apart besides the split: side in pixels, resizing.
-
-    Stores of one kind share a folder. Raises UserError for a `resize` that is not one of RESIZES.
-    """
-
-    size: int
-    resize: str = RESIZES[0]
-
-    def __post_init__(self) -> None:
-        if self.resize not in RESIZES:
-            raise unknown("resize method", self.resize, RESIZES)
-
-    @property
-    def is_default(self) -> bool:
-        """Whether the images are resized as in every store of earlier versions."""
-        return self.resize == RESIZES[0]
-
-    @property
-    def name(self) -> str:
-        """The folder's name: `299`, or `299-linear`."""
-        return str(self.size) if self.is_default else f"{self.size}-{self.resize}"
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The options of `kit pack` for this kind."""
-        resize = () if self.is_default else ("--resize", self.resize)
-        return ("--size", str(self.size), *resize)
-
-
-@dataclass(frozen=True)
-class StoreFiles:
-    """The files of one packed split of one kind; `meta` is written last."""
-
-    kind: StoreKind
-    images: Path
-    ids: Path
-    meta: Path
 
 
 @dataclass(frozen=True)
@@ -214,17 +170,7 @@ class Workspace:
         return self.runs / "blends"
 
     def store(self, kind: StoreKind, split: str) -> StoreFiles:
-        folder = self.stores / kind.name
-        return StoreFiles(
-            kind,
-            folder / f"{split}.npy",
-            folder / f"{split}.ids.csv",
-            folder / f"{split}.meta.json",
-        )
-
-    def extra_twins(self, kind: StoreKind, split: str) -> Path:
-        """Which rows of a store of extra images are near-duplicates of training rows."""
-        return self.stores / kind.name / f"{split}.twins.json"
+        return StoreFiles(self.stores, kind, split)
 
     def run(self, name: str) -> RunFiles:
         return RunFiles(self.runs / name)

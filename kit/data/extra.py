@@ -99,10 +99,10 @@ def read_extra(
             )
     ids = tuple(sorted(table.ids))
     split = extra_split(csv, digest(list(ids)))
-    packing = Packing(split, ids, _find_images(images), _absent(images))
-    store = pack_images(competition, workspace.store(train.kind, split), packing, reporter)
-    twin_file = workspace.extra_twins(train.kind, split)
-    twins = _read_or_find_twins(twin_file, train, store, reporter)
+    packing = Packing(ids, _find_images(images), _absent(images))
+    files = workspace.store(train.kind, split)
+    store = pack_images(competition, files, packing, reporter)
+    twins = _read_or_find_twins(files.twins, train, store, reporter)
     return Extra(csv.name, store, table.of(ids), twins)
 
 

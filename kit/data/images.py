@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
+from kit.core.store_paths import AREA, LINEAR
 
 # What zipfile raises for members that are damaged, truncated, encrypted or oddly compressed.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
@@ -104,13 +105,13 @@ def find_source(folder: Path, name: str) -> Source | None:
 
 
 def decode_image(
-    source: Source, files: Sequence[str], size: int, channels: int, resize: str = "area"
+    source: Source, files: Sequence[str], size: int, channels: int, resize: str = AREA
 ) -> NDArray[np.uint8]:
     """Read an image's files as one uint8 array (size, size, channels).
 
     Several files hold one grey channel each; a single file holds all channels, in the order red,
     green, blue. 16-bit pixels keep their upper 8 bits. Images are stretched to a square: by
-    area averaging to shrink and cubic interpolation to enlarge; with `resize` linear, by bilinear
+    area averaging to shrink and cubic interpolation to enlarge; with `resize` LINEAR, by bilinear
     interpolation, which reads four pixels for each however much it shrinks. Raises UserError naming
     a file that is truncated, not an image, or has the wrong number of channels.
     """
@@ -190,7 +191,7 @@ def _resize(image: NDArray[np.uint8], size: int, resize: str) -> NDArray[np.uint
         return image
     shrinks = min(image.shape[:2]) >= size
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    if resize == "linear":
+    if resize == LINEAR:
         method = cv2.INTER_LINEAR
     resized: NDArray[np.uint8] = cv2.resize(image, (size, size), interpolation=method)
     return resized

@@ -8,7 +8,8 @@ from typing import Any
 from kit.competitions.base import Competition
 from kit.core.disk import digest, digest_file
 from kit.core.errors import UserError
-from kit.core.paths import FoldRunFiles, RunFiles, StoreKind, Workspace
+from kit.core.paths import FoldRunFiles, RunFiles, Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
 from kit.data.identity import current, identity
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions

@@ -22,8 +22,9 @@ from kit.core.errors import UserError, some
 from kit.core.formats import Format
 from kit.core.ids import positions
 from kit.core.machine import cores
-from kit.core.paths import StoreFiles, StoreKind, Workspace
+from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter, volume
+from kit.core.store_paths import AREA, StoreFiles, StoreKind
 from kit.core.suggest import Typed
 from kit.data.images import Source, decode_image, find_source
 
@@ -64,7 +65,6 @@ class Packing:
     `source` holds the image files; if it is None, `absent` is the error message.
     """
 
-    split: str
     ids: Sequence[str]
     source: Source | None
     absent: str
@@ -88,7 +88,7 @@ def pack(
         f"Neither {workspace.source / name}/ nor {workspace.source / name}.zip exists. "
         f"{competition.how_to_get(workspace.source)}"
     )
-    packing = Packing(split, ids, source, absent)
+    packing = Packing(ids, source, absent)
     return pack_images(competition, workspace.store(kind, split), packing, reporter)
 
 
@@ -105,14 +105,14 @@ def pack_images(
     """
     if files.kind.size < MIN_SIZE:
         raise UserError(f"--size {files.kind.size}: images must be at least {MIN_SIZE} pixels.")
-    wanted = _describe(competition, files.kind, packing)
+    wanted = _describe(competition, files, packing.ids)
     inputs = _describe_files(competition, packing)
     if _is_packed(files):
         _refuse_other_inputs(files, {**wanted, "resize": files.kind.resize, **inputs})
         return open_store(files)
     if packing.source is None:
         raise UserError(packing.absent)
-    _check_files(competition, packing.source, packing.split, packing.ids)
+    _check_files(competition, packing.source, files.split, packing.ids)
     # The marker is removed first: killed while the array is replaced, this leaves no store at all.
     files.meta.unlink(missing_ok=True)
     checksums = _decode_all(competition, packing.source, files, packing, reporter)
@@ -122,7 +122,7 @@ def pack_images(
 
 
 def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
-    made = {"resize": StoreKind(files.kind.size).resize, **_META.read(files.meta)}
+    made = {"resize": AREA, **_META.read(files.meta)}
     # What only one of the two records, such as checksums of archived files, is not compared.
     differ = [
         key.replace("_", " ") for key, value in wanted.items() if made.get(key, value) != value
@@ -134,17 +134,18 @@ def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
         )
 
 
-def _describe(competition: Competition, kind: StoreKind, packing: Packing) -> dict[str, object]:
-    # The default is not named, so that stores keep the digests by which runs know them.
-    resize = {} if kind.is_default else {"resize": kind.resize}
+def _describe(competition: Competition, files: StoreFiles, ids: Sequence[str]) -> dict[str, object]:
+    kind = files.kind
+    # Area averaging is not named, so that its stores keep the digests by which runs know them.
+    resize = {} if kind.resize == AREA else {"resize": kind.resize}
     return {
         "competition": competition.name,
-        "split": packing.split,
-        "rows": len(packing.ids),
+        "split": files.split,
+        "rows": len(ids),
         "size": kind.size,
         **resize,
         "channels": list(competition.channels),
-        "ids_digest": digest(list(packing.ids)),
+        "ids_digest": digest(list(ids)),
     }
 
 
@@ -185,7 +186,7 @@ def _decode_all(
     reporter: Reporter,
 ) -> list[int]:
     """Fill the memory map; returns a checksum of each row's pixels, in order."""
-    split, kind, ids = packing.split, files.kind, packing.ids
+    split, kind, ids = files.split, files.kind, packing.ids
     channels = len(competition.channels)
     shape = (len(ids), kind.size, kind.size, channels)
     space = volume(math.prod(shape))

@@ -11,8 +11,9 @@ from kit.competitions.base import Competition
 from kit.competitions.registry import find_competition
 from kit.core.disk import read_json, write_text
 from kit.core.kernel_paths import KernelDatasetFiles, KernelOutput
-from kit.core.paths import StoreKind, Workspace
+from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Bar, Reporter
+from kit.core.store_paths import StoreKind
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import Store, pack
@@ -93,7 +94,7 @@ def _predict_runs(
                     recipe = recipes[run.name]
                     predicted = _predict_folds(competition, run, recipe, store, bar, reporter)
                 parts[run.name].append(predicted)
-            shutil.rmtree(workspace.store(kind, "test").images.parent)
+            shutil.rmtree(workspace.store(kind, "test").folder)
     return {
         name: [_join(of_fold) for of_fold in zip(*of_run, strict=True)]
         for name, of_run in parts.items()

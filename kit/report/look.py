@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from kit.competitions.base import Competition, Mixture
 from kit.core.disk import atomic
 from kit.core.errors import some
-from kit.core.paths import StoreKind, Workspace
+from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
+from kit.core.store_paths import StoreKind
 from kit.data.batches import EpochPlan, read_planned
 from kit.data.stacked import Images
 from kit.data.store import pack

@@ -2,7 +2,8 @@
 
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
-from kit.core.paths import StoreKind, Workspace
+from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.terminal import TERMINAL, say
 from kit.data.store import pack
 from kit.kaggle.client import connect

@@ -7,8 +7,9 @@ import numpy as np
 from kit.competitions.base import Competition
 from kit.core.disk import atomic
 from kit.core.errors import UserError
-from kit.core.paths import FoldRunFiles, StoreKind, Workspace
+from kit.core.paths import FoldRunFiles, Workspace
 from kit.core.progress import SILENT, Reporter
+from kit.core.store_paths import StoreKind
 from kit.data.folds import digest_labels, read_folds
 from kit.data.run_files import read_done, write_done
 from kit.data.runs import Run, begin_run, find_weights, open_trained, remember_command

@@ -6,8 +6,9 @@ import numpy as np
 
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
-from kit.core.paths import StoreKind, Workspace
+from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
+from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
