@@ -1,17 +1,39 @@
-# One line per target, each calls a stage of the kit. Variables: MODEL SIZE FOLDS SEEDS EXTRA SET RUN TTA
-# COMPETITION DATA NAME MESSAGE.
+# One line per target, each calls a command of the kit or a tool. A variable is an option of the
+# command: N=5 is --n 5. `usage.TARGET` shows a target's variables with example values, the optional
+# ones in brackets (there without spaces), `|` between alternatives. `make help` prints the usage, and
+# the checks at the end of this file read it.
 PYTHON ?= python3
-COMPETITION ?= hpa
 KIT = .venv/bin/python -m kit
 # A test keeps one core busy, so they run side by side; each of the processes takes about 2 GB.
 PYTEST = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
-WHERE = --competition $(COMPETITION) $(if $(DATA),--data $(DATA))
+
+# The value of a variable that was typed after `make` and is not empty. Variables of the environment
+# are ignored, because they may have such names for other reasons: WSL sets NAME to the machine's.
+# Only PYTHON, which creates .venv, may come from there. `value` leaves a `$` alone.
+typed = $(if $(and $(findstring command line,$(origin $1)),$(strip $(value $1))),$(value $1))
+quote = '$(subst ','\'',$1)'
+# As an argument and as an option; the same with each word of a value of several words.
+argument = $(if $(call typed,$1),$(call quote,$(call typed,$1)))
+option = $(if $(call typed,$2),$1 $(call quote,$(call typed,$2)))
+arguments = $(foreach word,$(call typed,$1),$(call quote,$(word)))
+options = $(foreach word,$(call typed,$2),$1 $(call quote,$(word)))
+
+PLACE = [COMPETITION=cells] [DATA=folder]
+OF = --competition $(call quote,$(or $(call typed,COMPETITION),hpa))
+WHERE = $(OF) $(call option,--data,DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo data folds pack train look blend submit ledger kernel status report models test test-slow test-all test-backends lint format lock clean
+TARGETS = help setup demo data folds pack train predict look import-predictions blend tune score \
+  compare curves report submit ledger kernel status models test test-slow test-all test-backends lint \
+  format lock clean
+.PHONY: $(TARGETS)
 
-help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+help:  ## list the targets and their variables
+	@$(foreach target,$(TARGETS),{ sed -n 's/^$(target):.*## //p' $(firstword $(MAKEFILE_LIST)); echo '$(filter-out $(PLACE),$(usage.$(target)))'; } | fold -s -w 60 | awk 'NF { sub(/ $$/, ""); printf "%-20s%s\n", NR == 1 ? "$(target)" : "", $$0 }';)
+	@echo
+	@echo 'Variables follow the target: make train MODEL=gapnet SET="epochs=3 batch=16".'
+	@echo 'Those in brackets are optional. Targets that read a competition take'
+	@echo 'COMPETITION=cells, and most of them DATA=folder for its files.'
 
 setup: .venv/.ready  ## create .venv from the lock if it is missing or out of date
 
@@ -22,52 +44,85 @@ setup: .venv/.ready  ## create .venv from the lock if it is missing or out of da
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup  ## every stage on synthetic cells, in five to eight minutes on two cores
+demo: setup  ## every stage on synthetic cells, in five to eight minutes
 	$(KIT) demo
 
-data: setup  ## download the competition's files, or generate those of COMPETITION=cells
-	$(KIT) data --competition $(COMPETITION)
+usage.data = [COMPETITION=cells]
+data: setup  ## get the competition's files; COMPETITION=cells makes them
+	$(KIT) data $(OF)
 
+usage.folds = [N=5] [SEED=101] [HOW=random] [GROUPS=groups.csv] $(PLACE)
 folds: setup  ## stratified folds
-	$(KIT) folds $(WHERE)
+	$(KIT) folds $(WHERE) $(call option,--n,N) $(call option,--seed,SEED) $(call option,--how,HOW) $(call option,--groups,GROUPS)
 
-pack: setup  ## SIZE=512: decode all images once (train does it if needed)
-	$(KIT) pack $(WHERE) --size $(SIZE)
+usage.pack = SIZE=512 [RESIZE=linear] $(PLACE)
+pack: setup  ## decode all images once (train does it if needed)
+	$(KIT) pack $(WHERE) $(call option,--size,SIZE) $(call option,--resize,RESIZE)
 
-train: setup  ## MODEL=gapnet [SIZE=512] [FOLDS=0,1 or all] [SEEDS=0,1,2] [EXTRA=CSV:IMAGES] [SET="epochs=3 batch=16"]
-	$(KIT) train $(MODEL) $(WHERE) $(if $(SIZE),--size $(SIZE)) $(if $(FOLDS),--folds $(FOLDS)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(EXTRA),--extra '$(EXTRA)') $(foreach s,$(SET),--set '$(s)')
+usage.train = MODEL=gapnet [SIZE=512] [FOLDS=0,1] [SEEDS=0,1,2] [EXTRA=CSV:IMAGES] [SET=epochs=3] $(PLACE)
+train: setup  ## train a recipe on every fold; safe to interrupt
+	$(KIT) train $(call argument,MODEL) $(WHERE) $(call option,--size,SIZE) $(call option,--folds,FOLDS) $(call option,--seeds,SEEDS) $(call option,--extra,EXTRA) $(call options,--set,SET)
 
-predict: setup  ## RUN=gapnet [TTA=8]: predict again, averaging several views of each image
-	$(KIT) predict $(RUN) $(WHERE) $(if $(TTA),--tta $(TTA))
+usage.predict = RUN=gapnet [TTA=8] $(PLACE)
+predict: setup  ## predict again, averaging several views of each image
+	$(KIT) predict $(call argument,RUN) $(WHERE) $(call option,--tta,TTA)
 
-look: setup  ## MODEL=gapnet [SIZE=512] [SET="augment=crop+rotate(15)"]: draw training images with augmentation
-	$(KIT) look $(MODEL) $(WHERE) $(if $(SIZE),--size $(SIZE)) $(foreach s,$(SET),--set '$(s)')
+usage.look = MODEL=gapnet|RUNS="gapnet vgg16" [GRID=10x5] [SIZE=512] [SET=augment=rotate] [AT=0.2] $(PLACE)
+look: setup  ## draw a recipe's augmentation, what its network sees (GRID), or the labels of RUNS beside the truth
+	$(KIT) look $(call argument,MODEL) $(call arguments,RUNS) $(WHERE) $(call option,--grid,GRID) $(call option,--size,SIZE) $(call options,--set,SET) $(call option,--at,AT)
 
-blend: setup  ## blend all finished runs, fit thresholds, write the submission
-	$(KIT) blend $(WHERE)
+usage.import-predictions = NAME=other OOF=oof.parquet [TEST=test.parquet] $(PLACE)
+import-predictions: setup  ## import another framework's predictions as a run
+	$(KIT) import-predictions $(call argument,NAME) $(WHERE) $(call option,--oof,OOF) $(call options,--test,TEST)
 
-submit: setup  ## [NAME=blend] [MESSAGE="..."]: check the newest submission, upload it, wait for its score
-	$(KIT) submit $(NAME) $(WHERE) $(if $(MESSAGE),--message "$(MESSAGE)")
+usage.blend = [RUNS=gapnet] [NAME=first] [METHOD=stack] [POLICY=exact] [POSTPROCESS=rules] $(PLACE)
+blend: setup  ## blend runs, fit thresholds, write the submission
+	$(KIT) blend $(call arguments,RUNS) $(WHERE) $(call option,--name,NAME) $(call option,--method,METHOD) $(call option,--policy,POLICY) $(call options,--postprocess,POSTPROCESS)
 
-ledger: setup  ## every submission, its scores, and which two to select as final
+usage.tune = OOF=oof.parquet LABELS=train.csv OUT=decision.json [FOLDS=folds.csv] [TEST=test.parquet] [POLICY=all] [COMPETITION=cells]
+tune: setup  ## fit thresholds to predictions from anywhere
+	$(KIT) tune $(OF) $(call option,--oof,OOF) $(call option,--labels,LABELS) $(call option,--out,OUT) $(call option,--folds,FOLDS) $(call options,--test,TEST) $(call option,--policy,POLICY)
+
+usage.score = PREDICTIONS=oof.parquet LABELS=train.csv [DECISION=decision.json] [COMPETITION=cells]
+score: setup  ## score predictions from anywhere
+	$(KIT) score $(OF) $(call option,--predictions,PREDICTIONS) $(call option,--labels,LABELS) $(call option,--decision,DECISION)
+
+usage.compare = RUNS="gapnet vgg16" $(PLACE)
+compare: setup  ## compare runs or blends: scores, 95% CI, what changed
+	$(KIT) compare $(call arguments,RUNS) $(WHERE)
+
+usage.curves = RUNS="gapnet vgg16" $(PLACE)
+curves: setup  ## draw the learning curves of runs
+	$(KIT) curves $(call arguments,RUNS) $(WHERE)
+
+usage.report = [NAME=first] $(PLACE)
+report: setup  ## write an HTML report on the newest blend, or on NAME
+	$(KIT) report $(call argument,NAME) $(WHERE)
+
+usage.submit = [NAME=first] [MESSAGE=text] $(PLACE)
+submit: setup  ## check the newest submission, or NAME, and upload it
+	$(KIT) submit $(call argument,NAME) $(WHERE) $(call option,--message,MESSAGE)
+
+usage.ledger = $(PLACE)
+ledger: setup  ## every submission, its scores, which two to select
 	$(KIT) ledger $(WHERE)
 
-kernel: setup  ## an offline notebook that reproduces the newest blend, checked here without network
-	$(KIT) kernel $(WHERE) --check
+usage.kernel = [NAME=first] $(PLACE)
+kernel: setup  ## write an offline notebook of the newest blend, or of NAME, and run it here without network
+	$(KIT) kernel $(call argument,NAME) $(WHERE) --check
 
+usage.status = $(PLACE)
 status: setup  ## what exists, what it scored, what to type next
 	$(KIT) status $(WHERE)
 
-report: setup  ## write an HTML report on the newest blend
-	$(KIT) report $(WHERE)
+usage.models = [MODEL=gapnet] [COMPETITION=cells]
+models: setup  ## every recipe, or the parameters and settings of MODEL
+	$(KIT) models $(call argument,MODEL) $(OF)
 
-models: setup  ## every recipe with its parameters
-	$(KIT) models --competition $(COMPETITION)
-
-test: setup  ## every stage, fault and house rule on small networks, in about five minutes on two cores
+test: setup  ## every stage, fault and rule on small networks
 	$(PYTEST) -m "not slow"
 
-test-slow: setup  ## what make test skips: larger backbones, further variants of the line
+test-slow: setup  ## what make test skips: larger backbones, further variants
 	$(PYTEST) -m slow
 
 test-all: test test-slow  ## all tests
@@ -90,10 +145,24 @@ format: setup  ## fix and format the code with ruff
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-lock: setup  ## resolve pyproject.toml again into requirements.txt and requirements-backends.txt
+lock: setup  ## resolve pyproject.toml into the requirements files again
 	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
 	.venv/bin/uv pip compile pyproject.toml --extra dev --extra backends --override requirements-backends.in --constraint requirements.txt --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements-backends.txt
 	sed "/sys_platform == 'none'/d" requirements-backends.txt > requirements-backends.tmp && mv requirements-backends.tmp requirements-backends.txt
 
 clean:  ## remove the demo's files; your runs and submissions stay
 	rm -rf data/cells runs/cells folds/cells.* submissions/cells-*
+
+# Checked while this file is read: recipes run only after setup has installed everything. A missing
+# variable, or one that none of the goals takes, ends in one line. Names that no target takes, such as
+# KERAS_BACKEND=jax, reach the commands as environment variables.
+goals = $(or $(MAKECMDGOALS),help)
+# The names of the variables in a usage; what a target needs.
+names = $(foreach word,$(subst |, ,$(subst [, ,$1)),$(if $(findstring =,$(word)),$(firstword $(subst =, ,$(word)))))
+needed = $(filter-out [%,$(usage.$1))
+space = $() $()
+miss = make $1 needs $(subst $(space), or ,$(strip $(call names,$2))), for example: make $1 $(subst |, or make $1 ,$(call needed,$1))
+$(foreach goal,$(goals),$(foreach word,$(call needed,$(goal)),$(if $(findstring =,$(word)),$(if $(strip $(foreach name,$(call names,$(word)),$(call typed,$(name)))),,$(error $(call miss,$(goal),$(word)))))))
+known = $(sort $(foreach target,$(TARGETS),$(call names,$(usage.$(target)))))
+taken = $(foreach goal,$(goals),$(call names,$(usage.$(goal))))
+$(foreach name,$(filter-out $(taken),$(known)),$(if $(call typed,$(name)),$(error $(name) has no effect on make $(goals); make help lists what each target takes)))

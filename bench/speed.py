@@ -16,6 +16,7 @@ from kit.competitions.exact import exact_thresholds
 from kit.competitions.tables import LabelTable
 from kit.core.machine import cores
 from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.terminal import say
 from kit.data.batches import read_batch
 from kit.data.folds import make_folds
@@ -52,7 +53,7 @@ def main() -> None:
             "pack: decode four PNGs of 128 px, resize to 64",
             len(ids),
             "samples",
-            lambda: pack(cells, workspace, "train", 64, ids),
+            lambda: pack(cells, workspace, "train", StoreKind(64), ids),
         )
     store = rng.integers(0, 256, (512, 256, 256, 4), dtype=np.uint8)
     rows, symmetries = rng.integers(0, 512, 4096), rng.integers(0, 8, 4096)

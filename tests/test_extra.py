@@ -17,6 +17,7 @@ from kit.competitions.images import OneFile
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.data import extra as extra_module
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.stacked import Images, Stacked
@@ -53,7 +54,7 @@ def pictures(shapes: Competition) -> Competition:
 @pytest.fixture
 def train(pictures: Competition, workspace: Workspace) -> Store:
     put(workspace.source / "train", IDS, blobs(4, seed=0))
-    return pack(pictures, workspace, "train", SIZE, IDS)
+    return pack(pictures, workspace, "train", StoreKind(SIZE), IDS)
 
 
 @pytest.fixture
@@ -129,6 +130,27 @@ def test_each_table_of_other_ids_is_a_store_of_its_own(
     assert [name.rpartition("-")[0] for name in stores] == ["extra-more", "extra-more", ""]
 
 
+def test_images_are_resized_like_the_competitions_own(
+    pictures: Competition, workspace: Workspace, train: Store, place: Path
+) -> None:
+    kind = StoreKind(SIZE // 2, "linear")
+    small = pack(pictures, workspace, "train", kind, IDS)
+    text = f"{place / 'more.csv'}:{place / 'more'}"
+    extra = read_extra(pictures, workspace, text, small, TEST_IDS)
+    assert extra.store.kind == kind
+    assert extra.twins.tolist() == [[1, 2]]
+    # At half the size, bilinear interpolation takes the mean of four pixels.
+    copy = blobs(4, seed=0)[2, :, ::-1].reshape(SIZE // 2, 2, SIZE // 2, 2, 3)
+    assert np.abs(extra.store.images[1] - copy.mean(axis=(1, 3))).max() <= 0.5
+    packed = sorted(path.name for path in (workspace.stores / kind.name).iterdir())
+    assert [name.split(".", 1)[1] for name in packed if name.startswith("extra-more-")] == [
+        "ids.csv",
+        "meta.json",
+        "npy",
+        "twins.json",
+    ]
+
+
 def test_other_images_of_the_same_ids_are_refused(read: Callable[..., Extra], place: Path) -> None:
     read()
     put(place / "others", ("x0", "x1", "x2"), blobs(3, seed=7))
@@ -155,7 +177,7 @@ def test_a_row_with_several_twins_is_left_out_of_the_fold_of_each(
     images = blobs(4, seed=0)
     images[3] = np.rot90(images[2])
     put(workspace.source / "train", IDS, images)
-    train = pack(pictures, workspace, "train", SIZE, IDS)
+    train = pack(pictures, workspace, "train", StoreKind(SIZE), IDS)
     text = f"{place / 'more.csv'}:{place / 'more'}"
     extra = read_extra(pictures, workspace, text, train, TEST_IDS)
     assert extra.twins.tolist() == [[1, 2], [1, 3]]

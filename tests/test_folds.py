@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
 
 from kit.cli import main
 from kit.competitions.base import Competition
@@ -175,7 +176,7 @@ def test_a_random_split_covers_every_image_once_in_folds_of_one_size() -> None:
     folds = make_folds(hpa_like(), 5, seed=0, how="random")
     assert (folds.ids, folds.group) == (hpa_like().ids, hpa_like().ids)
     sizes = np.bincount(folds.fold)
-    assert sizes.tolist() == [6215, 6215, 6214, 6214, 6214]  # a fifth: the usual 20 % split
+    assert sizes.tolist() == [6215, 6215, 6214, 6214, 6214]  # fold 0: the usual 20% split
 
 
 def test_a_random_split_does_not_even_out_the_classes() -> None:
@@ -199,8 +200,47 @@ def test_the_labels_change_nothing_in_a_random_split() -> None:
     first, again = (make_folds(each, 3, 1, how="random") for each in (table, flipped))
     np.testing.assert_array_equal(first.fold, again.fold)
     assert (first.fold != make_folds(table, 3, 2, how="random").fold).any()
-    by_id = make_folds(shuffled(table), 3, 1, how="random")
-    np.testing.assert_array_equal(first.fold, by_id.fold)
+
+
+# 31,072 rows as in the competition; sizes that 1/n does not divide, or only when rounded.
+@pytest.mark.parametrize("rows", [2, 3, 12, 49, 103, HPA_ROWS])
+@pytest.mark.parametrize("seed", [0, 101, 2**32 - 1])
+def test_fold_0_of_a_random_split_is_the_test_part_of_scikit_learn(rows: int, seed: int) -> None:
+    table = shuffled(small_table(rows), seed=3)
+    assert rows < 12 or list(table.ids) != sorted(table.ids)
+    for n in (n for n in (2, 3, 4, 5, 7, 49) if n <= rows):
+        folds = make_folds(table, n, seed, how="random")
+        rest, test, *_ = train_test_split(
+            table.ids, table.labels, random_state=seed, test_size=1 / n, shuffle=True
+        )
+        assert set(test) == {folds.ids[row] for row in np.flatnonzero(folds.fold == 0)}
+        # The others are dealt in the shuffled order of the train part, like cards.
+        dealt = [1 + place % (n - 1) for place in range(len(rest))]
+        assert folds.of(tuple(rest)).tolist() == dealt
+
+
+def test_the_students_validation_rows_are_fold_0_of_5() -> None:
+    table = shuffled(hpa_like())
+    folds = make_folds(table, 5, seed=101, how="random")
+    _, validation, _, _ = train_test_split(
+        table.ids, table.labels, random_state=101, test_size=0.2, shuffle=True
+    )
+    assert sorted(validation) == [folds.ids[row] for row in np.flatnonzero(folds.fold == 0)]
+
+
+def test_a_random_split_of_few_rows_has_no_empty_fold() -> None:
+    for rows in range(2, 41):
+        for n in range(2, rows + 1):
+            sizes = np.bincount(make_folds(small_table(rows), n, 0, how="random").fold, minlength=n)
+            assert sizes.min() >= 1
+            assert sizes[1:].max() - sizes[1:].min() <= 1
+
+
+def test_a_random_split_depends_on_the_order_of_the_table() -> None:
+    table = small_table(60)
+    first, other = (make_folds(each, 3, 1, how="random") for each in (table, shuffled(table)))
+    assert first.ids == other.ids
+    assert (first.fold != other.fold).any()
 
 
 def test_groups_stay_whole_in_a_random_split_too() -> None:
@@ -379,7 +419,7 @@ def test_the_stage_uses_the_competitions_own_groups(
     [
         ("stratified", False, "MultilabelStratifiedKFold of iterative-stratification, rows sort"),
         ("stratified", True, "groups kept whole, greedy from the rarest label, then single moves"),
-        ("random", False, "shuffled K-fold, not stratified, rows sorted by id"),
+        ("random", False, "train_test_split of scikit-learn, not stratified, rows in the order of"),
         ("random", True, "groups kept whole, shuffled K-fold of the groups, not stratified"),
     ],
 )
@@ -408,6 +448,31 @@ def test_folds_are_not_replaced_by_those_of_another_split(
     fold_stage(shapes, workspace, FoldOptions(n=3, seed=0))
     with pytest.raises(UserError, match="holds other folds"):
         fold_stage(shapes, workspace, FoldOptions(n=3, seed=0, how="random"))
+
+
+def test_random_folds_of_a_reordered_table_are_refused(
+    shapes: Competition, workspace: Workspace
+) -> None:
+    options = FoldOptions(n=3, seed=101, how="random")
+    table = put_labels(shapes, workspace)
+    made = fold_stage(shapes, workspace, options)
+    assert fold_stage(shapes, workspace, options).digest == made.digest
+    text = shapes.label_format.text(shuffled(table), shapes.class_keys)
+    write_text(workspace.source / shapes.label_table, text)
+    before = workspace.folds.read_bytes()
+    with pytest.raises(UserError) as raised:
+        fold_stage(shapes, workspace, options)
+    assert str(raised.value) == (
+        f"{workspace.folds} holds other folds, made by this command from the same labels in "
+        "another order, or by an earlier version of the kit. Runs trained on them could not be "
+        "blended with new ones. To replace it anyway: --force; to write elsewhere: --out FILE."
+    )
+    with pytest.raises(UserError, match=r"holds other folds\. Runs"):
+        fold_stage(shapes, workspace, replace(options, seed=102))
+    assert workspace.folds.read_bytes() == before
+    # Folds are looked up by id, so the old ones still fit the reordered labels.
+    assert read_folds(workspace.folds, shuffled(table)).digest == made.digest
+    assert fold_stage(shapes, workspace, replace(options, force=True)).digest != made.digest
 
 
 def test_classes_that_a_fold_lacks_are_named_in_one_line(shapes: Competition) -> None:

@@ -24,6 +24,7 @@ from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.formats import Format
 from kit.core.paths import Workspace, provenance_of
+from kit.core.store_paths import StoreKind
 from kit.data.blends import find_blend
 from kit.data.folds import digest_labels, read_folds
 from kit.data.run_files import load_progress, read_done
@@ -126,10 +127,10 @@ def test_a_fold_table_opens_with_its_provenance(opened: Opened) -> None:
 
 def test_a_store_opens_and_is_not_packed_anew(opened: Opened) -> None:
     competition, workspace = opened.competition, opened.workspace
-    files = workspace.store(16, "test")
+    files = workspace.store(StoreKind(16), "test")
     before = (files.images.stat().st_mtime_ns, files.meta.read_text())
     ids = competition.read_test_ids(workspace.source)
-    store = pack(competition, workspace, "test", 16, ids)
+    store = pack(competition, workspace, "test", StoreKind(16), ids)
     assert store.ids == ids
     assert (files.images.stat().st_mtime_ns, files.meta.read_text()) == before
 
@@ -189,12 +190,12 @@ KINDS: dict[str, tuple[Callable[[Opened], Path], Callable[[Opened], object]]] = 
         lambda opened: read_folds(opened.workspace.folds),
     ),
     "store": (
-        lambda opened: opened.workspace.store(16, "test").meta,
+        lambda opened: opened.workspace.store(StoreKind(16), "test").meta,
         lambda opened: pack(
             opened.competition,
             opened.workspace,
             "test",
-            16,
+            StoreKind(16),
             opened.competition.read_test_ids(opened.workspace.source),
         ),
     ),

@@ -32,9 +32,11 @@ def test_every_make_command_is_a_target_that_runs_the_kit(page: str, command: st
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
     target = shlex.split(command)[1]
     assert f"\n{target}:" in MAKEFILE
+    # A sentence may name a target without the variables that it needs: `make train` resumes.
+    if command != f"make {target}" or f"make {target} needs " not in done.stderr:
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("page", "command"), commands("kit [a-z]"))
@@ -47,7 +49,7 @@ def test_every_kit_command_is_one_with_these_options(page: str, command: str) ->
 
 
 def test_every_make_target_is_one_line_that_calls_a_subcommand() -> None:
-    called = set(re.findall(r"\$\(KIT\) (\w+)", MAKEFILE))
+    called = set(re.findall(r"\$\(KIT\) ([\w-]+)", MAKEFILE))
     assert called <= set(SUBCOMMANDS)
 
 

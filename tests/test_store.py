@@ -20,6 +20,7 @@ from kit.competitions.base import Competition
 from kit.competitions.images import FilePerChannel, OneFile
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
 from kit.data import store as store_module
 from kit.data.store import open_store, pack
@@ -77,7 +78,7 @@ def names_below(folder: Path) -> set[str]:
 def refusal(competition: Competition, workspace: Workspace, ids: tuple[str, ...] = IDS) -> str:
     """The message that refuses to pack, once it is sure that nothing was left in the store."""
     with pytest.raises(UserError) as raised:
-        pack(competition, workspace, "train", 16, ids)
+        pack(competition, workspace, "train", StoreKind(16), ids)
     assert names_below(workspace.stores) == set()
     assert "\n" not in str(raised.value)
     return str(raised.value)
@@ -90,7 +91,7 @@ def test_pixels_of_the_stores_own_size_are_kept_to_the_bit(
     cells: Competition, workspace: Workspace
 ) -> None:
     images = put_cells(workspace)
-    store = pack(cells, workspace, "train", 32, IDS)
+    store = pack(cells, workspace, "train", StoreKind(32), IDS)
     assert store.ids == IDS
     np.testing.assert_array_equal(store.images, images)
     with pytest.raises(ValueError, match="read-only"):
@@ -101,22 +102,24 @@ def test_pixels_of_the_stores_own_size_are_kept_to_the_bit(
 
 def test_anyone_can_open_the_store_with_numpy(cells: Competition, workspace: Workspace) -> None:
     images = put_cells(workspace)
-    pack(cells, workspace, "train", 32, IDS)
-    np.testing.assert_array_equal(np.load(workspace.store(32, "train").images), images)
+    pack(cells, workspace, "train", StoreKind(32), IDS)
+    np.testing.assert_array_equal(np.load(workspace.store(StoreKind(32), "train").images), images)
 
 
 @pytest.mark.parametrize("inside", ["", "train/"])
 def test_a_zip_packs_like_the_folder(cells: Competition, workspace: Workspace, inside: str) -> None:
     put_cells(workspace)
-    from_folder = np.array(pack(cells, workspace, "train", 16, IDS).images)
+    from_folder = np.array(pack(cells, workspace, "train", StoreKind(16), IDS).images)
     zip_up(workspace, inside)
     elsewhere = replace(workspace, stores=workspace.stores / "zipped")
-    np.testing.assert_array_equal(pack(cells, elsewhere, "train", 16, IDS).images, from_folder)
+    np.testing.assert_array_equal(
+        pack(cells, elsewhere, "train", StoreKind(16), IDS).images, from_folder
+    )
 
 
 def test_shrinking_takes_the_mean_of_areas(cells: Competition, workspace: Workspace) -> None:
     images = put_cells(workspace)
-    store = pack(cells, workspace, "train", 16, IDS)
+    store = pack(cells, workspace, "train", StoreKind(16), IDS)
     means = images.reshape(3, 16, 2, 16, 2, 4).mean(axis=(2, 4))
     assert np.abs(store.images - means).max() <= 0.5
 
@@ -127,7 +130,7 @@ def test_colour_files_of_mixed_sizes_come_in_the_order_red_green_blue(
     colour = np.array([200, 100, 50], np.uint8)
     for image_id, shape in zip(IDS, [(16, 16), (40, 24), (5, 9)], strict=True):
         put(workspace.source / "train" / f"{image_id}.jpg", np.full((*shape, 3), colour))
-    store = pack(shapes, workspace, "train", 16, IDS)
+    store = pack(shapes, workspace, "train", StoreKind(16), IDS)
     assert store.images.shape == (3, 16, 16, 3)
     # JPEG stores brightness and colour in whole steps.
     assert np.abs(store.images.astype(int) - colour).max() <= 2
@@ -141,13 +144,13 @@ def test_of_16_bits_the_upper_8_are_kept(
     image = noise(16, 16, channels, dtype=np.uint16)
     put(workspace.source / "train" / f"a.{ending}", image if channels > 1 else image[:, :, 0])
     deep = replace(shapes, channels=CHANNELS[:channels], images=OneFile("{id}." + ending))
-    store = pack(deep, workspace, "train", 16, ("a",))
+    store = pack(deep, workspace, "train", StoreKind(16), ("a",))
     np.testing.assert_array_equal(store.images[0], image >> 8)
 
 
 def test_rows_are_found_by_id(cells: Competition, workspace: Workspace) -> None:
     put_cells(workspace)
-    store = pack(cells, workspace, "train", 16, IDS)
+    store = pack(cells, workspace, "train", StoreKind(16), IDS)
     assert store.rows(["c", "a", "c"]).tolist() == [2, 0, 2]
     with pytest.raises(UserError, match=r"not in the store \(delete it and pack again\): d"):
         store.rows(["a", "d"])
@@ -160,18 +163,18 @@ def test_a_second_pack_decodes_nothing(
     cells: Competition, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_cells(workspace)
-    first = pack(cells, workspace, "train", 16, IDS)
+    first = pack(cells, workspace, "train", StoreKind(16), IDS)
     monkeypatch.setattr(store_module, "decode_image", None)
-    again = pack(cells, workspace, "train", 16, IDS)
+    again = pack(cells, workspace, "train", StoreKind(16), IDS)
     assert again.digest == first.digest
     np.testing.assert_array_equal(again.images, first.images)
 
 
 def test_ids_in_another_order_are_another_store(cells: Competition, workspace: Workspace) -> None:
     images = put_cells(workspace)
-    first = pack(cells, workspace, "train", 32, IDS)
+    first = pack(cells, workspace, "train", StoreKind(32), IDS)
     elsewhere = replace(workspace, stores=workspace.stores / "turned")
-    turned = pack(cells, elsewhere, "train", 32, IDS[::-1])
+    turned = pack(cells, elsewhere, "train", StoreKind(32), IDS[::-1])
     assert turned.ids == IDS[::-1]
     assert turned.digest != first.digest
     np.testing.assert_array_equal(turned.images, images[::-1])
@@ -179,10 +182,10 @@ def test_ids_in_another_order_are_another_store(cells: Competition, workspace: W
 
 def refused_and_kept(competition: Competition, workspace: Workspace, ids: Sequence[str]) -> str:
     """What differs, once it is sure that the finished store was refused and left as it was."""
-    files = workspace.store(16, "train")
+    files = workspace.store(StoreKind(16), "train")
     before = [path.read_bytes() for path in (files.images, files.ids, files.meta)]
     with pytest.raises(UserError) as raised:
-        pack(competition, workspace, "train", 16, ids)
+        pack(competition, workspace, "train", StoreKind(16), ids)
     assert [path.read_bytes() for path in (files.images, files.ids, files.meta)] == before
     found = re.fullmatch(
         re.escape(str(files.images)) + " was packed from different inputs; changed: (.*)"
@@ -201,7 +204,7 @@ def test_a_finished_store_of_other_ids_is_refused(
     cells: Competition, workspace: Workspace, ids: tuple[str, ...], differs: str
 ) -> None:
     put_cells(workspace)
-    pack(cells, workspace, "train", 16, IDS)
+    pack(cells, workspace, "train", StoreKind(16), IDS)
     assert refused_and_kept(cells, workspace, ids) == differs
 
 
@@ -209,12 +212,12 @@ def test_a_finished_store_of_the_same_ids_from_another_folder_is_refused(
     cells: Competition, workspace: Workspace
 ) -> None:
     put_cells(workspace)
-    first = pack(cells, workspace, "train", 16, IDS)
+    first = pack(cells, workspace, "train", StoreKind(16), IDS)
     other = replace(workspace, source=workspace.source / "other")
     put_cells(other, size=24)
     assert refused_and_kept(cells, other, IDS) == "file sizes"
-    workspace.store(16, "train").images.unlink()
-    assert pack(cells, other, "train", 16, IDS).digest != first.digest
+    workspace.store(StoreKind(16), "train").images.unlink()
+    assert pack(cells, other, "train", StoreKind(16), IDS).digest != first.digest
 
 
 def test_other_pixels_in_an_archive_are_noticed_in_files_of_the_same_size(
@@ -224,7 +227,7 @@ def test_other_pixels_in_an_archive_are_noticed_in_files_of_the_same_size(
     plain = replace(shapes, images=OneFile("{id}.bmp"))
     put(workspace.source / "train" / "a.bmp", noise(16, 16, 3))
     archive = zip_up(workspace)
-    pack(plain, workspace, "train", 16, ("a",))
+    pack(plain, workspace, "train", StoreKind(16), ("a",))
     archive.unlink()
     put(workspace.source / "train" / "a.bmp", 255 - noise(16, 16, 3))
     zip_up(workspace)
@@ -236,7 +239,7 @@ def test_a_finished_store_outlives_its_files(
     cells: Competition, workspace: Workspace, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_cells(workspace)
-    first = pack(cells, workspace, "train", 16, IDS)
+    first = pack(cells, workspace, "train", StoreKind(16), IDS)
     monkeypatch.setattr(store_module, "decode_image", None)
     if change == "packed into a zip":
         zip_up(workspace)
@@ -244,7 +247,7 @@ def test_a_finished_store_outlives_its_files(
         shutil.rmtree(workspace.source / "train")
     else:
         put(workspace.source / "train" / "d_red.png", noise(8, 8))
-    assert pack(cells, workspace, "train", 16, IDS).digest == first.digest
+    assert pack(cells, workspace, "train", StoreKind(16), IDS).digest == first.digest
 
 
 def test_the_space_it_takes_is_said_before_any_work(
@@ -254,8 +257,8 @@ def test_the_space_it_takes_is_said_before_any_work(
     monkeypatch.setattr(os, "posix_fallocate", disk_is_full, raising=False)
     reporter = Recording()
     with pytest.raises(UserError, match="Disk full"):
-        pack(cells, workspace, "train", 16, IDS, reporter)
-    files = workspace.store(16, "train")
+        pack(cells, workspace, "train", StoreKind(16), IDS, reporter)
+    files = workspace.store(StoreKind(16), "train")
     assert reporter.lines == [f"Packing train at 16: 3 images, 3.1 kB, into {files.images}"]
 
 
@@ -263,9 +266,9 @@ def test_every_size_and_split_is_a_store_of_its_own(
     cells: Competition, workspace: Workspace
 ) -> None:
     put_cells(workspace)
-    digests = {pack(cells, workspace, "train", size, IDS).digest for size in (16, 32)}
+    digests = {pack(cells, workspace, "train", StoreKind(size), IDS).digest for size in (16, 32)}
     (workspace.source / "train").rename(workspace.source / "test")
-    digests.add(pack(cells, workspace, "test", 16, IDS).digest)
+    digests.add(pack(cells, workspace, "test", StoreKind(16), IDS).digest)
     assert len(digests) == 3
 
 
@@ -274,27 +277,29 @@ def test_a_store_without_its_array_or_marker_is_made_again(
     cells: Competition, workspace: Workspace, lost: str
 ) -> None:
     images = put_cells(workspace)
-    pack(cells, workspace, "train", 32, IDS)
-    files = workspace.store(32, "train")
+    pack(cells, workspace, "train", StoreKind(32), IDS)
+    files = workspace.store(StoreKind(32), "train")
     getattr(files, lost).unlink()
     with pytest.raises(UserError, match=r"not been packed\. Pack it: kit pack --size 32 -c s\.py$"):
         open_store(files, Typed("s.py"))
-    np.testing.assert_array_equal(pack(cells, workspace, "train", 32, IDS).images, images)
+    np.testing.assert_array_equal(
+        pack(cells, workspace, "train", StoreKind(32), IDS).images, images
+    )
 
 
 def test_ids_that_need_quotes_read_back(shapes: Competition, workspace: Workspace) -> None:
     ids = ("a,b", 'c"d')
     for image_id in ids:
         put(workspace.source / "train" / f"{image_id}.jpg", noise(8, 8, 3))
-    assert pack(shapes, workspace, "train", 16, ids).ids == ids
+    assert pack(shapes, workspace, "train", StoreKind(16), ids).ids == ids
 
 
 def test_an_array_with_other_rows_than_ids_is_refused(
     cells: Competition, workspace: Workspace
 ) -> None:
     put_cells(workspace)
-    pack(cells, workspace, "train", 16, IDS)
-    files = workspace.store(16, "train")
+    pack(cells, workspace, "train", StoreKind(16), IDS)
+    files = workspace.store(StoreKind(16), "train")
     np.save(files.images, noise(2, 16, 16, 4))
     with pytest.raises(UserError, match=r"has 2 rows for 3 ids\. Delete it"):
         open_store(files)
@@ -309,7 +314,7 @@ def test_a_size_too_small_is_refused_before_anything_is_made(
 ) -> None:
     put_cells(workspace)
     with pytest.raises(UserError, match=rf"^--size {size}: images must be at least 16 pixels\.$"):
-        pack(cells, workspace, "train", size, IDS)
+        pack(cells, workspace, "train", StoreKind(size), IDS)
     assert not workspace.stores.exists()
 
 
@@ -337,8 +342,12 @@ def test_both_splits_may_lie_in_one_folder_or_archive(
     together = replace(
         shapes, images=OneFile("{id}.png"), train_images="images", test_images="images"
     )
-    np.testing.assert_array_equal(pack(together, workspace, "train", 16, "a").images, images[:1])
-    np.testing.assert_array_equal(pack(together, workspace, "test", 16, "b").images, images[1:])
+    np.testing.assert_array_equal(
+        pack(together, workspace, "train", StoreKind(16), "a").images, images[:1]
+    )
+    np.testing.assert_array_equal(
+        pack(together, workspace, "test", StoreKind(16), "b").images, images[1:]
+    )
 
 
 def test_ids_without_an_image_and_missing_channels_are_named(
@@ -381,10 +390,12 @@ def test_bytes_after_the_end_of_an_image_change_nothing(
     path = workspace.source / "train" / f"a.{ending}"
     put(path, noise(32, 32, 3))
     one = replace(shapes, images=OneFile("{id}." + ending))
-    plain = np.array(pack(one, workspace, "train", 16, ("a",)).images)
+    plain = np.array(pack(one, workspace, "train", StoreKind(16), ("a",)).images)
     path.write_bytes(path.read_bytes() + b"more" * 2000)
     elsewhere = replace(workspace, stores=workspace.stores / "more")
-    np.testing.assert_array_equal(pack(one, elsewhere, "train", 16, ("a",)).images, plain)
+    np.testing.assert_array_equal(
+        pack(one, elsewhere, "train", StoreKind(16), ("a",)).images, plain
+    )
 
 
 def test_a_jpeg_cut_short_is_named_although_its_thumbnail_is_whole(
@@ -399,7 +410,7 @@ def test_a_jpeg_cut_short_is_named_although_its_thumbnail_is_whole(
     whole = data[:2] + header + b"\xff\xff" + data[3:]
     path.write_bytes(whole)
     elsewhere = replace(workspace, stores=workspace.stores / "whole")
-    pack(shapes, elsewhere, "train", 16, ("a",))
+    pack(shapes, elsewhere, "train", StoreKind(16), ("a",))
     shutil.rmtree(workspace.stores)
     path.write_bytes(whole[:-300])
     assert refusal(shapes, workspace, ("a",)).startswith(f"{path} is truncated")
@@ -496,11 +507,11 @@ def test_a_failed_repack_leaves_no_store_that_looks_whole(
     cells: Competition, workspace: Workspace
 ) -> None:
     put_cells(workspace)
-    pack(cells, workspace, "train", 16, IDS)
-    workspace.store(16, "train").images.unlink()
+    pack(cells, workspace, "train", StoreKind(16), IDS)
+    workspace.store(StoreKind(16), "train").images.unlink()
     (workspace.source / "train" / "a_red.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"a_red\.png is not a readable image"):
-        pack(cells, workspace, "train", 16, IDS)
+        pack(cells, workspace, "train", StoreKind(16), IDS)
     with pytest.raises(UserError, match="has not been packed"):
-        open_store(workspace.store(16, "train"))
+        open_store(workspace.store(StoreKind(16), "train"))
     assert not [name for name in names_below(workspace.stores) if "partial" in name]

@@ -19,7 +19,7 @@ from recording import Recording
 from typer.testing import CliRunner
 
 import kit.cli  # noqa: F401  adds the commands to the application
-from kit.commands import blending, submitting, training
+from kit.commands import blending, submitting, training, viewing
 from kit.commands.app import app, place
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
@@ -27,6 +27,7 @@ from kit.core.disk import csv_text, write_json, write_text
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.suggest import DEFAULT_COMPETITION, WITHOUT_DATA, Typed
 from kit.data.folds import digest_labels, make_folds, read_folds, write_folds
 from kit.data.runs import Run, begin_run, open_run
@@ -268,7 +269,11 @@ def folds_edited_by_hand(here: Here) -> str:
 
 
 def nothing_packed(here: Here) -> str:
-    return error_of(open_store, here.workspace.store(64, "train"), here.workspace.typed)
+    kinds = (StoreKind(64), StoreKind(64, "linear"))
+    files = [here.workspace.store(kind, "train") for kind in kinds]
+    said = "\n".join(error_of(open_store, each, here.workspace.typed) for each in files)
+    assert "kit pack --size 64 --resize linear" in said
+    return said
 
 
 def no_run(here: Here) -> str:
@@ -327,7 +332,7 @@ def no_weights_to_begin_with(here: Here) -> str:
 
 def other_images(here: Here) -> str:
     finish(here.run, 0, best=0)
-    other = Store((), np.empty((0, 32, 32, 4), np.uint8), "another")
+    other = Store((), np.empty((0, 32, 32, 4), np.uint8), "another", StoreKind(32))
     here.patch.setattr("kit.training.predict_run.pack", lambda *asked: other)
     return here.kit("predict", "convnet")
 
@@ -478,7 +483,7 @@ def test_every_suggested_command_can_be_typed(
         meant.append(place(name, data))
         raise Arrived
 
-    for module in (training, blending, submitting):
+    for module in (training, blending, submitting, viewing):
         monkeypatch.setattr(module, "place", arrive)
     for _, *words in commands:
         filled = [FILLED.get(word, word) for word in words]

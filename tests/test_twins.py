@@ -14,7 +14,8 @@ from kit.competitions.synthetic.draw import draw_field
 from kit.competitions.synthetic.plan import plan_fields
 from kit.core.disk import csv_text, write_json, write_text
 from kit.core.errors import UserError
-from kit.core.paths import StoreFiles, Workspace
+from kit.core.paths import Workspace
+from kit.core.store_paths import StoreFiles, StoreKind
 from kit.data import twins
 from kit.data.augment import SYMMETRIES, apply_symmetry
 from kit.data.runs import Run
@@ -274,8 +275,8 @@ def test_copies_in_stores_are_found_without_reading_the_stores_into_memory(
     images = blobs(160, size=16)
     images = images.repeat(8, axis=1).repeat(8, axis=2)  # 128 pixels a side, 10 MB
     images[7] = images[3]
-    put(workspace.store(16, "train"), "train", images[:80])
-    put(workspace.store(16, "test"), "test", images[::-1][:80])
+    put(workspace.store(StoreKind(16), "train"), "train", images[:80])
+    put(workspace.store(StoreKind(16), "test"), "test", images[::-1][:80])
     run = make_run("one", 1)
     ids = [f"train{row:03d}" for row in range(80)][::-1]
     test_ids = [f"test{row:03d}" for row in range(80)]

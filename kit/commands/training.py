@@ -39,9 +39,9 @@ def folds(
     how: Annotated[
         str,
         typer.Option(
-            help="stratified; or random: only shuffled. Fold 0 of 5 is then a plain 20% "
-            "validation split, as in student projects, and a fold may have no positives of a "
-            "rare class."
+            help="stratified; or random: a fold may have no positives of a rare class, and "
+            "without groups fold 0 is the test part of scikit-learn's train_test_split with this "
+            "seed, 20% with 5 folds."
         ),
     ] = "stratified",
     groups: Annotated[
@@ -86,14 +86,22 @@ def _is_given(context: typer.Context, option: str) -> bool:
 @app.command()
 def pack(
     size: Annotated[int, typer.Option(help="Side of the stored images, in pixels.")],
+    resize: Annotated[
+        str,
+        typer.Option(
+            help="area: averaged to shrink, cubic to enlarge; linear: bilinear both ways. As in "
+            "the recipe that is to train on them."
+        ),
+    ] = "area",
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
 ) -> None:
     """Decode every image once into a memory map. From folders or packed zip archives."""
+    from kit.core.store_paths import StoreKind
     from kit.stages.data import pack_stage
 
     facts, workspace = place(competition, data)
-    pack_stage(facts, workspace, size)
+    pack_stage(facts, workspace, StoreKind(size, resize))
 
 
 @app.command()

@@ -5,16 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.core.kernel_paths import KernelFiles
+from kit.core.store_paths import StoreFiles, StoreKind
 from kit.core.suggest import Typed
-
-
-@dataclass(frozen=True)
-class StoreFiles:
-    """The files of one packed split at one size; `meta` is written last."""
-
-    images: Path
-    ids: Path
-    meta: Path
 
 
 @dataclass(frozen=True)
@@ -177,15 +169,8 @@ class Workspace:
     def blends(self) -> Path:
         return self.runs / "blends"
 
-    def store(self, size: int, split: str) -> StoreFiles:
-        folder = self.stores / str(size)
-        return StoreFiles(
-            folder / f"{split}.npy", folder / f"{split}.ids.csv", folder / f"{split}.meta.json"
-        )
-
-    def extra_twins(self, size: int, split: str) -> Path:
-        """Which rows of a store of extra images are near-duplicates of training rows."""
-        return self.stores / str(size) / f"{split}.twins.json"
+    def store(self, kind: StoreKind, split: str) -> StoreFiles:
+        return StoreFiles(self.stores, kind, split)
 
     def run(self, name: str) -> RunFiles:
         return RunFiles(self.runs / name)

@@ -85,8 +85,8 @@ def read_extra(
 ) -> Extra:
     """Read the labels of `CSV:IMAGES`, pack the images, and find their near-duplicates.
 
-    The table has the format of the competition's own. Images are packed at the size of `train`, the
-    packed training images. What is on disk already is reused. Raises UserError, before packing, for
+    The table has the format of the competition's own. Images are packed like `train`, the packed
+    training images. What is on disk already is reused. Raises UserError, before packing, for
     a malformed text or table and for ids of the competition's own; then as `pack_images` does.
     """
     csv, images = parse_extra(text)
@@ -98,10 +98,11 @@ def read_extra(
                 "and their images."
             )
     ids = tuple(sorted(table.ids))
-    split, size = extra_split(csv, digest(list(ids))), train.images.shape[1]
-    packing = Packing(split, size, ids, _find_images(images), _absent(images))
-    store = pack_images(competition, workspace.store(size, split), packing, reporter)
-    twins = _read_or_find_twins(workspace.extra_twins(size, split), train, store, reporter)
+    split = extra_split(csv, digest(list(ids)))
+    packing = Packing(ids, _find_images(images), _absent(images))
+    files = workspace.store(train.kind, split)
+    store = pack_images(competition, files, packing, reporter)
+    twins = _read_or_find_twins(files.twins, train, store, reporter)
     return Extra(csv.name, store, table.of(ids), twins)
 
 

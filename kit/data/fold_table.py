@@ -14,6 +14,7 @@ from kit.data.folds import (
     make_folds,
     read_groups,
     table_rows,
+    was_made_by,
     write_folds,
 )
 
@@ -23,7 +24,10 @@ _METHODS = {
         "MultilabelStratifiedKFold of iterative-stratification, rows sorted by id"
     ),
     ("stratified", True): "groups kept whole, greedy from the rarest label, then single moves",
-    (RANDOM, False): "shuffled K-fold, not stratified, rows sorted by id",
+    (RANDOM, False): (
+        "train_test_split of scikit-learn, not stratified, rows in the order of the label table: "
+        "fold 0 is its test part, its train part is dealt to the other folds"
+    ),
     (RANDOM, True): "groups kept whole, shuffled K-fold of the groups, not stratified",
 }
 
@@ -58,8 +62,9 @@ class FoldOptions:
 def make_fold_table(competition: Competition, workspace: Workspace, options: FoldOptions) -> Folds:
     """Make and write the folds of a competition; returns them.
 
-    The same labels, groups and options give the same bytes. Raises UserError rather than replace
-    a table of other folds, unless forced.
+    The same labels, groups and options give the same bytes; random folds without groups depend on
+    the order of the label table, too. Raises UserError rather than replace a table of other folds,
+    unless forced.
     """
     target = options.target(workspace)
     if target.suffix != ".csv":
@@ -73,8 +78,15 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
         competition.require(group_file)
     group_of = read_groups(group_file) if group_file is not None else None
     folds = make_folds(labels, options.n, options.seed, group_of, options.how)
-    if not options.force:
-        _refuse_to_replace(target, folds)
+    labels_digest, command = digest_labels(labels), options.words()
+    if not options.force and _holds_other_folds(target, folds):
+        by_order = options.how == RANDOM and group_of is None
+        reordered = by_order and was_made_by(target, command, labels_digest)
+        raise UserError(
+            f"{target} holds other folds{_REORDERED if reordered else ''}. Runs trained on them "
+            "could not be blended with new ones. To replace it anyway: --force; to write "
+            "elsewhere: --out FILE."
+        )
     provenance = {
         "competition": competition.name,
         "method": _METHODS[options.how, group_of is not None],
@@ -82,20 +94,23 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
         "seed": options.seed,
         "rows": len(labels.ids),
         "groups": len(set(folds.group)),
-        "labels_digest": digest_labels(labels),
-        "command": options.words(),
+        "labels_digest": labels_digest,
+        "command": command,
     }
     write_folds(target, folds, provenance)
     return folds
 
 
-def _refuse_to_replace(target: Path, folds: Folds) -> None:
+# Why the same command and the same labels can make other random folds.
+_REORDERED = (
+    ", made by this command from the same labels in another order, or by an earlier version of the "
+    "kit"
+)
+
+
+def _holds_other_folds(target: Path, folds: Folds) -> bool:
     if not target.exists():
-        return
+        return False
     found, wanted = read_csv(target), table_rows(folds)
     # Row order does not matter.
-    if sorted(row for _, row in found) != sorted(row for _, row in wanted):
-        raise UserError(
-            f"{target} holds other folds. Runs trained on them could not be blended with new ones. "
-            "To replace it anyway: --force; to write elsewhere: --out FILE."
-        )
+    return sorted(row for _, row in found) != sorted(row for _, row in wanted)

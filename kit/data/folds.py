@@ -1,6 +1,6 @@
 """Folds of the training images: stratified over all labels at once, or random."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ _PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.
 
 @dataclass(frozen=True)
 class _Made:
-    """What is read of a fold table's provenance: the words after `kit` that made it."""
+    """What is read of a fold table's provenance: the words after `kit` that made it, the labels."""
 
     command: tuple[str, ...] | None = None
+    labels_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ def make_folds(
 ) -> Folds:
     """Split the images into `n` folds with equal shares of every class.
 
-    With `how` random, images are shuffled and dealt out whatever their labels, so a rare class may
-    be missing from a fold. Rows are sorted by id first, because the split depends on their order.
-    `groups` maps every id to its group; a group is never split. Raises UserError when `n` folds are
-    impossible, and for another `how`.
+    Rows are sorted by id first, because the split depends on their order. With `how` random, labels
+    are ignored, so a rare class may be missing from a fold, and rows keep the table's order: fold 0
+    is what scikit-learn's `train_test_split` makes of the table as it stands. `groups` maps every
+    id to its group; a group is never split, and random groups are shuffled in the order of their
+    names. Raises UserError when `n` folds are impossible, and for another `how`.
 
     Source: Sechidis et al., On the Stratification of Multi-label Data (2011), as implemented by the
     package iterative-stratification.
@@ -88,7 +90,8 @@ def make_folds(
     ids = tuple(table.ids[row] for row in order)
     labels = table.labels[order]
     if groups is None:
-        return Folds(ids, _deal(ids, n, seed) if how == RANDOM else _stratify(labels, n, seed), ids)
+        fold = _split(len(ids), n, seed)[order] if how == RANDOM else _stratify(labels, n, seed)
+        return Folds(ids, fold, ids)
     if ungrouped := [image_id for image_id in ids if image_id not in groups]:
         raise UserError(f"Ids without a group: {some(ungrouped)}.")
     group = tuple(groups[image_id] for image_id in ids)
@@ -96,6 +99,20 @@ def make_folds(
         raise UserError(f"{len(set(group))} groups are too few for {n} folds.")
     fold = _deal(group, n, seed) if how == RANDOM else assign_groups(labels, group, n, seed)
     return Folds(ids, fold, group)
+
+
+def _split(rows: int, n: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each row of a table, (rows,): a fraction 1/n as test part, the rest dealt out.
+
+    Fold 0 is the test part of scikit-learn's `train_test_split`. The train part is dealt to the
+    other folds in its shuffled order, as evenly as possible.
+    """
+    from sklearn.model_selection import train_test_split
+
+    fold = np.zeros(rows, dtype=np.int64)
+    rest, _ = train_test_split(np.arange(rows), test_size=1 / n, random_state=seed, shuffle=True)
+    fold[rest] = 1 + np.arange(len(rest)) % (n - 1)
+    return fold
 
 
 def _deal(group: tuple[str, ...], n: int, seed: int) -> NDArray[np.int64]:
@@ -176,6 +193,13 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
     if table is not None:
         _check_labels(path, folds, table, again)
     return folds
+
+
+def was_made_by(path: Path, command: Sequence[str], labels_digest: str) -> bool:
+    """Whether the provenance of a fold table names this command and these labels."""
+    sidecar = provenance_of(path)
+    wanted = _Made(tuple(command), labels_digest)
+    return sidecar.exists() and _PROVENANCE.read_as(sidecar, _Made) == wanted
 
 
 def _how_to_remake(path: Path, typed: Typed | None) -> str:

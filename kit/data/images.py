@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
+from kit.core.store_paths import AREA, LINEAR
 
 # What zipfile raises for members that are damaged, truncated, encrypted or oddly compressed.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
@@ -104,17 +105,18 @@ def find_source(folder: Path, name: str) -> Source | None:
 
 
 def decode_image(
-    source: Source, files: Sequence[str], size: int, channels: int
+    source: Source, files: Sequence[str], size: int, channels: int, resize: str = AREA
 ) -> NDArray[np.uint8]:
     """Read an image's files as one uint8 array (size, size, channels).
 
     Several files hold one grey channel each; a single file holds all channels, in the order red,
-    green, blue. 16-bit pixels keep their upper 8 bits. Images are stretched to a square: area
-    averaging to shrink, cubic interpolation to enlarge. Raises UserError naming a file that is
-    truncated, not an image, or has the wrong number of channels.
+    green, blue. 16-bit pixels keep their upper 8 bits. Images are stretched to a square: by
+    area averaging to shrink and cubic interpolation to enlarge; with `resize` LINEAR, by bilinear
+    interpolation, which reads four pixels for each however much it shrinks. Raises UserError naming
+    a file that is truncated, not an image, or has the wrong number of channels.
     """
     planes = [_decode(source, name, 1 if len(files) > 1 else channels) for name in files]
-    resized = [_resize(plane, size) for plane in planes]
+    resized = [_resize(plane, size, resize) for plane in planes]
     return np.dstack(resized)
 
 
@@ -184,10 +186,12 @@ def _has_end_of_jpeg(data: bytes) -> bool:
     return False
 
 
-def _resize(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def _resize(image: NDArray[np.uint8], size: int, resize: str) -> NDArray[np.uint8]:
     if image.shape[:2] == (size, size):
         return image
     shrinks = min(image.shape[:2]) >= size
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    if resize == LINEAR:
+        method = cv2.INTER_LINEAR
     resized: NDArray[np.uint8] = cv2.resize(image, (size, size), interpolation=method)
     return resized

@@ -9,6 +9,7 @@ from kit.competitions.base import Competition
 from kit.core.disk import digest, digest_file
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, RunFiles, Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
 from kit.data.identity import current, identity
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
@@ -52,6 +53,13 @@ class Run:
     def is_imported(self) -> bool:
         """Whether its predictions were made elsewhere; it then has no models and no settings."""
         return is_imported(self.recipe)
+
+    @property
+    def store_kind(self) -> StoreKind | None:
+        """The kind of store that it was trained on; None for an imported run."""
+        if self.is_imported:
+            return None
+        return StoreKind(self.recipe["size"], self.recipe["resize"])
 
     def misfit(self, folds_digest: str, labels_digest: str) -> str | None:
         """Why the run cannot be used with these folds and labels; None when it can."""

@@ -22,8 +22,9 @@ from kit.core.errors import UserError, some
 from kit.core.formats import Format
 from kit.core.ids import positions
 from kit.core.machine import cores
-from kit.core.paths import StoreFiles, Workspace
+from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter, volume
+from kit.core.store_paths import AREA, StoreFiles, StoreKind
 from kit.core.suggest import Typed
 from kit.data.images import Source, decode_image, find_source
 
@@ -37,12 +38,13 @@ class Store:
     """Packed images of one split and their ids, row by row.
 
     `images` is uint8 (rows, size, size, channels), memory-mapped, read-only. `digest` covers
-    competition, split, size, ids and pixels.
+    competition, split, kind, ids and pixels.
     """
 
     ids: tuple[str, ...]
     images: NDArray[np.uint8]
     digest: str
+    kind: StoreKind
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """The row of each id; UserError when one is not in the store."""
@@ -58,13 +60,11 @@ class _Meta:
 
 @dataclass(frozen=True)
 class Packing:
-    """What to pack: the images of these ids, in this order, at `size` pixels per side.
+    """What to pack: the images of these ids, in this order.
 
     `source` holds the image files; if it is None, `absent` is the error message.
     """
 
-    split: str
-    size: int
     ids: Sequence[str]
     source: Source | None
     absent: str
@@ -74,7 +74,7 @@ def pack(
     competition: Competition,
     workspace: Workspace,
     split: str,
-    size: int,
+    kind: StoreKind,
     ids: Sequence[str],
     reporter: Reporter = SILENT,
 ) -> Store:
@@ -88,8 +88,8 @@ def pack(
         f"Neither {workspace.source / name}/ nor {workspace.source / name}.zip exists. "
         f"{competition.how_to_get(workspace.source)}"
     )
-    packing = Packing(split, size, ids, source, absent)
-    return pack_images(competition, workspace.store(size, split), packing, reporter)
+    packing = Packing(ids, source, absent)
+    return pack_images(competition, workspace.store(kind, split), packing, reporter)
 
 
 def pack_images(
@@ -103,16 +103,16 @@ def pack_images(
     that, before any work when files are missing, and at the first unreadable file; the store is
     then absent, never partial.
     """
-    if packing.size < MIN_SIZE:
-        raise UserError(f"--size {packing.size}: images must be at least {MIN_SIZE} pixels.")
-    wanted = _describe(competition, packing)
+    if files.kind.size < MIN_SIZE:
+        raise UserError(f"--size {files.kind.size}: images must be at least {MIN_SIZE} pixels.")
+    wanted = _describe(competition, files, packing.ids)
     inputs = _describe_files(competition, packing)
     if _is_packed(files):
-        _refuse_other_inputs(files, {**wanted, **inputs})
+        _refuse_other_inputs(files, {**wanted, "resize": files.kind.resize, **inputs})
         return open_store(files)
     if packing.source is None:
         raise UserError(packing.absent)
-    _check_files(competition, packing.source, packing.split, packing.ids)
+    _check_files(competition, packing.source, files.split, packing.ids)
     # The marker is removed first: killed while the array is replaced, this leaves no store at all.
     files.meta.unlink(missing_ok=True)
     checksums = _decode_all(competition, packing.source, files, packing, reporter)
@@ -122,7 +122,7 @@ def pack_images(
 
 
 def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
-    made = _META.read(files.meta)
+    made = {"resize": AREA, **_META.read(files.meta)}
     # What only one of the two records, such as checksums of archived files, is not compared.
     differ = [
         key.replace("_", " ") for key, value in wanted.items() if made.get(key, value) != value
@@ -134,14 +134,18 @@ def _refuse_other_inputs(files: StoreFiles, wanted: dict[str, object]) -> None:
         )
 
 
-def _describe(competition: Competition, packing: Packing) -> dict[str, object]:
+def _describe(competition: Competition, files: StoreFiles, ids: Sequence[str]) -> dict[str, object]:
+    kind = files.kind
+    # Area averaging is not named, so that its stores keep the digests by which runs know them.
+    resize = {} if kind.resize == AREA else {"resize": kind.resize}
     return {
         "competition": competition.name,
-        "split": packing.split,
-        "rows": len(packing.ids),
-        "size": packing.size,
+        "split": files.split,
+        "rows": len(ids),
+        "size": kind.size,
+        **resize,
         "channels": list(competition.channels),
-        "ids_digest": digest(list(packing.ids)),
+        "ids_digest": digest(list(ids)),
     }
 
 
@@ -182,11 +186,11 @@ def _decode_all(
     reporter: Reporter,
 ) -> list[int]:
     """Fill the memory map; returns a checksum of each row's pixels, in order."""
-    split, size, ids = packing.split, packing.size, packing.ids
+    split, kind, ids = files.split, files.kind, packing.ids
     channels = len(competition.channels)
-    shape = (len(ids), size, size, channels)
+    shape = (len(ids), kind.size, kind.size, channels)
     space = volume(math.prod(shape))
-    reporter.say(f"Packing {split} at {size}: {len(ids)} images, {space}, into {files.images}")
+    reporter.say(f"Packing {split} at {kind.name}: {len(ids)} images, {space}, into {files.images}")
     with atomic(files.images) as temporary:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         # A new memory map is a sparse file, and a disk that fills up later kills the process with a
@@ -197,13 +201,13 @@ def _decode_all(
 
         def decode(row: int) -> int:
             names = competition.images.files(ids[row])
-            image = decode_image(source, names, size, channels)
+            image = decode_image(source, names, kind.size, channels, kind.resize)
             array[row] = image
             return zlib.crc32(image.tobytes())
 
         # Threads suffice: OpenCV and zlib release the GIL while they decode.
         with (
-            reporter.bar(f"packing {split} at {size}", total=len(ids), lines=True) as progress,
+            reporter.bar(f"packing {split} at {kind.name}", total=len(ids), lines=True) as progress,
             ThreadPoolExecutor(cores()) as pool,
         ):
             checksums = []
@@ -225,15 +229,14 @@ def open_store(files: StoreFiles, typed: Typed | None = None) -> Store:
     given.
     """
     if not _is_packed(files):
-        size = files.images.parent.name
-        how = f" Pack it: {typed.command('pack', '--size', size)}" if typed else ""
+        how = f" Pack it: {typed.command('pack', *files.kind.words)}" if typed else ""
         raise UserError(f"{files.images} has not been packed.{how}")
     meta = _META.read_as(files.meta, _Meta)
     ids = tuple(row[0] for _, row in read_csv(files.ids)[1:])
     images = np.load(files.images, mmap_mode="r")
     if len(images) != len(ids):
         raise UserError(f"{files.images} has {len(images)} rows for {len(ids)} ids. Delete it.")
-    return Store(ids, images, meta.digest)
+    return Store(ids, images, meta.digest, files.kind)
 
 
 def _is_packed(files: StoreFiles) -> bool:

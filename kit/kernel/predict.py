@@ -13,6 +13,7 @@ from kit.core.disk import read_json, write_text
 from kit.core.kernel_paths import KernelDatasetFiles, KernelOutput
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Bar, Reporter
+from kit.core.store_paths import StoreKind
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import Store, pack
@@ -81,18 +82,19 @@ def _predict_runs(
     seconds, while decoding the images again for every run would take many minutes.
     """
     recipes = {run.name: _recipe(run) for run in runs}
+    kinds = {name: StoreKind(recipe.size, recipe.resize) for name, recipe in recipes.items()}
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
-    for size in sorted({recipe.size for recipe in recipes.values()}):
-        rows = max(1, PART_BYTES // (size * size * len(competition.channels)))
+    for kind in sorted(set(kinds.values())):
+        rows = max(1, PART_BYTES // (kind.size**2 * len(competition.channels)))
         for start in range(0, len(ids), rows):
             part = ids[start : start + rows]
-            store = pack(competition, workspace, "test", size, part, reporter)
-            for run in (run for run in runs if recipes[run.name].size == size):
+            store = pack(competition, workspace, "test", kind, part, reporter)
+            for run in (run for run in runs if kinds[run.name] == kind):
                 with reporter.bar(run.name, run.folds * len(part), lines=True) as bar:
                     recipe = recipes[run.name]
                     predicted = _predict_folds(competition, run, recipe, store, bar, reporter)
                 parts[run.name].append(predicted)
-            shutil.rmtree(workspace.store(size, "test").images.parent)
+            shutil.rmtree(workspace.store(kind, "test").folder)
     return {
         name: [_join(of_fold) for of_fold in zip(*of_run, strict=True)]
         for name, of_run in parts.items()

@@ -13,6 +13,7 @@ from kit.core.disk import atomic
 from kit.core.errors import some
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
+from kit.core.store_paths import StoreKind
 from kit.data.batches import EpochPlan, read_planned
 from kit.data.stacked import Images
 from kit.data.store import pack
@@ -43,7 +44,8 @@ def look(
     for missing data.
     """
     table = competition.read_labels(workspace.source)
-    store = pack(competition, workspace, "train", recipe.size, tuple(sorted(table.ids)), reporter)
+    kind, ids = StoreKind(recipe.size, recipe.resize), tuple(sorted(table.ids))
+    store = pack(competition, workspace, "train", kind, ids, reporter)
     labels = table.of(store.ids)
     rows = rare_rows(labels, IMAGES)
     versions = vary_rows(store.images, labels, rows, recipe, VERSIONS)

@@ -62,10 +62,10 @@ def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
         if rarest is not None and rarest not in shown and len(rows) < count:
             shown.add(rarest)
             rows.append(row)
-    sizes = [size for run in view.runs if (size := run.recipe["size"]) is not None]
-    if not sizes:
+    kinds = [kind for run in view.runs if (kind := run.store_kind) is not None]
+    if not kinds:
         return []
-    store = open_store(view.workspace.store(max(sizes), "train"), view.workspace.typed)
+    store = open_store(view.workspace.store(max(kinds), "train"), view.workspace.typed)
     positions = store.rows([view.folds.ids[row] for row in rows])
     names = np.array(view.competition.class_names)
     mixture = view.competition.mixture()

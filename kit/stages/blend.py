@@ -189,14 +189,14 @@ def find_copies(
     `ids` and `test_ids` are the order of the rows. Raises UserError when no run has a store, which
     is so if all were imported.
     """
-    sizes = [size for run in runs if (size := run.recipe["size"]) is not None]
-    if not sizes:
+    kinds = [kind for run in runs if (kind := run.store_kind) is not None]
+    if not kinds:
         raise UserError(
             "--postprocess copies compares images, but none of these runs was trained here. Drop "
             f"it, or train a run: {workspace.typed.command('train', 'MODEL')}"
         )
-    train = open_store(workspace.store(min(sizes), "train"), workspace.typed)
-    test = open_store(workspace.store(min(sizes), "test"), workspace.typed)
+    train = open_store(workspace.store(min(kinds), "train"), workspace.typed)
+    test = open_store(workspace.store(min(kinds), "test"), workspace.typed)
     known = fingerprints(train.images, train.rows(ids))
     asked = fingerprints(test.images, test.rows(test_ids))
     return Twins(find_twins_within(known), find_twins(known, asked))

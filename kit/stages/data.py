@@ -3,6 +3,7 @@
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
+from kit.core.store_paths import StoreKind
 from kit.core.terminal import TERMINAL, say
 from kit.data.store import pack
 from kit.kaggle.client import connect
@@ -28,12 +29,12 @@ def data_stage(competition: Competition, workspace: Workspace, clock: Clock) -> 
     say(f"{competition.title}: {workspace.source}. Next: {following}")
 
 
-def pack_stage(competition: Competition, workspace: Workspace, size: int) -> None:
-    """Decode every training and test image once, `size` pixels per side, into the stores."""
+def pack_stage(competition: Competition, workspace: Workspace, kind: StoreKind) -> None:
+    """Decode every training and test image once, into the stores of this kind."""
     table = competition.read_labels(workspace.source)
     for split, ids in (
         ("train", tuple(sorted(table.ids))),
         ("test", competition.read_test_ids(workspace.source)),
     ):
-        store = pack(competition, workspace, split, size, ids, TERMINAL)
-        say(f"{workspace.store(size, split).images}: {len(store.ids)} images")
+        store = pack(competition, workspace, split, kind, ids, TERMINAL)
+        say(f"{workspace.store(kind, split).images}: {len(store.ids)} images")
