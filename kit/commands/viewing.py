@@ -1,25 +1,93 @@
 """Commands that show what there is: pictures, comparisons, the report."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kit.commands.app import CompetitionName, DataFolder, Settings, app, place
+from kit.core.errors import UserError
+
+if TYPE_CHECKING:
+    from kit.core.suggest import Typed
 
 
 @app.command()
 def look(
-    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="A recipe; or image ids of train or test, with --channels."),
+    ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows x columns, like 10x5: the first images of training as the network sees "
+            "them, after the recipe's stem and scaling."
+        ),
+    ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Images before stem and scaling; the default without --grid."),
+    ] = False,
+    channels: Annotated[
+        bool,
+        typer.Option(
+            "--channels", help="The names are image ids: draw each channel in its colour."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="PNG file to write; default below KIT_RUNS.")
+    ] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size; default the recipe's.")] = None,
     settings: Settings = None,
 ) -> None:
-    """Draw training images with a recipe's augmentation. Beside the unchanged images."""
-    from kit.stages.look import look_stage
+    """Draw images. A recipe's augmentation, what its network sees, or an image's channels."""
+    from kit.stages.look import LookOptions, channels_stage, look_stage
 
+    given = {
+        "--grid": grid is not None,
+        "--raw": raw,
+        "--size": size is not None,
+        "--set": bool(settings),
+    }
     facts, workspace = place(competition, data)
-    look_stage(facts, workspace, model, size, settings or [])
+    form = _form_of(names or [], channels, workspace.typed)
+    _refuse_idle(form, [option for option, typed in given.items() if typed], workspace.typed)
+    if form == CHANNELS:
+        channels_stage(facts, workspace, names or [], out)
+        return
+    (model,) = names or []
+    look_stage(facts, workspace, model, LookOptions(size, tuple(settings or ()), grid, raw, out))
+
+
+# The forms of `look`, and for each the words of an example and the options that only it takes.
+RECIPE, CHANNELS = "a recipe", "--channels"
+FORMS = {
+    RECIPE: (("MODEL",), ("--grid", "--raw", "--size", "--set")),
+    CHANNELS: (("--channels", "ID"), ()),
+}
+
+
+def _form_of(names: Sequence[str], channels: bool, typed: "Typed") -> str:
+    """Which form of `look` the names ask for; UserError if it is none."""
+    if channels and names:
+        return CHANNELS
+    if not channels and len(names) == 1:
+        return RECIPE
+    examples = " or ".join(typed.command("look", *words) for words, _ in FORMS.values())
+    raise UserError(f"Expected {examples}; got {len(names)} names.")
+
+
+def _refuse_idle(form: str, given: Sequence[str], typed: "Typed") -> None:
+    """Raise UserError for an option without effect in this form, naming the one that takes it."""
+    for option in given:
+        users = [one for one, (_, options) in FORMS.items() if option in options]
+        if form not in users:
+            example = typed.command("look", *FORMS[users[0]][0])
+            raise UserError(f"{option} has no effect with {form}. It belongs to: {example}")
 
 
 @app.command()

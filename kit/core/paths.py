@@ -216,6 +216,15 @@ class Workspace:
         """A picture of a recipe's augmented training images."""
         return self.runs / f"look-{model}-{size}.png"
 
+    def look_grid(self, model: str, size: int, grid: str, raw: bool) -> Path:
+        """A grid such as 10x5 of training images as a network sees them, or before that."""
+        return self.runs / f"look-{model}-{size}-{grid}{'-raw' if raw else ''}.png"
+
+    @property
+    def look_channels(self) -> Path:
+        """A picture of images with each channel in its colour."""
+        return self.runs / "look-channels.png"
+
     def kernel(self, blend: str) -> KernelFiles:
         return KernelFiles(self.runs / "kernels" / blend)
 

@@ -82,12 +82,8 @@ def pack(
 
     As `pack_images`, from the competition's own files. Raises UserError when they are missing.
     """
-    name = competition.train_images if split == "train" else competition.test_images
-    source = find_source(workspace.source, name)
-    absent = (
-        f"Neither {workspace.source / name}/ nor {workspace.source / name}.zip exists. "
-        f"{competition.how_to_get(workspace.source)}"
-    )
+    source = find_source(workspace.source, competition.image_folder(split))
+    absent = competition.absent_images(workspace.source, split)
     packing = Packing(split, size, ids, source, absent)
     return pack_images(competition, workspace.store(size, split), packing, reporter)
 
@@ -112,7 +108,7 @@ def pack_images(
         return open_store(files)
     if packing.source is None:
         raise UserError(packing.absent)
-    _check_files(competition, packing.source, packing.split, packing.ids)
+    check_files(competition, packing.source, packing.split, packing.ids)
     # The marker is removed first: killed while the array is replaced, this leaves no store at all.
     files.meta.unlink(missing_ok=True)
     checksums = _decode_all(competition, packing.source, files, packing, reporter)
@@ -158,7 +154,8 @@ def _describe_files(competition: Competition, packing: Packing) -> dict[str, obj
     return found
 
 
-def _check_files(competition: Competition, source: Source, split: str, ids: Sequence[str]) -> None:
+def check_files(competition: Competition, source: Source, split: str, ids: Sequence[str]) -> None:
+    """Raise UserError that lists ids of a split without files, or with some channels missing."""
     there = source.sizes()
     absent: list[str] = []
     partial: list[str] = []
