@@ -51,9 +51,10 @@ def models_stage(
     """Print what can be trained: without names, every recipe and backbone as registered.
 
     Named recipes are built for the competition, without downloads, and their parameters counted; a
-    recipe that does not fit the channels gets the reason instead. Then come its settings, each with
-    its value, meaning and allowed values; or, with `summary`, its layers as Keras prints them.
-    Raises UserError for an unknown name, and for options without a name.
+    registered recipe that does not fit the channels gets the reason instead. Then come its
+    settings, each with its value, meaning and allowed values; or, with `summary`, its layers as
+    Keras prints them. Raises UserError for an unknown name, for options without a name, and for
+    changed settings that do not fit.
     """
     options = options or ModelsOptions()
     if not names:
@@ -68,6 +69,8 @@ def models_stage(
         return
     sized = [] if options.size is None else [f"size={options.size}"]
     chosen = [with_settings(recipes.get(name), [*options.settings, *sized]) for name in names]
+    if options.words:
+        _require_fit(chosen, competition)
     if options.summary:
         _print_summaries(chosen, competition)
         return
@@ -77,6 +80,14 @@ def models_stage(
         say(f"To see what augment does: {typed.command('look', recipe.name, *options.words)}")
         summary = typed.command("models", recipe.name, "--summary", *options.words)
         say(f"To see its layers: {summary}")
+
+
+def _require_fit(chosen: Sequence[Recipe], competition: Competition) -> None:
+    with without_announcements():
+        from kit.models.build import check_architecture
+
+    for recipe in chosen:
+        check_architecture(recipe, competition.channels)
 
 
 def _print_summaries(chosen: Sequence[Recipe], competition: Competition) -> None:
