@@ -225,8 +225,8 @@ def test_many_labels_take_two_lines_and_the_rest_is_counted(shapes: Competition)
 
 def test_the_command_draws_each_image_once(meadow: Path) -> None:
     said = run_kit(meadow, "look", "-c", FILE, "--channels", "meadow000", "meadow007", "meadow000")
-    path = meadow / "runs/flowers/look-channels.png"
-    assert said == "Wrote runs/flowers/look-channels.png\n"
+    path = meadow / "runs/flowers/channels.png"
+    assert said == "Wrote runs/flowers/channels.png\n"
     two = cv2.imread(str(path))
     run_kit(meadow, "look", "-c", FILE, "--channels", "meadow000", "--out", "mine.PNG")
     one = cv2.imread(str(meadow / "mine.PNG"))

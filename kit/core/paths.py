@@ -223,7 +223,7 @@ class Workspace:
     @property
     def look_channels(self) -> Path:
         """A picture of images with each channel in its colour."""
-        return self.runs / "look-channels.png"
+        return self.runs / "channels.png"
 
     def kernel(self, blend: str) -> KernelFiles:
         return KernelFiles(self.runs / "kernels" / blend)

@@ -123,20 +123,27 @@ def draw_channels(rows: Sequence[Panels], competition: Competition) -> Figure:
         fit_names((f"{row.image_id}: {row.about[0]}", *row.about[1:]), width - 2 * GAP, TITLE, 2)
         for row in rows
     ]
-    deepest = max(len(one.splitlines()) for one in titles)
-    above, below = lines_high(deepest, TITLE) + GAP, lines_high(1, NAME) + GAP
-    row_height = above + PANEL + below + GAP
+    above = lines_high(max(len(one.splitlines()) for one in titles), TITLE) + GAP
+    below = lines_high(1, NAME) + 2 * GAP
+    panels = [_panel_height(row) for row in rows]
     about = "each channel in its colour, stretched to its 99.5th percentile, beside the composite"
     heading = wrap(f"{competition.title}: {about}", width - 2 * GAP, TITLE)
     top = lines_high(len(heading), TITLE) + GAP
-    height = top + len(rows) * row_height
+    height = top + sum(panels) + len(rows) * (above + below)
     figure = Figure(figsize=(width, height))
     write(figure, (GAP, height - GAP), "\n".join(heading), TITLE)
-    for number, (row, title) in enumerate(zip(rows, titles, strict=True)):
-        bottom = height - top - number * row_height - above - PANEL
-        write(figure, (GAP, bottom + PANEL + GAP / 2), title, TITLE, va="bottom")
+    bottom = height - top + below
+    for row, title, panel in zip(rows, titles, panels, strict=True):
+        bottom -= below + above + panel
+        write(figure, (GAP, bottom + panel + GAP / 2), title, TITLE, va="bottom")
         for column, (picture, name) in enumerate(zip(row.pictures, names, strict=True)):
             left = GAP + column * (PANEL + GAP)
-            show(figure, (left, bottom), PANEL, picture)
+            show(figure, (left, bottom), (PANEL, panel), picture)
             write(figure, (left, bottom - GAP / 2), name, NAME)
     return figure
+
+
+def _panel_height(row: Panels) -> float:
+    """The height of an image's panels, in inches; their width is that of the longer side."""
+    height, width = row.pictures[0].shape[:2]
+    return PANEL * height / max(height, width)

@@ -78,6 +78,6 @@ def draw_grid(
         row, column = divmod(number, grid.columns)
         left = GAP + column * (cell + GAP)
         bottom = height - top - row * row_height - cell
-        show(figure, (left, bottom), cell, image)
+        show(figure, (left, bottom), (cell, cell), image)
         write(figure, (left, bottom - GAP / 2), caption, CAPTION)
     return figure

@@ -28,10 +28,13 @@ def write(
     figure.text(x, y, text, color=INK, fontsize=font, va=va, parse_math=False)
 
 
-def show(figure: Figure, place: Place, side: float, image: NDArray[np.uint8]) -> None:
-    """Show an image, uint8 (height, width, 3), in a square; `place` is its lower left corner."""
+def show(figure: Figure, place: Place, size: Place, image: NDArray[np.uint8]) -> None:
+    """Show an image, uint8 (height, width, 3), in its proportions at the lower left of a box.
+
+    `place` is that corner, `size` the box's width and height in inches.
+    """
     width, height = figure.get_size_inches()
-    box = (place[0] / width, place[1] / height, side / width, side / height)
+    box = (place[0] / width, place[1] / height, size[0] / width, size[1] / height)
     axis = figure.add_axes(box, anchor="SW")
     axis.set_axis_off()
     axis.imshow(image)
