@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from kit.core.suggest import Typed
 
 
+# The forms of `look`, and for each the words of an example and the options that only it takes.
+RECIPE, CHANNELS = "a recipe", "--channels"
+FORMS = {
+    RECIPE: (("MODEL",), ("--grid", "--raw", "--size", "--set")),
+    CHANNELS: (("--channels", "ID"), ()),
+}
+
+
 @app.command()
 def look(
     names: Annotated[
@@ -61,14 +69,6 @@ def look(
         return
     (model,) = names or []
     look_stage(facts, workspace, model, LookOptions(size, tuple(settings or ()), grid, raw, out))
-
-
-# The forms of `look`, and for each the words of an example and the options that only it takes.
-RECIPE, CHANNELS = "a recipe", "--channels"
-FORMS = {
-    RECIPE: (("MODEL",), ("--grid", "--raw", "--size", "--set")),
-    CHANNELS: (("--channels", "ID"), ()),
-}
 
 
 def _form_of(names: Sequence[str], channels: bool, typed: "Typed") -> str:
