@@ -158,10 +158,10 @@ CHANNELS = ("look", "--channels", "-c", "cells")
         (
             nothing,
             ("look", "-c", "cells"),
-            "Expected kit look MODEL -c cells or kit look --channels ID -c cells; got 0 names.",
+            "Name what to look at: kit look MODEL -c cells or kit look --channels ID -c cells",
         ),
         (nothing, (*CHANNELS, "nothing"), "No image 'nothing' in train.csv and sample_submission"),
-        (nothing, CHANNELS, "Expected kit look MODEL -c cells or kit look --channels ID -c cells"),
+        (nothing, CHANNELS, "Name what to look at: kit look MODEL -c cells or kit look --channels"),
         (
             nothing,
             (*CHANNELS, "x", "--grid", "2x2"),

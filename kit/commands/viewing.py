@@ -12,7 +12,6 @@ from kit.core.errors import UserError
 if TYPE_CHECKING:
     from kit.core.suggest import Typed
 
-
 # The forms of `look`, and for each the words of an example and the options that only it takes.
 RECIPE, CHANNELS = "a recipe", "--channels"
 FORMS = {
@@ -55,38 +54,38 @@ def look(
     """Draw images. A recipe's augmentation, what its network sees, or an image's channels."""
     from kit.stages.look import LookOptions, channels_stage, look_stage
 
-    given = {
-        "--grid": grid is not None,
-        "--raw": raw,
-        "--size": size is not None,
-        "--set": bool(settings),
-    }
+    values, flags = {"--grid": grid, "--size": size}, {"--raw": raw, "--set": bool(settings)}
+    given = [option for option, value in values.items() if value is not None]
+    given += [option for option, is_given in flags.items() if is_given]
     facts, workspace = place(competition, data)
-    form = _form_of(names or [], channels, workspace.typed)
-    _refuse_idle(form, [option for option, typed in given.items() if typed], workspace.typed)
+    named = names or []
+    form = _form_of(named, channels, workspace.typed)
+    _refuse_idle(form, given, workspace.typed)
     if form == CHANNELS:
-        channels_stage(facts, workspace, names or [], out)
+        channels_stage(facts, workspace, named, out)
         return
-    (model,) = names or []
-    look_stage(facts, workspace, model, LookOptions(size, tuple(settings or ()), grid, raw, out))
+    options = LookOptions(size, tuple(settings or ()), grid, raw, out)
+    look_stage(facts, workspace, named[0], options)
 
 
 def _form_of(names: Sequence[str], channels: bool, typed: "Typed") -> str:
-    """Which form of `look` the names ask for; UserError if it is none."""
-    if channels and names:
+    """Which form of `look` the names ask for; UserError without a name."""
+    if not names:
+        examples = [typed.command("look", *words) for words, _ in FORMS.values()]
+        raise UserError(f"Name what to look at: {' or '.join(examples)}")
+    if channels:
         return CHANNELS
-    if not channels and len(names) == 1:
-        return RECIPE
-    examples = " or ".join(typed.command("look", *words) for words, _ in FORMS.values())
-    raise UserError(f"Expected {examples}; got {len(names)} names.")
+    if len(names) > 1:
+        raise UserError(f"Name one recipe, not {len(names)}: {typed.command('look', 'MODEL')}")
+    return RECIPE
 
 
 def _refuse_idle(form: str, given: Sequence[str], typed: "Typed") -> None:
     """Raise UserError for an option without effect in this form, naming the one that takes it."""
     for option in given:
-        users = [one for one, (_, options) in FORMS.items() if option in options]
-        if form not in users:
-            example = typed.command("look", *FORMS[users[0]][0])
+        user = next(one for one, (_, options) in FORMS.items() if option in options)
+        if form != user:
+            example = typed.command("look", *FORMS[user][0])
             raise UserError(f"{option} has no effect with {form}. It belongs to: {example}")
 
 
