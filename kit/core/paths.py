@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.core.kernel_paths import KernelFiles
+from kit.core.picture_paths import PictureFiles
 from kit.core.suggest import Typed
 
 
@@ -212,18 +213,9 @@ class Workspace:
         found = (BlendFiles(folder) for folder in sorted(self.blends.glob("*")))
         return tuple(blend.name for blend in found if blend.decision.exists())
 
-    def look(self, model: str, size: int) -> Path:
-        """A picture of a recipe's augmented training images."""
-        return self.runs / f"look-{model}-{size}.png"
-
-    def look_grid(self, model: str, size: int, grid: str, raw: bool) -> Path:
-        """A grid such as 10x5 of training images as a network sees them, or before that."""
-        return self.runs / f"look-{model}-{size}-{grid}{'-raw' if raw else ''}.png"
-
     @property
-    def look_channels(self) -> Path:
-        """A picture of images with each channel in its colour."""
-        return self.runs / "channels.png"
+    def pictures(self) -> PictureFiles:
+        return PictureFiles(self.runs)
 
     def kernel(self, blend: str) -> KernelFiles:
         return KernelFiles(self.runs / "kernels" / blend)

@@ -35,7 +35,7 @@ def look_stage(
     sized = [f"size={options.size}"] if options.size is not None else []
     recipe = with_settings(recipes.get(model), [*options.settings, *sized])
     if options.grid is None:
-        path = png_path(options.out, workspace.look(recipe.name, recipe.size))
+        path = png_path(options.out, workspace.pictures.look(recipe.name, recipe.size))
         with without_announcements():
             from kit.report.look import look
 
@@ -48,7 +48,7 @@ def look_stage(
     from kit.report.grid import parse_grid
 
     grid = parse_grid(options.grid)
-    usual = workspace.look_grid(recipe.name, recipe.size, str(grid), options.raw)
+    usual = workspace.pictures.look_grid(recipe.name, recipe.size, str(grid), options.raw)
     path = png_path(options.out, usual)
     with without_announcements():
         from kit.report.seen import GridPicture, look_grid
@@ -63,7 +63,7 @@ def channels_stage(
     competition: Competition, workspace: Workspace, ids: Sequence[str], out: Path | None = None
 ) -> Path:
     """Draw images with each channel in its colour; prints and returns the PNG's path."""
-    path = png_path(out, workspace.look_channels)
+    path = png_path(out, workspace.pictures.channels)
     from kit.report.channels import look_channels
 
     look_channels(competition, workspace, ids, path)
