@@ -143,11 +143,11 @@ def show_first(
 
 def see(shown: Iterable[Shown], recipe: Recipe, channels: Sequence[str], side: int) -> Seen:
     """What the network sees of each image, reduced to at most `side` pixels."""
-    front = build_front(recipe, channels)
+    front, is_swapped = build_front(recipe, channels), is_blue_first(recipe, channels)
     pixels, labels, least, most = [], [], [], []
     for image, shares in shown:
         values = np.asarray(keras.ops.convert_to_numpy(front(image[None].astype(np.float32))))[0]
-        if is_blue_first(recipe, channels):
+        if is_swapped:
             values = values[..., [2, 1, 0, *range(3, values.shape[-1])]]
         least.append(float(values.min()))
         most.append(float(values.max()))
