@@ -15,7 +15,7 @@ from kit.models.registry import backbones
 from kit.models.stems import STEMS
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
-from kit.stages.models import models_stage
+from kit.stages.models import ModelsOptions, models_stage
 
 RGB = ("red", "green", "blue")
 RGBY = (*RGB, "yellow")
@@ -126,3 +126,118 @@ def test_settings_list_the_values_that_are_allowed(
         assert allowed in text
     assert all(name in text for name in LOSSES)
     assert "()" not in text
+
+
+# Changed settings
+
+
+def test_the_tables_are_those_of_the_changed_network(
+    shapes: Competition, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ModelsOptions(size=64, settings=("head=average", "epochs=3"))
+    models_stage(of_kind(shapes, RGB, 5), ["convnet"], Typed(), options)
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert lines[2].split()[:2] == ["convnet", "64"]
+    assert lines[2].split()[-2:] == ["391,141", "390,181"]
+    shown = {line.split()[0] for line in lines if line.startswith("  ")}
+    assert {"size=64", "head=average", "epochs=3"} <= shown
+    changed = "--size 64 --set head=average --set epochs=3"
+    assert f"kit look convnet {changed}\n" in said
+    assert f"kit models convnet --summary {changed}\n" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (ModelsOptions(summary=True), "--summary needs .* recipe: kit models NAME --summary$"),
+        (ModelsOptions(size=64), "--size needs .*: kit models NAME --size 64$"),
+        (ModelsOptions(settings=("epochs=3",)), "--set needs .*: kit models NAME --set epochs=3$"),
+    ],
+)
+def test_options_without_a_recipe_are_refused(
+    options: ModelsOptions, message: str, shapes: Competition
+) -> None:
+    with pytest.raises(UserError, match=message):
+        models_stage(shapes, [], Typed(), options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (ModelsOptions(size=8), "--set size=8"),
+        (ModelsOptions(settings=("stem=as",)), "No stem 'as'"),
+        (ModelsOptions(settings=("patience=3",)), "has no effect with keep=last"),
+        (ModelsOptions(summary=True, settings=("epoch=3",)), "No recipe setting 'epoch'"),
+    ],
+)
+def test_settings_are_checked_as_training_checks_them(
+    options: ModelsOptions, message: str, shapes: Competition
+) -> None:
+    names = ["convnet"]
+    changed = (
+        options
+        if "last" not in message
+        else replace(options, settings=("keep=last", *options.settings))
+    )
+    with pytest.raises(UserError, match=message):
+        models_stage(shapes, names, Typed(), changed)
+
+
+# A summary
+
+
+def summary(
+    competition: Competition, capsys: pytest.CaptureFixture[str], name: str, *settings: str
+) -> list[str]:
+    options = ModelsOptions(settings=settings, summary=True)
+    models_stage(competition, [name], Typed(), options)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("\x1b" in line for line in lines)
+    return lines
+
+
+def totals(lines: list[str]) -> list[str]:
+    """The numbers after `Total params`, `Trainable params` and `Non-trainable params`."""
+    return [line.split(":")[1].split()[0] for line in lines if "params: " in line]
+
+
+def test_a_summary_has_every_layer_and_the_exact_totals(
+    shapes: Competition, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = summary(of_kind(shapes, RGB, 5), capsys, "convnet", "size=64")
+    assert lines[:2] == ["convnet at 64 px, 3 channels, 5 classes", 'Model: "convnet"']
+    assert totals(lines) == ["392,421", "391,461", "960"]
+    (backbone,) = (line for line in lines if "backbone" in line and "Functional" in line)
+    assert "389,856" in backbone
+    assert any("(None, 5)" in line and "2,565" in line for line in lines)
+    assert not any("Settings of" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "trainable", "fixed"),
+    [
+        ("inceptionresnetv2", "58,742,664", "58,682,114", "60,550"),
+        ("vgg16", "20,103,656", "20,103,650", "6"),
+    ],
+)
+def test_published_summaries(
+    name: str,
+    total: str,
+    trainable: str,
+    fixed: str,
+    shapes: Competition,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The last lines of the summaries that a student report prints; nothing is downloaded."""
+    lines = summary(of_kind(shapes, RGBY, 28), capsys, name)
+    assert totals(lines) == [total, trainable, fixed]
+    assert sum("(Functional)" in line for line in lines) == 1
+
+
+def test_the_summary_of_a_recipe_that_does_not_fit_says_why(
+    shapes: Competition, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = summary(of_kind(shapes, ("grey",), 5), capsys, "vgg16")
+    assert lines[0].startswith("vgg16 does not fit: Stem 'mix_half_yellow' needs the channels red")

@@ -97,6 +97,8 @@ def nothing(folder: Path) -> None:
 FOLDS = ("folds", "-c", "cells", "--n", "2")
 PACK = ("pack", "-c", "cells", "--size", "16")
 TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
+LOOK = ("look", "convnet", "-c", "cells", "--size", "32")
+CHANNELS = ("look", "--channels", "-c", "cells")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +145,32 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
         (nothing, (*TRAIN, "--seeds", "0,x"), "--seeds: expected comma-separated numbers"),
         (nothing, ("predict", "net", "-c", "cells"), "No run 'net' in runs/cells"),
         (nothing, ("look", "inceptionv9", "-c", "cells"), "Did you mean 'inceptionv3'?"),
+        (nothing, (*LOOK, "--grid", "ten"), "--grid expects rows x columns, such as 10x5; got"),
+        (nothing, (*LOOK, "--grid", "30x2"), "--grid 30x2: allowed are 1x1 to 20x20."),
+        (nothing, (*LOOK, "--grid", "9x9"), "that is 81 images, and an epoch of convnet shows 64"),
+        (nothing, (*LOOK, "--out", "seen.jpg"), "--out seen.jpg: pictures are PNG files; name one"),
+        (
+            nothing,
+            (*LOOK, "--out", "data/cells/train.csv/seen.png"),
+            "data/cells/train.csv is not a folder.",
+        ),
+        (nothing, (*LOOK, "--set", "epochs"), "--set expects key=value, got 'epochs'"),
+        (
+            nothing,
+            ("look", "-c", "cells"),
+            "Name what to look at: kit look MODEL -c cells or kit look --channels ID -c cells",
+        ),
+        (nothing, (*CHANNELS, "nothing"), "No image 'nothing' in train.csv and sample_submission"),
+        (nothing, CHANNELS, "Name what to look at: kit look MODEL -c cells or kit look --channels"),
+        (
+            nothing,
+            (*CHANNELS, "x", "--grid", "2x2"),
+            "--grid has no effect with --channels. It belongs to: kit look MODEL -c cells",
+        ),
+        (nothing, (*CHANNELS, "x", "--raw"), "--raw has no effect with --channels. It belongs to"),
+        (nothing, (*CHANNELS, "x", "--size", "9"), "--size has no effect with --channels."),
+        (nothing, (*CHANNELS, "x", "--set", "a=b"), "--set has no effect with --channels."),
+        (nothing, (*CHANNELS, "x", "--out", "data"), "--out data: pictures are PNG files"),
         (
             nothing,
             (*TRAIN, "--folds", "a"),
@@ -167,6 +195,8 @@ TRAIN = ("train", "convnet", "-c", "cells", "--size", "32")
         (nothing, ("folds", "-c", "flours"), "No competition 'flours'. Known: cells, hpa"),
         (nothing, ("folds", "-c", "mine.py"), "Competition file mine.py not found"),
         (nothing, ("models", "vgg61"), "Did you mean 'vgg16'?"),
+        (nothing, ("models", "--summary"), "--summary needs the name of a recipe: kit models NAME"),
+        (nothing, ("models", "vgg16", "--set", "stem=a"), "No stem 'a'. Known: as_is, conv1x1,"),
         (nothing, ("folds", "-c", "cells", "--groups", "g.csv"), "g.csv does not exist"),
         (
             nothing,

@@ -74,6 +74,15 @@ def test_rows_have_their_labels_and_mixed_images_their_shares() -> None:
     assert figure.get_suptitle() == "heading"
 
 
+def test_names_are_text_and_not_markup(tmp_path: Path) -> None:
+    pixels = np.zeros((1, 2, 4, 4, 3), np.uint8)
+    labels = np.array([[[1, 0], [0.5, 0.5]]], np.float32)
+    names = (r"$\frac{", "a_b$<i>")
+    figure = draw_versions(Versions(pixels, labels), names, RGB, "$heading_{")
+    assert texts(figure) == [r"$\frac{", "0.50 $\\frac{\n0.50 a_b$<i>"]
+    figure.savefig(tmp_path / "drawn.png")
+
+
 def test_a_darker_version_looks_darker() -> None:
     pixels = np.full((1, 2, 4, 4, 3), 200, np.uint8)
     pixels[0, 1] = 100

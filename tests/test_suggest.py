@@ -42,7 +42,7 @@ from kit.recipes.base import with_settings
 from kit.recipes.changed import changed_settings
 from kit.stages.blend import find_copies
 from kit.stages.data import data_stage
-from kit.stages.models import models_stage
+from kit.stages.models import ModelsOptions, models_stage
 from kit.stages.train import TrainOptions
 from kit.submission import submit
 from kit.submission.examine import Draft
@@ -367,6 +367,19 @@ def recipes_listed(here: Here) -> str:
     return here.printed(lambda: [listing([]), listing(["convnet"])])
 
 
+def a_summary_of_nothing(here: Here) -> str:
+    options = ModelsOptions(64, ("epochs=3",), summary=True)
+    return error_of(models_stage, here.competition, [], here.workspace.typed, options)
+
+
+def nothing_to_look_at(here: Here) -> str:
+    return here.kit("look") + here.kit("look", "--channels")
+
+
+def options_of_another_picture(here: Here) -> str:
+    return here.kit("look", "--channels", "id", "--grid", "10x5")
+
+
 def no_submission(here: Here) -> str:
     return here.kit("ledger") + error_of(
         submit_to_kaggle,
@@ -447,6 +460,9 @@ SUGGESTIONS = [
     copies_without_images,
     a_long_training,
     recipes_listed,
+    a_summary_of_nothing,
+    nothing_to_look_at,
+    options_of_another_picture,
     no_submission,
     no_score_yet,
     a_notebook_without_weights,
@@ -467,7 +483,7 @@ class Arrived(Exception):
     """A typed command's arguments were taken; nothing need be done."""
 
 
-FILLED = {"MODEL": "convnet", "NAME": "convnet", "RUN": "convnet", "FILE": "some.csv"}
+FILLED = {"MODEL": "convnet", "NAME": "convnet", "RUN": "convnet", "FILE": "some.csv", "ID": "id"}
 
 
 @pytest.mark.parametrize("provoke", SUGGESTIONS, ids=lambda provoke: provoke.__name__)

@@ -157,10 +157,17 @@ def predict(
 @app.command()
 def models(
     names: Annotated[list[str] | None, typer.Argument(help="Recipes; default all.")] = None,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Layers, shapes and parameters, as Keras prints them."),
+    ] = False,
     competition: CompetitionName = "hpa",
+    size: Annotated[int | None, typer.Option(help="Image size; default the recipe's.")] = None,
+    settings: Settings = None,
 ) -> None:
     """List recipes and backbones. For named recipes also parameters and every setting."""
-    from kit.stages.models import models_stage
+    from kit.stages.models import ModelsOptions, models_stage
 
     facts, workspace = place(competition, None)
-    models_stage(facts, names or [], workspace.typed)
+    options = ModelsOptions(size, tuple(settings or ()), summary)
+    models_stage(facts, names or [], workspace.typed, options)

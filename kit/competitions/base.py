@@ -114,6 +114,15 @@ class Competition:
         command = Typed(self.name if self.file is None else str(self.file)).command("data")
         return self.how_to_get_data.replace("{folder}", str(folder)).replace("{command}", command)
 
+    def image_folder(self, split: str) -> str:
+        """The folder with the images of a split, `train` or `test`; or an archive, plus `.zip`."""
+        return self.train_images if split == "train" else self.test_images
+
+    def absent_images(self, source: Path, split: str) -> str:
+        """The message for a data folder without the images of a split."""
+        folder = source / self.image_folder(split)
+        return f"Neither {folder}/ nor {folder}.zip exists. {self.how_to_get(source)}"
+
     def count_private(self, source: Path) -> int:
         """How many test rows the final score counts: all where the private share is unknown."""
         return round(len(self.read_test_ids(source)) * (self.private_share or 1.0))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.core.kernel_paths import KernelFiles
+from kit.core.picture_paths import PictureFiles
 from kit.core.store_paths import StoreFiles, StoreKind
 from kit.core.suggest import Typed
 
@@ -197,9 +198,9 @@ class Workspace:
         found = (BlendFiles(folder) for folder in sorted(self.blends.glob("*")))
         return tuple(blend.name for blend in found if blend.decision.exists())
 
-    def look(self, model: str, size: int) -> Path:
-        """A picture of a recipe's augmented training images."""
-        return self.runs / f"look-{model}-{size}.png"
+    @property
+    def pictures(self) -> PictureFiles:
+        return PictureFiles(self.runs)
 
     def kernel(self, blend: str) -> KernelFiles:
         return KernelFiles(self.runs / "kernels" / blend)

@@ -120,6 +120,23 @@ def decode_image(
     return np.dstack(resized)
 
 
+def decode_native(source: Source, files: Sequence[str], channels: int) -> NDArray[np.uint8]:
+    """Read an image's files at their own size, as one uint8 array (height, width, channels).
+
+    As `decode_image`, but not resized. If the files of the channels differ in size, all get the
+    size of the first.
+    """
+    planes = [_decode(source, name, 1 if len(files) > 1 else channels) for name in files]
+    height, width = planes[0].shape[:2]
+    alike = [
+        plane
+        if plane.shape[:2] == (height, width)
+        else cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA)
+        for plane in planes
+    ]
+    return np.dstack(alike)
+
+
 def _decode(source: Source, name: str, channels: int) -> NDArray[np.uint8]:
     data = source.read(name)
     if _is_damaged(data):

@@ -82,13 +82,8 @@ def pack(
 
     As `pack_images`, from the competition's own files. Raises UserError when they are missing.
     """
-    name = competition.train_images if split == "train" else competition.test_images
-    source = find_source(workspace.source, name)
-    absent = (
-        f"Neither {workspace.source / name}/ nor {workspace.source / name}.zip exists. "
-        f"{competition.how_to_get(workspace.source)}"
-    )
-    packing = Packing(ids, source, absent)
+    source = find_source(workspace.source, competition.image_folder(split))
+    packing = Packing(ids, source, competition.absent_images(workspace.source, split))
     return pack_images(competition, workspace.store(kind, split), packing, reporter)
 
 
@@ -112,7 +107,7 @@ def pack_images(
         return open_store(files)
     if packing.source is None:
         raise UserError(packing.absent)
-    _check_files(competition, packing.source, files.split, packing.ids)
+    check_files(competition, packing.source, files.split, packing.ids)
     # The marker is removed first: killed while the array is replaced, this leaves no store at all.
     files.meta.unlink(missing_ok=True)
     checksums = _decode_all(competition, packing.source, files, packing, reporter)
@@ -162,7 +157,8 @@ def _describe_files(competition: Competition, packing: Packing) -> dict[str, obj
     return found
 
 
-def _check_files(competition: Competition, source: Source, split: str, ids: Sequence[str]) -> None:
+def check_files(competition: Competition, source: Source, split: str, ids: Sequence[str]) -> None:
+    """Raise UserError that lists ids of a split without files, or with some channels missing."""
     there = source.sizes()
     absent: list[str] = []
     partial: list[str] = []

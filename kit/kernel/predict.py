@@ -13,7 +13,6 @@ from kit.core.disk import read_json, write_text
 from kit.core.kernel_paths import KernelDatasetFiles, KernelOutput
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Bar, Reporter
-from kit.core.store_paths import StoreKind
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import Store, pack
@@ -82,7 +81,7 @@ def _predict_runs(
     seconds, while decoding the images again for every run would take many minutes.
     """
     recipes = {run.name: _recipe(run) for run in runs}
-    kinds = {name: StoreKind(recipe.size, recipe.resize) for name, recipe in recipes.items()}
+    kinds = {name: recipe.store_kind for name, recipe in recipes.items()}
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
     for kind in sorted(set(kinds.values())):
         rows = max(1, PART_BYTES // (kind.size**2 * len(competition.channels)))

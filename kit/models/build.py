@@ -68,6 +68,39 @@ def build_model(
     return _assemble(recipe, channels, classes, recipe.weights, seed)
 
 
+def build_front(recipe: Architecture, channels: Sequence[str]) -> keras.Model:
+    """Build the layers between the image and the backbone: stem and normalization, as initialized.
+
+    Takes (batch, size, size, len(channels)) in 0..255, and returns float32 of the same size with
+    the stem's channels. Stops before a batch normalization, whose scale and offset are learned.
+    Needs no weights. Raises UserError for an unknown stem or normalization, and for channels that
+    do not fit the stem.
+    """
+    image = _image(recipe, channels)
+    how = "scale" if recipe.normalize == "batch" else recipe.normalize
+    return keras.Model(image, _front(image, recipe, channels, how), name="front")
+
+
+def is_blue_first(recipe: Architecture, channels: Sequence[str]) -> bool:
+    """Whether the backbone sees blue, green, red: the order in which its weights were trained."""
+    preprocessing = backbones.get(recipe.backbone).preprocessing
+    mixed = mixing_matrix(recipe.stem, channels).shape[1]
+    is_ordered = recipe.normalize == "backbone" and mixed >= PRETRAINED_CHANNELS
+    return is_ordered and preprocessing.order == "bgr"
+
+
+def summarize(recipe: Architecture, channels: Sequence[str], classes: int, width: int) -> str:
+    """Keras' summary of the recipe's network: layers, shapes, parameters, `width` characters wide.
+
+    The backbone is one layer. Downloads nothing. Raises UserError as `build_model` does.
+    """
+    check_architecture(recipe, channels)
+    model = _assemble(recipe, channels, classes, "none", recipe.seed)
+    lines: list[str] = []
+    model.summary(line_length=width, print_fn=lines.append)
+    return "\n".join(lines).rstrip()
+
+
 def count_parameters(recipe: Architecture, channels: Sequence[str], classes: int) -> ModelSize:
     """Count the parameters of the recipe's network; downloads nothing.
 
@@ -117,18 +150,30 @@ def _assemble(
     recipe: Architecture, channels: Sequence[str], classes: int, weights: str, seed: int
 ) -> keras.Model:
     backbone = backbones.get(recipe.backbone)
-    # With a float32 input Keras casts uint8 on the device; a uint8 input would truncate floats.
-    image = keras.Input((recipe.size, recipe.size, len(channels)), name="image", dtype="float32")
-    mixed = mix(image, mixing_matrix(recipe.stem, channels))
-    seen = normalize(mixed, recipe.normalize, backbone.preprocessing)
-    if recipe.stem == LEARNED:
-        # After the normalization: on pixels in 0..255, each update of its weights would be huge.
-        seen = learned_mixture(seen)
+    image = _image(recipe, channels)
+    seen = _front(image, recipe, channels, recipe.normalize)
     features = _build_backbone(backbone, tuple(seen.shape[1:]), weights, seed)
     maps = features(seen)
     maps = maps if isinstance(maps, list) else [maps]
     logits = build_head(recipe.head, maps, classes, recipe.dropout, seed)
     return keras.Model(image, logits, name=recipe.name)
+
+
+def _image(recipe: Architecture, channels: Sequence[str]) -> keras.KerasTensor:
+    # With a float32 input Keras casts uint8 on the device; a uint8 input would truncate floats.
+    return keras.Input((recipe.size, recipe.size, len(channels)), name="image", dtype="float32")
+
+
+def _front(
+    image: keras.KerasTensor, recipe: Architecture, channels: Sequence[str], how: str
+) -> keras.KerasTensor:
+    """Stem and normalization `how`: from the image to what the backbone sees."""
+    mixed = mix(image, mixing_matrix(recipe.stem, channels))
+    seen = normalize(mixed, how, backbones.get(recipe.backbone).preprocessing)
+    if recipe.stem == LEARNED:
+        # After the normalization: on pixels in 0..255, each update of its weights would be huge.
+        return learned_mixture(seen)
+    return seen
 
 
 def _build_backbone(backbone: Backbone, shape: Shape, weights: str, seed: int) -> keras.Model:

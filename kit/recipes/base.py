@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kit.core.errors import UserError, unknown
+from kit.core.store_paths import StoreKind
 from kit.core.terms import Term
 from kit.data.augment import Augmentation, parse_augmentation
 from kit.data.mixing import Mix, parse_mix
@@ -211,6 +212,11 @@ class Recipe(BaseModel):
         le=2_000_000,
         description="of the initialization, sampling and augmentation",
     )
+
+    @property
+    def store_kind(self) -> StoreKind:
+        """The kind of store that holds its images."""
+        return StoreKind(self.size, self.resize)
 
     @property
     def all_epochs(self) -> int:

@@ -1,5 +1,6 @@
 """A picture of a recipe's augmentation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from kit.core.disk import atomic
 from kit.core.errors import some
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
-from kit.core.store_paths import StoreKind
 from kit.data.batches import EpochPlan, read_planned
 from kit.data.stacked import Images
 from kit.data.store import pack
@@ -36,24 +36,26 @@ class Versions:
 
 
 def look(
-    competition: Competition, workspace: Workspace, recipe: Recipe, reporter: Reporter = SILENT
-) -> Path:
-    """Draw training images of rare classes with the recipe's augmentation; returns the PNG's path.
+    competition: Competition,
+    workspace: Workspace,
+    recipe: Recipe,
+    path: Path,
+    reporter: Reporter = SILENT,
+) -> None:
+    """Draw training images of rare classes with the recipe's augmentation, to a PNG.
 
     Packs the store at the recipe's size if that has not been done; needs no folds. Raises UserError
     for missing data.
     """
     table = competition.read_labels(workspace.source)
-    kind, ids = StoreKind(recipe.size, recipe.resize), tuple(sorted(table.ids))
-    store = pack(competition, workspace, "train", kind, ids, reporter)
+    ids = tuple(sorted(table.ids))
+    store = pack(competition, workspace, "train", recipe.store_kind, ids, reporter)
     labels = table.of(store.ids)
     rows = rare_rows(labels, IMAGES)
     versions = vary_rows(store.images, labels, rows, recipe, VERSIONS)
     figure = draw_versions(versions, competition.class_names, competition.mixture(), title(recipe))
-    path = workspace.look(recipe.name, recipe.size)
     with atomic(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
-    return path
 
 
 def rare_rows(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
@@ -113,7 +115,7 @@ def draw_versions(
     figure.subplots_adjust(
         left=0.01, right=0.99, top=1 - 0.7 / height, bottom=0.5 / height, wspace=0.03, hspace=0.3
     )
-    figure.suptitle(heading, color=INK, fontsize=10, x=0.01, ha="left", wrap=True)
+    figure.suptitle(heading, color=INK, fontsize=10, x=0.01, ha="left", wrap=True, parse_math=False)
     axes = figure.subplots(images, columns, squeeze=False)
     for row in range(images):
         strip = np.concatenate(list(versions.pixels[row]), axis=1)
@@ -124,17 +126,26 @@ def draw_versions(
             axis.imshow(seen[:, column * size : (column + 1) * size])
             shares = versions.labels[row, column]
             if not np.array_equal(shares, own):
-                _below(axis, _mixed_of(shares, names))
+                _below(axis, "\n".join(list_mixed(shares, names)[:3]))
         labels = some([names[each] for each in np.flatnonzero(own)], most=4)
-        axes[row, 0].set_title(labels, color=INK, fontsize=9, loc="left")
+        axes[row, 0].set_title(labels, color=INK, fontsize=9, loc="left", parse_math=False)
     return figure
 
 
-def _mixed_of(shares: NDArray[np.float32], names: tuple[str, ...]) -> str:
-    """The labels of a mixed image with their shares, largest first, one per line."""
+def list_mixed(shares: NDArray[np.float32], names: Sequence[str]) -> list[str]:
+    """The labels of a mixed image, each with its share before it, largest first."""
     largest = [each for each in np.argsort(-shares, kind="stable") if shares[each] >= 0.005]
-    return "\n".join(f"{shares[each]:.2f} {names[each]}" for each in largest[:3])
+    return [f"{shares[each]:.2f} {names[each]}" for each in largest]
 
 
 def _below(axis: Axes, text: str) -> None:
-    axis.text(0, -0.03, text, color=INK, fontsize=6, va="top", transform=axis.transAxes)
+    axis.text(
+        0,
+        -0.03,
+        text,
+        color=INK,
+        fontsize=6,
+        va="top",
+        transform=axis.transAxes,
+        parse_math=False,
+    )

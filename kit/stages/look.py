@@ -1,9 +1,11 @@
-"""The stage `look`: pictures of what a recipe shows its network."""
+"""The stage `look`: pictures of images, and of what a recipe shows its network."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kit.competitions.base import Competition
+from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.quiet import without_announcements
 from kit.core.terminal import TERMINAL, say
@@ -11,19 +13,75 @@ from kit.recipes import recipes
 from kit.recipes.base import with_settings
 
 
+@dataclass(frozen=True)
+class LookOptions:
+    """How to look at a recipe: its changed settings, and which picture to draw where.
+
+    Without a `grid`, such as 10x5, a few images over several epochs. With one, many images as the
+    network sees them, or `raw`: before stem and scaling.
+    """
+
+    size: int | None = None
+    settings: tuple[str, ...] = ()
+    grid: str | None = None
+    raw: bool = False
+    out: Path | None = None
+
+
 def look_stage(
-    competition: Competition,
-    workspace: Workspace,
-    model: str,
-    size: int | None,
-    settings: Sequence[str],
+    competition: Competition, workspace: Workspace, model: str, options: LookOptions
 ) -> Path:
     """Draw training images with a recipe's augmentation; prints and returns the PNG's path."""
-    sized = [f"size={size}"] if size is not None else []
-    recipe = with_settings(recipes.get(model), [*settings, *sized])
-    with without_announcements():
-        from kit.report.look import look
+    sized = [f"size={options.size}"] if options.size is not None else []
+    recipe = with_settings(recipes.get(model), [*options.settings, *sized])
+    if options.grid is None:
+        path = png_path(options.out, workspace.pictures.look(recipe.name, recipe.size))
+        with without_announcements():
+            from kit.report.look import look
 
-    path = look(competition, workspace, recipe, TERMINAL)
+            if recipe.mix.mixes:
+                import keras  # noqa: F401  Mixing needs it, and announces it on import.
+
+        look(competition, workspace, recipe, path, TERMINAL)
+        say(f"Wrote {path}")
+        return path
+    from kit.report.grid import parse_grid
+
+    grid = parse_grid(options.grid)
+    usual = workspace.pictures.look_grid(recipe.name, recipe.size, str(grid), options.raw)
+    path = png_path(options.out, usual)
+    with without_announcements():
+        from kit.report.seen import GridPicture, look_grid
+
+    picture = GridPicture(grid, options.raw, path)
+    told = look_grid(competition, workspace, recipe, picture, TERMINAL)
+    say(f"Wrote {path}, {told}")
+    return path
+
+
+def channels_stage(
+    competition: Competition, workspace: Workspace, ids: Sequence[str], out: Path | None = None
+) -> Path:
+    """Draw images with each channel in its colour; prints and returns the PNG's path."""
+    path = png_path(out, workspace.pictures.channels)
+    from kit.report.channels import look_channels
+
+    look_channels(competition, workspace, ids, path)
     say(f"Wrote {path}")
     return path
+
+
+def png_path(out: Path | None, usual: Path) -> Path:
+    """Where to write a picture: `out` if it is given, else the usual path.
+
+    Raises UserError if `out` is not the name of a .png file, or is in something else than a folder.
+    """
+    if out is None:
+        return usual
+    if out.suffix.lower() != ".png":
+        raise UserError(f"--out {out}: pictures are PNG files; name one ending in .png.")
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder. Name a .png file.")
+    if blocking := next((one for one in out.parents if one.exists() and not one.is_dir()), None):
+        raise UserError(f"--out {out}: {blocking} is not a folder.")
+    return out

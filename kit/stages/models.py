@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kit.competitions.base import Competition
@@ -12,7 +13,7 @@ from kit.core.terminal import say, table
 from kit.core.terms import Known
 from kit.models.registry import backbones
 from kit.recipes import recipes
-from kit.recipes.base import Recipe
+from kit.recipes.base import Recipe, with_settings
 
 WIDTH = 80
 INDENT = 30  # of a setting's description
@@ -26,24 +27,82 @@ BOUNDS = {
 }
 
 
-def models_stage(competition: Competition, names: Sequence[str], typed: Typed) -> None:
+@dataclass(frozen=True)
+class ModelsOptions:
+    """How to show named recipes: with these settings changed, and as a `summary` by Keras."""
+
+    size: int | None = None
+    settings: tuple[str, ...] = ()
+    summary: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The changed settings as words of a command."""
+        sized = () if self.size is None else ("--size", str(self.size))
+        return (*sized, *(word for setting in self.settings for word in ("--set", setting)))
+
+
+def models_stage(
+    competition: Competition,
+    names: Sequence[str],
+    typed: Typed,
+    options: ModelsOptions | None = None,
+) -> None:
     """Print what can be trained: without names, every recipe and backbone as registered.
 
     Named recipes are built for the competition, without downloads, and their parameters counted; a
-    recipe that does not fit the channels gets the reason instead. Then come its settings, each with
-    its value, meaning and allowed values. Raises UserError for an unknown name.
+    registered recipe that does not fit the channels gets the reason instead. Then come its
+    settings, each with its value, meaning and allowed values; or, with `summary`, its layers as
+    Keras prints them. Raises UserError for an unknown name, for options without a name, and for
+    changed settings that do not fit.
     """
+    options = options or ModelsOptions()
     if not names:
+        if options != ModelsOptions():
+            words = (*(("--summary",) if options.summary else ()), *options.words)
+            command = typed.command("models", "NAME", *words)
+            raise UserError(f"{words[0]} needs the name of a recipe: {command}")
         _print_recipes()
         _print_backbones()
         say(f"Train a recipe: {typed.command('train', 'NAME')}")
         say(f"Its settings: {typed.command('models', 'NAME')}")
         return
-    chosen = [recipes.get(name) for name in names]
+    sized = [] if options.size is None else [f"size={options.size}"]
+    chosen = [with_settings(recipes.get(name), [*options.settings, *sized]) for name in names]
+    if options.words:
+        _require_fit(chosen, competition)
+    if options.summary:
+        _print_summaries(chosen, competition)
+        return
     _print_built(chosen, competition)
     for recipe in chosen:
         _print_settings(recipe)
-        say(f"To see what augment does: {typed.command('look', recipe.name)}")
+        say(f"To see what augment does: {typed.command('look', recipe.name, *options.words)}")
+        summary = typed.command("models", recipe.name, "--summary", *options.words)
+        say(f"To see its layers: {summary}")
+
+
+def _require_fit(chosen: Sequence[Recipe], competition: Competition) -> None:
+    with without_announcements():
+        from kit.models.build import check_architecture
+
+    for recipe in chosen:
+        check_architecture(recipe, competition.channels)
+
+
+def _print_summaries(chosen: Sequence[Recipe], competition: Competition) -> None:
+    with without_announcements():
+        from kit.models.build import summarize
+
+    channels, classes = competition.channels, len(competition.class_keys)
+    for recipe in chosen:
+        try:
+            text = summarize(recipe, channels, classes, WIDTH)
+        except UserError as error:
+            _say_wrapped(f"{recipe.name} does not fit: {error}", first="", rest="    ")
+            continue
+        say(f"{recipe.name} at {recipe.size} px, {len(channels)} channels, {classes} classes")
+        say(f"{text}\n")
 
 
 def _print_recipes() -> None:

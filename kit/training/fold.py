@@ -25,6 +25,11 @@ from kit.training.plan import recipe_sampling
 SEED_OF_ALL = 999
 
 
+def training_seed(recipe: Recipe, fold: int | None) -> int:
+    """The seed of a fold's training, different for each fold and recipe seed; None means all."""
+    return 1000 * recipe.seed + (SEED_OF_ALL if fold is None else fold)
+
+
 @dataclass(frozen=True)
 class FoldData:
     """What one fold is trained on and predicts.
@@ -66,7 +71,7 @@ class FoldTask:
     @property
     def seed(self) -> int:
         """A seed for this fold, different for each fold and recipe seed."""
-        return 1000 * self.recipe.seed + (SEED_OF_ALL if self.fold is None else self.fold)
+        return training_seed(self.recipe, self.fold)
 
     def sampling(self) -> Sampling:
         """Which training rows an epoch shows, and how often."""

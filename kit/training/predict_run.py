@@ -9,7 +9,6 @@ from kit.core.disk import atomic
 from kit.core.errors import UserError
 from kit.core.paths import FoldRunFiles, Workspace
 from kit.core.progress import SILENT, Reporter
-from kit.core.store_paths import StoreKind
 from kit.data.folds import digest_labels, read_folds
 from kit.data.run_files import read_done, write_done
 from kit.data.runs import Run, begin_run, find_weights, open_trained, remember_command
@@ -46,9 +45,8 @@ def predict_run(
         raise UserError(f"{trained.name} has no finished fold. {trained.how_to_train()}")
     recipe = recipe_of({**trained.recipe, "tta": views}, trained.files.recipe)
     test_ids = competition.read_test_ids(workspace.source)
-    kind = StoreKind(recipe.size, recipe.resize)
-    train_store = pack(competition, workspace, "train", kind, folds.ids, reporter)
-    test_store = pack(competition, workspace, "test", kind, test_ids, reporter)
+    train_store = pack(competition, workspace, "train", recipe.store_kind, folds.ids, reporter)
+    test_store = pack(competition, workspace, "test", recipe.store_kind, test_ids, reporter)
     stores = dict(trained.inputs.stores or {})
     for split, store in (("train", train_store), ("test", test_store)):
         if store.digest != stores[split]:

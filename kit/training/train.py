@@ -8,7 +8,6 @@ from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
-from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
 from kit.data.extra import Extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
@@ -59,9 +58,8 @@ def train(
     if start.run is None:
         check_architecture(recipe, competition.channels)
     test_ids = competition.read_test_ids(workspace.source)
-    kind = StoreKind(recipe.size, recipe.resize)
-    train_store = pack(competition, workspace, "train", kind, folds.ids, reporter)
-    test_store = pack(competition, workspace, "test", kind, test_ids, reporter)
+    train_store = pack(competition, workspace, "train", recipe.store_kind, folds.ids, reporter)
+    test_store = pack(competition, workspace, "test", recipe.store_kind, test_ids, reporter)
     more = None
     if extra is not None:
         more = read_extra(competition, workspace, extra, train_store, test_ids, reporter)
