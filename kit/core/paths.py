@@ -1,9 +1,11 @@
 """Every file and folder name of the kit, spelled here and nowhere else."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kit.core.disk import digest
 from kit.core.kernel_paths import KernelFiles
 from kit.core.suggest import Typed
 
@@ -215,6 +217,14 @@ class Workspace:
     def look(self, model: str, size: int) -> Path:
         """A picture of a recipe's augmented training images."""
         return self.runs / f"look-{model}-{size}.png"
+
+    def beside(self, models: Sequence[str]) -> Path:
+        """A picture of the labels of runs or blends, by full name, beside the truth."""
+        named = "+".join(models)
+        # File names end at 255 bytes: of many models, the first and a digest of all.
+        if len(named.encode()) > 200:
+            named = f"{models[0][:60]}+{len(models) - 1}-{digest(list(models))[:8]}"
+        return self.runs / f"look-{named}.png"
 
     def kernel(self, blend: str) -> KernelFiles:
         return KernelFiles(self.runs / "kernels" / blend)
