@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kit.cli import main
 from kit.competitions.base import Competition
+from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
 from kit.core.disk import write_json
 from kit.core.errors import UserError
@@ -761,16 +762,23 @@ def test_the_report_shows_the_two_best_members_beside_the_truth(
     blend(odd, workspace, name="three", options=PLAIN)
     pair = read_pair(view_blend(odd, workspace, "three"))
     assert pair is not None
-    assert [one.model for one in pair.everywhere] == [good.name, net.name]
+    assert list(pair.everywhere.labels) == [good.name, net.name]
     truth = labels.of(folds.ids)
-    for counted in pair.everywhere:
-        side = open_side(odd, workspace, folds, labels, counted.model)
-        assert counted == Counted.of(counted.model, truth, side.labels)
-    assert pair.shown.ids == tuple(folds.ids[row] for row in rare_rows(truth, 10))
+    alone = Decision.load(workspace.blend("three").decision).worth.alone
+    counted = pair.everywhere.counted()
+    for one in counted:
+        found = pair.everywhere.labels[one.model]
+        assert one == Counted.of(one.model, truth, found)
+        assert macro_f1(truth, found) == alone[one.model].score.cross_fitted
+    assert pair.pictured.ids == tuple(folds.ids[row] for row in rare_rows(truth, 10))
+    assert [one.true_positives for one in pair.pictured.counted()] == [
+        int((found & pair.pictured.truth).sum()) for found in pair.pictured.labels.values()
+    ]
     page = write_report(odd, workspace, "three").read_text()
     section = page[page.index("<h2>Two models beside the truth") : page.index("<h2>F1 per class")]
-    first = pair.everywhere[0]
-    assert f"<td>{first.model}</td><td>{first.true_positives}</td>" in section
+    assert f"<td>{good.name}</td><td>{counted[0].true_positives}</td>" in section
+    assert "<th>all 40 images</th>" in section
+    assert "<th>the 10 below</th>" in section
     assert f"Over all images, {pair.verdict}" in section
     assert 'src="data:image/png;base64,' in section
 
@@ -808,7 +816,9 @@ def test_a_single_member_is_shown_with_the_blend(
     blend(shapes, workspace, name="alone", options=PLAIN)
     pair = read_pair(view_blend(shapes, workspace, "alone"))
     assert pair is not None
-    assert [one.model for one in pair.everywhere] == [net.name, "alone"]
+    assert list(pair.everywhere.labels) == [net.name, "alone"]
+    of_run, of_blend = pair.everywhere.labels.values()
+    np.testing.assert_array_equal(of_run, of_blend)
 
 
 def test_members_on_other_folds_are_not_shown_as_held_out(

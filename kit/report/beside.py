@@ -1,7 +1,7 @@
 """Models beside the truth: their labels of the same images, and the counts of these."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,16 @@ class Shown:
         true, set_ = self.truth[image] == 1, self.labels[model][image] == 1
         return Marked(
             self._named(set_ & true), self._named(set_ & ~true), self._named(~set_ & true)
+        )
+
+    def only(self, images: NDArray[np.int64]) -> "Shown":
+        """These images, by their rows."""
+        return replace(
+            self,
+            ids=tuple(self.ids[image] for image in images),
+            is_train=self.is_train[images],
+            truth=self.truth[images],
+            labels={model: labels[images] for model, labels in self.labels.items()},
         )
 
     def counted(self) -> tuple["Counted", ...]:

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.folds import digest_labels
+from kit.data.runs import Run
+from kit.ensemble import Options, fit_decision, make_members
 from kit.report.beside import Counted, Shown, verdict
 from kit.report.beside_picture import draw_beside
 from kit.report.composites import read_composites
 from kit.report.look import rare_rows
-from kit.report.sides import open_side
 from kit.report.view import BlendView
 
 PICTURED = 10
@@ -19,61 +20,64 @@ PICTURED = 10
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models beside the truth: counts over all held-out images and the pictured ones.
+    """Two models beside the truth: on all held-out images, and on the few of the picture.
 
     `picture` is a PNG, or None without images.
     """
 
-    shown: Shown
-    everywhere: tuple[Counted, ...]
+    everywhere: Shown
+    pictured: Shown
     picture: bytes | None
 
     @property
     def tables(self) -> tuple[tuple[str, tuple[Counted, ...]], ...]:
-        """Both tables of counts, with what they count."""
-        return (
-            ("all images", self.everywhere),
-            (f"the {len(self.shown.ids)} below", self.shown.counted()),
-        )
+        """The counts with a title: of all images, and of those in the picture."""
+        tables = ((f"all {len(self.everywhere.ids)} images", self.everywhere.counted()),)
+        if self.picture is None:
+            return tables
+        return (*tables, (f"the {len(self.pictured.ids)} below", self.pictured.counted()))
 
     @property
     def verdict(self) -> str:
         """Which model has more true and which fewer false positives, over all images."""
-        return verdict(self.everywhere)
+        return verdict(self.everywhere.counted())
 
 
 def read_pair(view: BlendView) -> Pair | None:
     """The two members with the highest expected scores, or a single member and the blend.
 
-    Each is labelled at its own cross-fitted thresholds, as `kit look` and `kit compare` do. The
-    pictured images show one rare class each. None when a member was trained on other folds or
-    labels than the present ones, or a fold of it is gone: then not all images are held out.
+    Labels are cross-fitted: those of the members' cross-fitted scores in the decision. The pictured
+    images show one rare class each. None when a member was trained on other folds or labels than
+    the present ones, or a fold of it is gone: then not all images are held out.
     """
     competition, workspace = view.competition, view.workspace
-    table = competition.read_labels(workspace.source)
-    digests = view.folds.digest, digest_labels(table)
+    digests = view.folds.digest, digest_labels(competition.read_labels(workspace.source))
     if any(run.misfit(*digests) or run.missing_folds() for run in view.runs):
         return None
     alone = view.decision.worth.alone
-    best = sorted(alone, key=lambda name: -alone[name].score.expected)[:2]
-    names = best if len(best) == 2 else [view.runs[0].name, view.files.name]
-    labels = {
-        name: open_side(competition, workspace, view.folds, table, name).labels for name in names
-    }
-    everywhere = tuple(Counted.of(name, view.labels, labels[name]) for name in names)
-    rows = rare_rows(view.labels, PICTURED)
-    ids = tuple(view.folds.ids[row] for row in rows)
-    shown = Shown(
-        ids,
-        np.ones(len(rows), bool),
-        view.labels[rows],
-        {name: labels[name][rows] for name in names},
+    runs = sorted(view.runs, key=lambda run: -alone[run.name].score.expected if alone else 0)[:2]
+    labels = {run.name: _label_alone(view, run) for run in runs}
+    if len(runs) == 1:
+        labels[view.files.name] = view.decided
+    everywhere = Shown(
+        view.folds.ids,
+        np.ones(len(view.labels), bool),
+        view.labels,
+        labels,
         competition.class_names,
         "Held out: each image is predicted by models that did not train on it, and labelled at "
-        "thresholds fitted on the other folds.",
+        f"thresholds fitted on the other folds ({view.decision.chosen.policy}).",
     )
-    pixels = read_composites(competition, workspace, view.runs, "train", ids)
-    return Pair(shown, everywhere, None if pixels is None else _png(shown, pixels))
+    pictured = everywhere.only(rare_rows(view.labels, PICTURED))
+    pixels = read_composites(competition, workspace, view.runs, "train", pictured.ids)
+    return Pair(everywhere, pictured, None if pixels is None else _png(pictured, pixels))
+
+
+def _label_alone(view: BlendView, run: Run) -> NDArray[np.uint8]:
+    """A member's cross-fitted labels under the blend's policy, uint8 (rows, classes)."""
+    oof = run.read_oof(view.competition).take(view.folds.ids)
+    member = make_members(view.labels, [oof], [run.name], view.folds.group)
+    return fit_decision(member, options=Options(policy=view.decision.chosen.policy)).labels
 
 
 def _png(shown: Shown, pixels: list[NDArray[np.uint8]]) -> bytes:
