@@ -45,7 +45,7 @@ MakeRun = Callable[..., Run]
 Labels = NDArray[np.uint8]
 
 PLAIN = Options("logit-mean", "exact")
-ODD = ("$a_1$ & <b>", "Mitochondria_$x", "Très long nom de la troisième classe, à couper en deux")
+ODD = ("$a_1$ & <b>", "W" * 60, "Très long nom de la troisième classe, à couper en deux")
 
 
 @pytest.fixture

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 from numpy.typing import NDArray
 
 from kit.report.beside import Shown
 from kit.report.figures import INK, MISSED, TRUE, WRONG
 
 COLUMNS = 5
-# In inches: a column, the gap between two, and a line of text. A line holds so many letters.
+# In inches: a column, the gap between two, and a line of text; the font's size in points.
 WIDTH, GAP, LINE = 2.6, 0.2, 0.155
-LETTERS = 36
+FONT, POINTS = 8, 72
+# The most letters in a line; fewer where they are wide.
+LETTERS = 44
+_TO_PATH = TextToPath()
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def draw_beside(shown: Shown, pixels: Sequence[NDArray[np.uint8]]) -> Figure:
     grid = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     heights = [WIDTH + LINE * (max(map(len, row)) + 2) for row in grid]
     width = max(columns, 2) * (WIDTH + GAP) + GAP
-    heading = textwrap.wrap(shown.caption, int(width / (WIDTH + GAP) * LETTERS * 1.05))
+    heading = textwrap.wrap(shown.caption, int(width / (WIDTH + GAP) * LETTERS * 0.9))
     height = LINE * (len(heading) + 3) + sum(heights)
     figure = Figure(figsize=(width, height))
 
@@ -50,7 +55,7 @@ def draw_beside(shown: Shown, pixels: Sequence[NDArray[np.uint8]]) -> Figure:
                 line.text,
                 color=line.color,
                 weight=line.weight,
-                fontsize=8,
+                fontsize=FONT,
                 va="top",
                 parse_math=False,
             )
@@ -97,7 +102,11 @@ def _named(mark: str, names: Sequence[str], color: str) -> list[_Line]:
 
 
 def _wrapped(text: str, color: str = INK, weight: str = "normal") -> list[_Line]:
-    """The text in lines that fit a column; bold letters are wider."""
-    letters = LETTERS if weight == "normal" else LETTERS - 4
-    parts = textwrap.wrap(text, letters, subsequent_indent="   ")
+    """The text in lines that fit a column; all but the first are indented."""
+    font = FontProperties(size=FONT, weight=weight)
+    for letters in range(LETTERS, 0, -4):
+        parts = textwrap.wrap(text, letters, subsequent_indent="   ")
+        widths = (_TO_PATH.get_text_width_height_descent(part, font, False)[0] for part in parts)
+        if max(widths, default=0) <= POINTS * WIDTH:
+            break
     return [_Line(part, color, weight) for part in parts]

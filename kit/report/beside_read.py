@@ -88,7 +88,7 @@ def read_shown(
     said = [
         *(_predicted(wanted) if train else ()),
         _thresholds(wanted),
-        *_fitted_weights(on, models, wanted),
+        *(_fitted_weights(on, models, wanted) if train else ()),
         *_chosen(on, models, wanted),
         *(_tested(on, models) if test else ()),
     ]
