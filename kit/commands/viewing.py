@@ -46,10 +46,8 @@ def look(
 ) -> None:
     """Draw what a recipe shows its network, or labels of runs and blends beside the truth."""
     facts, workspace = place(competition, data)
-    numbers = {"--at": at, "--first": first, "--out": out}
-    flags = {"--held-out": held_out, "--as-trained": as_trained, "--rare": rare, "--json": as_json}
-    about_models = [name for name, value in numbers.items() if value is not None]
-    about_models += [name for name, value in {**flags, "--ids": ids}.items() if value]
+    flags = rare or held_out or as_trained or as_json
+    about_models = flags or bool(ids) or any(one is not None for one in (at, first, out))
     if not about_models and _is_recipe(workspace, names):
         from kit.stages.look import look_stage
 
