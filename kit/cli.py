@@ -10,6 +10,9 @@ import kit.commands.training
 import kit.commands.blending
 
 # isort: split
+import kit.commands.look
+
+# isort: split
 import kit.commands.viewing
 
 # isort: split

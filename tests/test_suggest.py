@@ -30,6 +30,7 @@ from kit.core.paths import Workspace
 from kit.core.store_paths import StoreKind
 from kit.core.suggest import DEFAULT_COMPETITION, WITHOUT_DATA, Typed
 from kit.data.folds import digest_labels, make_folds, read_folds, write_folds
+from kit.data.predictions import Predictions, write_predictions
 from kit.data.runs import Run, begin_run, open_run
 from kit.data.store import Store, open_store
 from kit.kaggle.clock import system_clock
@@ -40,6 +41,8 @@ from kit.kernel.weights import require_weights
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.recipes.changed import changed_settings
+from kit.report.beside import Shown
+from kit.stages.beside import BesideOptions, beside_stage
 from kit.stages.blend import find_copies
 from kit.stages.data import data_stage
 from kit.stages.models import ModelsOptions, models_stage
@@ -322,6 +325,32 @@ def folds_missing_of_a_run_of_unknown_settings(here: Here) -> str:
     return error_of(here.run.read_oof, here.competition)
 
 
+def one_fold_of_two(here: Here) -> str:
+    """Labels of a run of which fold 0 is trained, and what is missing for each way to get them."""
+    folds = read_folds(here.workspace.folds)
+    ids = {fold: folds.ids[folds.fold.tolist().index(fold)] for fold in (0, 1)}
+    keys = here.competition.class_keys
+    probs = np.zeros((1, len(keys)), np.float32)
+    oof = Predictions((ids[0],), probs, keys, np.zeros(1, np.int64))
+    write_predictions(here.run.files.fold(0).oof, oof, {})
+    finish(here.run, 0, best=0)
+    said = here.kit("look", "convnet", "--held-out")
+    assert "--folds 1" in said
+    said += here.kit("look", "convnet", "--at", "0.5", "--ids", ids[1])
+    assert said.count("--folds 1") == 2
+    said += here.kit("look", "convnet", "--as-trained", "--ids", ids[0])
+    assert said.count("--folds 1") == 3
+    return said
+
+
+def no_images_to_draw(here: Here) -> str:
+    options = BesideOptions(out=Path("picture.png"))
+    shown = Shown(("train00",), np.ones(1, bool), np.zeros((1, 1), np.uint8), {}, ("A",), "")
+    here.patch.setattr("kit.stages.beside.read_shown", lambda *asked: shown)
+    facts = replace(here.competition, how_to_get_data="Get them: {command}")
+    return error_of(beside_stage, facts, here.workspace, ["convnet"], options)
+
+
 def no_model_of_all_rows(here: Here) -> str:
     return error_of(here.run.read_all_rows, here.competition)
 
@@ -451,6 +480,8 @@ SUGGESTIONS = [
     no_folds_to_compare_on,
     folds_missing,
     folds_missing_of_a_run_of_unknown_settings,
+    one_fold_of_two,
+    no_images_to_draw,
     no_model_of_all_rows,
     no_weights_to_begin_with,
     other_images,

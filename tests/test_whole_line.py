@@ -80,8 +80,21 @@ def test_the_report_is_one_file_with_its_pictures_inside(meadow: Path) -> None:
     printed = kit(meadow, "report", "--competition", FILE)
     page = (meadow / "runs" / "flowers" / "blends" / "both" / "report.html").read_text()
     assert "report.html" in printed
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4
+    assert "<h2>Two models beside the truth</h2>" in page
     assert 'src="http' not in page
+
+
+@pytest.mark.parametrize("words", [(), ("--as-trained", "--at", "0.2", "--rare")])
+def test_two_runs_are_shown_beside_the_truth(meadow: Path, words: tuple[str, ...]) -> None:
+    runs = ["convnet-16", "convnet-24"]
+    printed = kit(meadow, "look", *runs, "--competition", FILE, *words, "--out", "two.png")
+    assert printed.count("  truth: ") == 10
+    assert all(printed.count(f"  {run}-") == 10 for run in runs)
+    assert "10 training images, 5 classes; TP: true positives, FN: false negatives" in printed
+    assert ("As trained: " in printed) == bool(words)
+    assert printed.endswith("Wrote two.png\n")
+    assert (meadow / "two.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_dry_run_checks_and_sends_nothing(meadow: Path) -> None:

@@ -1,7 +1,10 @@
 """File names of pictures, which commands write beside the runs; see `paths.py` for all others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from kit.core.disk import digest
 
 
 @dataclass(frozen=True)
@@ -22,3 +25,11 @@ class PictureFiles:
     def channels(self) -> Path:
         """Images with each channel in its colour."""
         return self.folder / "channels.png"
+
+    def beside(self, models: Sequence[str]) -> Path:
+        """A picture of the labels of runs or blends, by full name, beside the truth."""
+        named = "+".join(models)
+        # File names end at 255 bytes: of many models, the first and a digest of all.
+        if len(named.encode()) > 200:
+            named = f"{models[0][:60]}+{len(models) - 1}-{digest(list(models))[:8]}"
+        return self.folder / f"look-{named}.png"

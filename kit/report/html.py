@@ -10,6 +10,7 @@ from kit.core.disk import write_text
 from kit.core.paths import Workspace
 from kit.data.run_files import EpochLog, load_progress
 from kit.report.figures import f1_bars, learning_curves, picture_grid
+from kit.report.pair import read_pair
 from kit.report.view import BlendView, left_out_pictures, view_blend
 from kit.submission.grade import read_grades
 from kit.submission.write import submission_name
@@ -27,6 +28,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
 
     view = view_blend(competition, workspace, name)
     pictures, logs = left_out_pictures(view, PICTURES), _logs(view)
+    pair = read_pair(view)
     decision = view.decision
     worth = decision.worth
     by_class = [worth.classes[key] for key in competition.class_keys]
@@ -49,6 +51,8 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
         grades=read_grades(submission),
         classes=list(zip(competition.class_names, by_class, decision.thresholds, strict=True)),
         pictures=_base64(picture_grid(pictures, COLUMNS)) if pictures else None,
+        pair=pair,
+        pair_picture=_base64(pair.picture) if pair and pair.picture else None,
         bars=_base64(f1_bars(competition.class_names, f1, positives)),
         curves=_base64(learning_curves(logs)) if logs else None,
     )

@@ -1,0 +1,210 @@
+"""Choose images, and read what several models say about them beside the truth."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kit.competitions.base import Competition
+from kit.core.errors import UserError, some
+from kit.core.ids import twice
+from kit.core.paths import Workspace
+from kit.core.progress import SILENT, Reporter
+from kit.ensemble import Decision
+from kit.report.beside import Shown
+from kit.report.labellers import AsTrained, AtThreshold, Labeller, OwnThresholds, TrainSet
+from kit.report.look import rare_rows
+from kit.report.sides import full_name
+
+# As many as a picture holds.
+MOST_IMAGES = 100
+# What --as-trained labels at unless told otherwise.
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which images to show, and how to predict and label them.
+
+    The images are those of `ids`, of train or test; without ids the first `count` of the label
+    table or, with `rare`, one per rarest class. `at` is a probability, or None for each model's own
+    thresholds. With `as_trained`, models predict images that they were trained on.
+    """
+
+    count: int = 10
+    rare: bool = False
+    ids: tuple[str, ...] = ()
+    at: float | None = None
+    as_trained: bool = False
+
+    def check(self) -> None:
+        """Raise UserError for numbers out of range and for an id that is given twice."""
+        if not 1 <= self.count <= MOST_IMAGES or len(self.ids) > MOST_IMAGES:
+            asked = max(self.count, len(self.ids)) if self.count >= 1 else self.count
+            raise UserError(f"{asked} images: a picture holds 1 to {MOST_IMAGES}.")
+        if self.at is not None and not 0 <= self.at <= 1:
+            raise UserError(f"--at {self.at:g}: expected a probability from 0 to 1.")
+        if doubled := twice(self.ids):
+            raise UserError(f"--ids {some(doubled)}: given more than once.")
+
+
+def read_shown(
+    competition: Competition,
+    workspace: Workspace,
+    names: Sequence[str],
+    wanted: Wanted,
+    reporter: Reporter = SILENT,
+) -> Shown:
+    """What blends and runs say about some images, beside the truth.
+
+    A name may be shortened after a dash. By default each training image is predicted by the model
+    that did not train on it, and chosen among those that every model can label. Raises UserError
+    for unknown names and ids, and for a named image that a model cannot label.
+    """
+    wanted.check()
+    full = [full_name(workspace, name) for name in names]
+    if doubled := twice(full):
+        raise UserError(f"{some(doubled)} is named more than once.")
+    on = TrainSet.read(competition, workspace)
+    _check_known(on, wanted.ids)
+    models = [_open(on, name, wanted, reporter) for name in full]
+    ids = wanted.ids or _choose(on, models, wanted)
+    known = set(on.table.ids)
+    is_train = np.array([one in known for one in ids])
+    train = tuple(one for one in ids if one in known)
+    test = tuple(one for one in ids if one not in known)
+    _check_predicted(on, models, train)
+    shape = (len(ids), len(competition.class_keys))
+    truth = np.zeros(shape, np.uint8)
+    truth[is_train] = on.table.of(train)
+    labels = {}
+    for model in models:
+        labels[model.name] = np.zeros(shape, np.uint8)
+        if train:
+            labels[model.name][is_train] = model.label_train(train)
+        if test:
+            labels[model.name][~is_train] = model.label_test(test)
+    said = [
+        *(_predicted(wanted) if train else ()),
+        _thresholds(wanted),
+        *(_fitted_weights(on, models, wanted) if train else ()),
+        *_chosen(on, models, wanted),
+        *(_tested(on, models) if test else ()),
+    ]
+    return Shown(ids, is_train, truth, labels, competition.class_names, " ".join(said))
+
+
+def _open(on: TrainSet, name: str, wanted: Wanted, reporter: Reporter) -> Labeller:
+    if wanted.as_trained:
+        return AsTrained.open(on, name, HALF if wanted.at is None else wanted.at, reporter)
+    if wanted.at is None:
+        return OwnThresholds.open(on, name, reporter)
+    return AtThreshold.open(on, name, wanted.at)
+
+
+def _choose(on: TrainSet, models: Sequence[Labeller], wanted: Wanted) -> tuple[str, ...]:
+    """The first or rarest training images among those that every model can label."""
+    allowed = sorted(_common_folds(models))
+    if not allowed:
+        raise UserError(_no_common_fold(models))
+    inside = np.isin(on.folds.of(on.table.ids), allowed)
+    ids = [on.table.ids[row] for row in np.flatnonzero(inside)]
+    if not wanted.rare:
+        return tuple(ids[: wanted.count])
+    return tuple(ids[row] for row in rare_rows(on.table.of(ids), wanted.count))
+
+
+def _common_folds(models: Sequence[Labeller]) -> frozenset[int]:
+    return frozenset.intersection(*(model.folds for model in models))
+
+
+def _no_common_fold(models: Sequence[Labeller]) -> str:
+    """The message when no image can be labelled by every model."""
+    fold = min(models[0].folds, default=0)
+    lacking = next(model for model in models if fold not in model.folds)
+    return f"No image is predicted by every model. {lacking.why_not(fold)}"
+
+
+def _check_known(on: TrainSet, ids: Sequence[str]) -> None:
+    """Raise UserError for an id that is neither of a training nor of a test image."""
+    if others := set(ids) - set(on.table.ids):
+        test = on.competition.read_test_ids(on.workspace.source)
+        if strange := sorted(others - set(test)):
+            near = _similar(strange[0], (*on.table.ids, *test))
+            hint = f" Similar: {', '.join(near)}." if near else ""
+            raise UserError(f"--ids {strange[0]}: no such image in train or test.{hint}")
+
+
+def _check_predicted(on: TrainSet, models: Sequence[Labeller], ids: tuple[str, ...]) -> None:
+    """Raise UserError for a training image that a model cannot label."""
+    for one, fold in zip(ids, on.folds.of(ids).tolist(), strict=True):
+        for model in models:
+            if fold not in model.folds:
+                raise UserError(f"--ids {one}: {model.why_not(fold)}")
+
+
+def _similar(got: str, known: Sequence[str], most: int = 3) -> list[str]:
+    """Ids that start as `got` does, or else resemble it."""
+    begun = [one for one in known if got and one.startswith(got)]
+    return begun[:most] or difflib.get_close_matches(got, known, most)
+
+
+# The sentences of the caption
+
+
+def _predicted(wanted: Wanted) -> tuple[str, ...]:
+    if wanted.as_trained:
+        return (
+            "As trained: each training image is predicted by models that were trained on it, so "
+            "the labels are optimistic.",
+        )
+    return ("Held out: each training image is predicted by models that did not train on it.",)
+
+
+def _thresholds(wanted: Wanted) -> str:
+    if wanted.at is not None:
+        return f"A label is set at probability {wanted.at:g} or more."
+    if wanted.as_trained:
+        return (
+            f"A label is set at probability {HALF:g} or more, because a model's own thresholds fit "
+            "only held-out predictions."
+        )
+    return "Labels are set at each model's own thresholds, cross-fitted on training images."
+
+
+def _fitted_weights(on: TrainSet, models: Sequence[Labeller], wanted: Wanted) -> tuple[str, ...]:
+    """Of blends at one probability: their weights, unlike their labels, are not cross-fitted."""
+    if wanted.at is None:
+        return ()
+    mixed = [name for name, made in _blends(on, models).items() if len(made.members) > 1]
+    if not mixed:
+        return ()
+    return (f"The weights in {' and '.join(mixed)} were fitted on all training images.",)
+
+
+def _chosen(on: TrainSet, models: Sequence[Labeller], wanted: Wanted) -> tuple[str, ...]:
+    """Where images could be chosen from, unless from all folds."""
+    allowed = sorted(_common_folds(models))
+    if wanted.ids or len(allowed) == on.folds.n:
+        return ()
+    listed = f"fold{'s' * (len(allowed) > 1)} {' and '.join(map(str, allowed))}"
+    return (f"Chosen from {listed}: other images have no such prediction.",)
+
+
+def _tested(on: TrainSet, models: Sequence[Labeller]) -> tuple[str, ...]:
+    """What is known of test images, and where their probabilities come from."""
+    said = (
+        "The truth of test images is unknown: they are not counted. Their probabilities are "
+        "averaged over the models of the folds."
+    )
+    others = [name for name, made in _blends(on, models).items() if made.origin.all_rows]
+    if others:
+        return (said, f"Those of {' and '.join(others)} are by models trained on all rows.")
+    return (said,)
+
+
+def _blends(on: TrainSet, models: Sequence[Labeller]) -> dict[str, Decision]:
+    """The decisions of the blends among the models."""
+    names = [model.name for model in models if on.is_blend(model.name)]
+    return {name: Decision.load(on.workspace.blend(name).decision) for name in names}

@@ -1,0 +1,240 @@
+"""How a run or blend labels images: at its own thresholds or one probability, held out or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.competitions.base import Competition
+from kit.competitions.tables import LabelTable
+from kit.core.errors import UserError
+from kit.core.ids import positions
+from kit.core.paths import Workspace
+from kit.core.progress import Reporter
+from kit.data.folds import Folds, digest_labels, read_folds
+from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
+from kit.data.runs import Run, open_run
+from kit.ensemble import make_unseen
+from kit.report.sides import Side, open_side
+
+
+@dataclass(frozen=True)
+class TrainSet:
+    """A competition's labelled images, in the label table's order, and their folds."""
+
+    competition: Competition
+    workspace: Workspace
+    table: LabelTable
+    folds: Folds
+
+    @classmethod
+    def read(cls, competition: Competition, workspace: Workspace) -> "TrainSet":
+        """Read labels and folds; UserError when one is missing or they do not fit."""
+        table = competition.read_labels(workspace.source)
+        folds = read_folds(workspace.folds, table, workspace.typed)
+        return cls(competition, workspace, table, folds)
+
+    def is_blend(self, name: str) -> bool:
+        """Whether a full name is a blend's."""
+        return name in self.workspace.blend_names()
+
+    def open_run(self, name: str) -> Run:
+        """Open a run by its full name; UserError when it was trained on other folds or labels."""
+        run = open_run(self.workspace, name)
+        if reason := run.misfit(self.folds.digest, digest_labels(self.table)):
+            raise UserError(f"{run.name}: {reason}. Train it again to compare it.")
+        return run
+
+
+class Labeller(Protocol):
+    """A run or blend that labels images in one way."""
+
+    @property
+    def name(self) -> str:
+        """Its full name."""
+
+    @property
+    def folds(self) -> frozenset[int]:
+        """The folds whose images it can label."""
+
+    def label_train(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        """Labels of training images of these folds, uint8 (images, classes)."""
+
+    def label_test(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        """Labels of test images, uint8 (images, classes)."""
+
+    def why_not(self, fold: int) -> str:
+        """Why it cannot label an image of this fold, and what to do."""
+
+
+@dataclass(frozen=True)
+class OwnThresholds:
+    """At its own thresholds: cross-fitted on training images, as decided on test images."""
+
+    on: TrainSet
+    side: Side
+
+    @classmethod
+    def open(cls, on: TrainSet, name: str, reporter: Reporter) -> "OwnThresholds":
+        """Open a blend as made, or fit a run's thresholds; UserError if a run has missing folds."""
+        if not on.is_blend(name):
+            run = on.open_run(name)
+            missing = ",".join(map(str, run.missing_folds()))
+            if missing and not run.is_imported:
+                raise UserError(
+                    f"{name}: untrained folds: {missing}. Its own thresholds need all folds: add "
+                    f"--at 0.5 to label at that probability, or train them. "
+                    f"{run.how_to_train(missing)}"
+                )
+        side = open_side(on.competition, on.workspace, on.folds, on.table, name, reporter)
+        return cls(on, side)
+
+    @property
+    def name(self) -> str:
+        return self.side.name
+
+    @property
+    def folds(self) -> frozenset[int]:
+        return frozenset(range(self.on.folds.n))
+
+    def label_train(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        return self.side.labels[positions(self.on.folds.ids, ids, "Ids without a fold")]
+
+    def label_test(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        decision = self.side.decision
+        if self.on.is_blend(self.name):
+            path = self.on.workspace.blend(self.name).test
+            found = read_predictions(path, self.on.competition.class_keys)
+            test_ids, probs = found.ids, found.probs
+        else:
+            unseen = make_unseen([self.on.open_run(self.name).read_tests(self.on.competition)])
+            test_ids, probs = tuple(unseen.ids), decision.combine(unseen)
+        rows = positions(test_ids, ids, f"{self.name} has no test prediction for")
+        return decision.label(probs, test_ids)[rows]
+
+    def why_not(self, fold: int) -> str:
+        raise ValueError(f"{self.name} labels all folds, asked for fold {fold}")
+
+
+@dataclass(frozen=True)
+class AtThreshold:
+    """At one probability for every class, from out-of-fold and test predictions."""
+
+    on: TrainSet
+    name: str
+    at: float
+    oof: Predictions
+
+    @classmethod
+    def open(cls, on: TrainSet, name: str, at: float) -> "AtThreshold":
+        """Read a blend's out-of-fold predictions, or those of a run's finished folds."""
+        keys = on.competition.class_keys
+        if on.is_blend(name):
+            # Refuses a blend made on other folds.
+            open_side(on.competition, on.workspace, on.folds, on.table, name)
+            return cls(on, name, at, read_predictions(on.workspace.blend(name).oof, keys))
+        run = on.open_run(name)
+        finished = _finished(run)
+        if run.is_imported or not finished:
+            return cls(on, name, at, run.read_oof(on.competition))
+        parts = [read_predictions(run.files.fold(fold).oof, keys) for fold in finished]
+        return cls(on, name, at, concatenate(parts))
+
+    @property
+    def folds(self) -> frozenset[int]:
+        return frozenset(self.on.folds.of(self.oof.ids).tolist())
+
+    def label_train(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        return _labels(self.oof, ids, self.at, f"{self.name} has no held-out prediction for")
+
+    def label_test(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        found = _read_test(self.on, self.name)
+        return _labels(found, ids, self.at, f"{self.name} has no test prediction for")
+
+    def why_not(self, fold: int) -> str:
+        how = self.on.open_run(self.name).how_to_train(str(fold))
+        return (
+            f"{self.name} has no held-out prediction of fold {fold}. Train that fold, or add "
+            f"--as-trained to predict with models that were trained on it. {how}"
+        )
+
+
+@dataclass(frozen=True)
+class AsTrained:
+    """At one probability for every class, by the models that were trained on the image."""
+
+    on: TrainSet
+    run: Run
+    at: float
+    reporter: Reporter
+
+    @classmethod
+    def open(cls, on: TrainSet, name: str, at: float, reporter: Reporter) -> "AsTrained":
+        """Open a run that was trained here; UserError for a blend and for an imported run."""
+        if on.is_blend(name):
+            raise UserError(
+                f"--as-trained predicts with a run's models, and {name} is a blend. Name its runs, "
+                "or omit --as-trained."
+            )
+        run = on.open_run(name)
+        if run.is_imported:
+            raise UserError(
+                f"--as-trained predicts with a run's models, and {name} was imported and has none. "
+                "Omit --as-trained."
+            )
+        return cls(on, run, at, reporter)
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def folds(self) -> frozenset[int]:
+        from kit.training.as_trained import trained_folds
+
+        trained = set(trained_folds(self.run))
+        return frozenset(fold for fold in range(self.on.folds.n) if trained - {fold})
+
+    def label_train(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        from kit.training.as_trained import predict_as_trained
+
+        found = predict_as_trained(
+            self.on.competition, self.on.workspace, self.run, self.on.folds, ids, self.reporter
+        )
+        return _labels(found, ids, self.at, "not predicted")
+
+    def label_test(self, ids: Sequence[str]) -> NDArray[np.uint8]:
+        found = _read_test(self.on, self.name)
+        return _labels(found, ids, self.at, f"{self.name} has no test prediction for")
+
+    def why_not(self, fold: int) -> str:
+        other = next(one for one in range(self.on.folds.n) if one != fold)
+        return (
+            f"No finished model of {self.name} was trained on fold {fold}. Omit --as-trained, or "
+            f"train another fold. {self.run.how_to_train(str(other))}"
+        )
+
+
+def _finished(run: Run) -> list[int]:
+    missing = run.missing_folds()
+    return [fold for fold in range(run.folds) if fold not in missing]
+
+
+def _read_test(on: TrainSet, name: str) -> Predictions:
+    """A blend's test predictions, or the mean over a run's finished folds."""
+    if on.is_blend(name):
+        return read_predictions(on.workspace.blend(name).test, on.competition.class_keys)
+    run = on.open_run(name)
+    finished = _finished(run)
+    if run.is_imported or not finished:
+        return run.read_test(on.competition)
+    paths = [run.files.fold(fold).test for fold in finished]
+    return mean_of_logits([read_predictions(path, on.competition.class_keys) for path in paths])
+
+
+def _labels(found: Predictions, ids: Sequence[str], at: float, complaint: str) -> NDArray[np.uint8]:
+    """Labels at `at` or above, compared in the precision of the predictions."""
+    rows = positions(found.ids, ids, complaint)
+    return (found.probs[rows] >= np.float32(at)).astype(np.uint8)

@@ -1,0 +1,86 @@
+"""For the report: a blend's two best members beside the truth, on held-out images."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kit.data.folds import digest_labels
+from kit.data.runs import Run
+from kit.ensemble import Options, fit_decision, make_members
+from kit.report.beside import Counted, Shown, verdict
+from kit.report.beside_picture import draw_beside
+from kit.report.composites import read_composites
+from kit.report.look import rare_rows
+from kit.report.view import BlendView
+
+PICTURED = 10
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models beside the truth: on all held-out images, and on the few of the picture.
+
+    `picture` is a PNG, or None without images.
+    """
+
+    everywhere: Shown
+    pictured: Shown
+    picture: bytes | None
+
+    @property
+    def tables(self) -> tuple[tuple[str, tuple[Counted, ...]], ...]:
+        """The counts with a title: of all images, and of those in the picture."""
+        tables = ((f"all {len(self.everywhere.ids)} images", self.everywhere.counted()),)
+        if self.picture is None:
+            return tables
+        return (*tables, (f"the {len(self.pictured.ids)} below", self.pictured.counted()))
+
+    @property
+    def verdict(self) -> str:
+        """Which model has more true and which fewer false positives, over all images."""
+        return verdict(self.everywhere.counted())
+
+
+def read_pair(view: BlendView) -> Pair | None:
+    """The two members with the highest expected scores, or a single member and the blend.
+
+    Labels are cross-fitted: those of the members' cross-fitted scores in the decision. The pictured
+    images show one rare class each. None when a member was trained on other folds or labels than
+    the present ones, or a fold of it is gone: then not all images are held out.
+    """
+    competition, workspace = view.competition, view.workspace
+    digests = view.folds.digest, digest_labels(competition.read_labels(workspace.source))
+    if any(run.misfit(*digests) or run.missing_folds() for run in view.runs):
+        return None
+    alone = view.decision.worth.alone
+    runs = sorted(view.runs, key=lambda run: -alone[run.name].score.expected if alone else 0)[:2]
+    labels = {run.name: _label_alone(view, run) for run in runs}
+    if len(runs) == 1:
+        labels[view.files.name] = view.decided
+    everywhere = Shown(
+        view.folds.ids,
+        np.ones(len(view.labels), bool),
+        view.labels,
+        labels,
+        competition.class_names,
+        "Held out: each image is predicted by models that did not train on it, and labelled at "
+        f"thresholds fitted on the other folds ({view.decision.chosen.policy}).",
+    )
+    pictured = everywhere.only(rare_rows(view.labels, PICTURED))
+    pixels = read_composites(competition, workspace, view.runs, "train", pictured.ids)
+    return Pair(everywhere, pictured, None if pixels is None else _png(pictured, pixels))
+
+
+def _label_alone(view: BlendView, run: Run) -> NDArray[np.uint8]:
+    """A member's cross-fitted labels under the blend's policy, uint8 (rows, classes)."""
+    oof = run.read_oof(view.competition).take(view.folds.ids)
+    member = make_members(view.labels, [oof], [run.name], view.folds.group)
+    return fit_decision(member, options=Options(policy=view.decision.chosen.policy)).labels
+
+
+def _png(shown: Shown, pixels: list[NDArray[np.uint8]]) -> bytes:
+    buffer = io.BytesIO()
+    draw_beside(shown, pixels).savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
