@@ -19,7 +19,7 @@ from recording import Recording
 from typer.testing import CliRunner
 
 import kit.cli  # noqa: F401  adds the commands to the application
-from kit.commands import blending, submitting, training
+from kit.commands import blending, submitting, training, viewing
 from kit.commands.app import app, place
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
@@ -308,6 +308,21 @@ def no_folds_to_compare_on(here: Here) -> str:
     return here.kit("compare", "one", "other")
 
 
+def a_comparison_with_folds_missing(here: Here) -> str:
+    return here.kit("compare", here.run.name, here.run.name)
+
+
+def curves_before_the_first_epoch(here: Here) -> str:
+    return here.kit("curves", "convnet")
+
+
+def curves_of_a_blend(here: Here) -> str:
+    here.patch.setattr(Workspace, "blend_names", lambda workspace: ("best",))
+    members = SimpleNamespace(members=[here.run.name, "of my own"])
+    here.patch.setattr("kit.stages.curves.Decision.load", lambda path: members)
+    return here.kit("curves", "best")
+
+
 def folds_missing(here: Here) -> str:
     return error_of(here.run.read_oof, here.competition)
 
@@ -431,6 +446,9 @@ SUGGESTIONS = [
     nothing_to_blend,
     a_blend_of_the_first_release,
     no_folds_to_compare_on,
+    a_comparison_with_folds_missing,
+    curves_before_the_first_epoch,
+    curves_of_a_blend,
     folds_missing,
     folds_missing_of_a_run_of_unknown_settings,
     no_model_of_all_rows,
@@ -478,7 +496,7 @@ def test_every_suggested_command_can_be_typed(
         meant.append(place(name, data))
         raise Arrived
 
-    for module in (training, blending, submitting):
+    for module in (training, blending, submitting, viewing):
         monkeypatch.setattr(module, "place", arrive)
     for _, *words in commands:
         filled = [FILLED.get(word, word) for word in words]
