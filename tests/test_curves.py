@@ -23,6 +23,7 @@ from kit.data.run_files import EpochLog
 from kit.data.runs import Run, open_run
 from kit.ensemble import Options
 from kit.report.curves import draw_curves, plot_curves
+from kit.report.figures import INK
 from kit.report.logs import FoldLog, RunLog, read_log, require_log
 from kit.stages.blend import blend
 from kit.stages.curves import curves_stage
@@ -59,7 +60,7 @@ def points(line: Line2D) -> list[tuple[float, float]]:
 
 def kept_in(axis: Axes) -> list[tuple[float, float]]:
     """The points that mark kept epochs."""
-    dots = [one for one in axis.get_lines() if one.get_markeredgecolor() == "white"]
+    dots = [one for one in axis.get_lines() if one.get_markeredgecolor() == INK]
     return [point for dot in dots for point in points(dot)]
 
 

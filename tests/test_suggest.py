@@ -308,6 +308,10 @@ def no_folds_to_compare_on(here: Here) -> str:
     return here.kit("compare", "one", "other")
 
 
+def one_name_to_compare(here: Here) -> str:
+    return here.kit("compare", here.run.name)
+
+
 def a_comparison_with_folds_missing(here: Here) -> str:
     return here.kit("compare", here.run.name, here.run.name)
 
@@ -446,6 +450,7 @@ SUGGESTIONS = [
     nothing_to_blend,
     a_blend_of_the_first_release,
     no_folds_to_compare_on,
+    one_name_to_compare,
     a_comparison_with_folds_missing,
     curves_before_the_first_epoch,
     curves_of_a_blend,

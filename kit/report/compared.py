@@ -79,7 +79,10 @@ def compare(
     for fewer names, unknown ones, and other folds.
     """
     if len(names) < 2:
-        raise UserError(f"Expected two or more blends or runs to compare, got {len(names)}.")
+        raise UserError(
+            f"Expected two or more blends or runs to compare, got {len(names)}. List them: "
+            f"{workspace.typed.command('status')}"
+        )
     truth = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, truth, workspace.typed)
     rows: dict[str, Row] = {}

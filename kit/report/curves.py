@@ -24,6 +24,8 @@ WIDTH = 12.0  # inches
 GREY = "#6a7783"
 NOTE_WIDTH = 58  # characters of a line below a panel
 
+# From here on, thick lines hide each other's ups and downs.
+MANY_EPOCHS = 50
 # Losses fall fast and then slowly; the slow part decides which epoch is kept.
 LOG_FROM = 5.0
 # A cosine ends near zero: the rest of a logarithmic axis stays readable.
@@ -142,7 +144,7 @@ def _draw_run(axis: Axes, panel: Panel, run: RunLog, color: str) -> None:
         marks = (score(log.kept_line) for score, style in panel.scores if style.marks_kept)
         value = next((mark for mark in marks if mark is not None), None)
         if value is not None:
-            axis.plot(log.kept + 1, value, "o", color=color, ms=5, mec="white")
+            axis.plot(log.kept + 1, value, "o", color=color, ms=6, mec=INK, zorder=3)
     if run.frozen_epochs:
         axis.axvline(run.frozen_epochs + 0.5, color=color, lw=1, ls=(0, (1, 2)), zorder=0)
 
@@ -163,7 +165,8 @@ def _mean(folds: Sequence[list[Point]]) -> list[Point]:
 def _draw(axis: Axes, points: list[Point], color: str, style: Style, is_thick: bool) -> None:
     if not points:
         return
-    width, alpha = (2.0, 1.0) if is_thick else (0.8, 0.45)
+    thick = 2.0 if len(points) < MANY_EPOCHS else 1.2
+    width, alpha = (thick, 1.0) if is_thick else (0.8, 0.45)
     marker = style.marker if len(points) == 1 else ""
     epochs, values = zip(*points, strict=True)
     (line,) = axis.plot(epochs, values, style.line, color=color, lw=width, alpha=alpha)
@@ -225,7 +228,7 @@ def _legend(runs: Sequence[RunLog], colors: Sequence[str]) -> tuple[list[Line2D]
         "validation: held-out rows": Line2D([], [], color=GREY, ls=HELD_OUT.line, lw=2),
         "training": Line2D([], [], color=GREY, ls=TRAINING.line, lw=2),
         "macro-F1 at 0.5": Line2D([], [], color=GREY, ls=AT_HALF.line, lw=2),
-        "kept epoch": Line2D([], [], color=GREY, ls="", marker="o", ms=5),
+        "kept epoch": Line2D([], [], color=GREY, ls="", marker="o", ms=6, mec=INK),
     }
     if any(len(run.folds) > 1 for run in runs):
         named["each fold (thick: their mean)"] = Line2D([], [], color=GREY, lw=0.8)
