@@ -82,8 +82,8 @@ def comparing(
 
     def run(first: str, second: str) -> tuple[tuple[float, float], str]:
         capsys.readouterr()
-        interval = compare_stage(shapes, workspace, first, second)
-        return interval, capsys.readouterr().out
+        (difference,) = compare_stage(shapes, workspace, [first, second]).differences
+        return difference.interval, capsys.readouterr().out
 
     return run
 
@@ -367,11 +367,13 @@ def test_labels_without_folds_are_refused(
 
 def test_the_command_prints_both_scores_and_a_verdict(
     blends: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(blends)
-    monkeypatch.setattr(sys, "argv", ["kit", "compare", "other", "best", "-c", "cells"])
+    words = ["kit", "compare", "other", "best", "-c", "cells", "--out", str(tmp_path / "f1.png")]
+    monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code

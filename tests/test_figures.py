@@ -8,7 +8,7 @@ import pytest
 from kit.competitions.base import Competition
 from kit.competitions.images import OneFile
 from kit.competitions.registry import find_competition
-from kit.report.figures import Captioned, picture_grid, to_rgb
+from kit.report.figures import Captioned, f1_bars, picture_grid, to_rgb
 
 
 def lit(channels: int) -> np.ndarray:
@@ -41,3 +41,11 @@ def test_light_in_every_channel_is_white_and_no_light_black() -> None:
     mixture = find_competition("hpa").mixture()
     assert (to_rgb(np.full((4, 4, 4), 90, np.uint8), mixture) == 255).all()
     assert (to_rgb(np.zeros((4, 4, 4), np.uint8), mixture) == 0).all()
+
+
+def test_class_names_are_no_formulas() -> None:
+    """Read as one, `$_$` would be a syntax error."""
+    grey = np.full((4, 4, 3), 128, np.uint8)
+    cell = Captioned(grey, ("$_$", "missed $_$"), ("$_$", "wrong $_$"))
+    assert picture_grid([cell], columns=1).startswith(b"\x89PNG")
+    assert f1_bars(["$_$", "b"], np.array([0.1, 0.9]), [3, 4]).startswith(b"\x89PNG")

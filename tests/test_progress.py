@@ -99,3 +99,11 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert machine.cores() == 1
+
+
+def test_names_that_look_like_markup_or_emoji_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.say("[red]a[/red] :star:")
+    terminal.table("t [b]", ["", "[h]"], [["[x]y[/x]", ":star:"]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["[red]a[/red] :star:", "t [b]"]
+    assert [line.split() for line in lines[2:]] == [["[h]"], ["[x]y[/x]", ":star:"]]

@@ -316,6 +316,25 @@ def no_folds_to_compare_on(here: Here) -> str:
     return here.kit("compare", "one", "other")
 
 
+def one_name_to_compare(here: Here) -> str:
+    return here.kit("compare", here.run.name)
+
+
+def a_comparison_with_folds_missing(here: Here) -> str:
+    return here.kit("compare", here.run.name, here.run.name)
+
+
+def curves_before_the_first_epoch(here: Here) -> str:
+    return here.kit("curves", "convnet")
+
+
+def curves_of_a_blend(here: Here) -> str:
+    here.patch.setattr(Workspace, "blend_names", lambda workspace: ("best",))
+    members = SimpleNamespace(members=[here.run.name, "of my own"])
+    here.patch.setattr("kit.stages.curves.Decision.load", lambda path: members)
+    return here.kit("curves", "best")
+
+
 def folds_missing(here: Here) -> str:
     return error_of(here.run.read_oof, here.competition)
 
@@ -478,6 +497,10 @@ SUGGESTIONS = [
     nothing_to_blend,
     a_blend_of_the_first_release,
     no_folds_to_compare_on,
+    one_name_to_compare,
+    a_comparison_with_folds_missing,
+    curves_before_the_first_epoch,
+    curves_of_a_blend,
     folds_missing,
     folds_missing_of_a_run_of_unknown_settings,
     one_fold_of_two,

@@ -1,5 +1,6 @@
 """The whole line through the command line, for a competition that is one file of its own."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -80,7 +81,12 @@ def test_the_report_is_one_file_with_its_pictures_inside(meadow: Path) -> None:
     printed = kit(meadow, "report", "--competition", FILE)
     page = (meadow / "runs" / "flowers" / "blends" / "both" / "report.html").read_text()
     assert "report.html" in printed
-    assert page.count("data:image/png;base64,") == 4
+    embedded = re.findall(r'<img alt="(.*?)" src="data:image/png;base64,i', page)
+    assert page.count("<img") == len(embedded)
+    runs = sorted(path.name for path in (meadow / "runs" / "flowers").glob("convnet-*"))
+    curves = [f"Learning curves: {name}" for name in ("All in one", *runs)]
+    others = ["F1 of runs and blend", "Images with predicted and true labels", "F1 per class"]
+    assert {*others, *curves} <= set(embedded)
     assert "<h2>Two models beside the truth</h2>" in page
     assert 'src="http' not in page
 

@@ -30,7 +30,7 @@ def look(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A recipe; or runs and blends, to see their labels beside the truth; or image ids, "
+            help="A recipe; or runs and blends, to see their labels beside the truth; or ids, "
             "with --channels."
         ),
     ] = None,

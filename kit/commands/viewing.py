@@ -1,5 +1,6 @@
 """Commands that compare runs and blends, and the report."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,17 +9,42 @@ from kit.commands.app import CompetitionName, DataFolder, app, place
 
 
 @app.command()
-def compare(
-    first: Annotated[str, typer.Argument(help="A blend or a run.")],
-    second: Annotated[str, typer.Argument(help="Another blend or run.")],
+def curves(
+    runs: Annotated[list[str], typer.Argument(help="Runs; a name may end after any dash.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="PNG of a single run's curves, or of those of several runs in one."),
+    ] = None,
 ) -> None:
-    """Compare two blends or runs. Prints the 95% CI of the difference, and what changed most."""
+    """Draw learning curves. Loss, accuracy, F1 and learning rate, per run and all in one."""
+    from kit.stages.curves import curves_stage
+
+    _, workspace = place(competition, data)
+    curves_stage(workspace, runs, out)
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more blends and runs; more than two are compared with the first."
+        ),
+    ],
+    competition: CompetitionName = "hpa",
+    data: DataFolder = None,
+    out: Annotated[Path | None, typer.Option(help="PNG of the bar chart of F1.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the values as JSON, and nothing else.")
+    ] = False,
+) -> None:
+    """Compare blends and runs. Training, macro-F1, size and time; differences with 95% CIs."""
     from kit.stages.compare import compare_stage
 
     facts, workspace = place(competition, data)
-    compare_stage(facts, workspace, first, second)
+    compare_stage(facts, workspace, names, out, as_json)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from kit.core.progress import Reporter, duration
 
@@ -29,19 +30,22 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line; square brackets are text, not markup."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """Print one line; square brackets and :words: are text, not markup or emoji."""
+    console.print(Text(line), soft_wrap=True)
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a title and a table: the first column aligned left, the others right."""
+    """Print a title and a table: the first column aligned left, the others right.
+
+    Cells are text, not markup. A newline in a header makes it two lines.
+    """
     if title:  # separately, because a table wraps its title to its own width
         say(title)
     drawn = Table(box=None, pad_edge=False)
     for position, name in enumerate(header):
-        drawn.add_column(name, justify="right" if position else "left", no_wrap=True)
+        drawn.add_column(Text(name), justify="right" if position else "left", no_wrap=True)
     for row in rows:
-        drawn.add_row(*(str(cell) for cell in row))
+        drawn.add_row(*(Text(str(cell)) for cell in row))
     console.print(drawn)
 
 

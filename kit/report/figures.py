@@ -1,7 +1,7 @@
-"""Figures as PNG bytes: images with predictions, learning curves, F1 per class."""
+"""Figures as PNG bytes: images with predictions, F1 per class."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.competitions.base import Mixture
-from kit.data.run_files import EpochLog
 
 INK = "#22303c"
 TRUE, WRONG, MISSED = "#2c7a4b", "#b3452c", "#8a8f94"
@@ -54,36 +53,9 @@ def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
         for position, (name, color, mark) in enumerate(lines[:4]):
             place = (0.0, -0.03 - 0.085 * position)
             text = f"{mark} {name}"
-            axis.text(*place, text, color=color, fontsize=9, va="top", transform=axis.transAxes)
-    return _png(figure)
-
-
-def learning_curves(logs: Mapping[str, Sequence[EpochLog]]) -> bytes:
-    """Validation loss and macro-F1 by epoch, one line per fold of each run.
-
-    `logs` maps a fold's title, `run fold 0`, to its log lines; the folds of a run share a colour.
-    """
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
-    loss, score = figure.subplots(1, 2)
-    runs = list(dict.fromkeys(title.rsplit(" fold ", 1)[0] for title in logs))
-    for title, lines in logs.items():
-        run = title.rsplit(" fold ", 1)[0]
-        color = f"C{runs.index(run)}"
-        label = run if title.endswith(" fold 0") else None
-        epochs = [line.epoch + 1 for line in lines]
-        loss.plot(epochs, [line.val_loss for line in lines], color=color, lw=1, label=label)
-        best = [line.val_macro_f1_best_cut for line in lines]
-        score.plot(epochs, best, color=color, lw=1, label=label)
-    loss.set(title="loss on the held-out fold", xlabel="epoch")
-    score.set(
-        title="macro-F1 on it, at its best thresholds (optimistic)",
-        xlabel="epoch",
-    )
-    loss.legend(fontsize=8)
-    for axis in (loss, score):
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+            drawn = axis.text(*place, text, va="top", transform=axis.transAxes)
+            drawn.set(color=color, fontsize=9, parse_math=False)
+    return to_png(figure)
 
 
 def f1_bars(names: Sequence[str], f1: NDArray[np.float64], positives: Sequence[int]) -> bytes:
@@ -92,14 +64,16 @@ def f1_bars(names: Sequence[str], f1: NDArray[np.float64], positives: Sequence[i
     figure = Figure(figsize=(7.5, 0.24 * len(names) + 0.9), layout="constrained")
     axis = figure.subplots()
     axis.barh(range(len(names)), f1[order], color="#4a7a9c")
-    axis.set_yticks(range(len(names)), [f"{names[row]} ({positives[row]})" for row in order])
+    titles = [f"{names[row]} ({positives[row]})" for row in order]
+    axis.set_yticks(range(len(names)), titles, parse_math=False)
     axis.tick_params(labelsize=8, colors=INK)
     axis.set(xlim=(0, 1), xlabel="cross-fitted F1", ylim=(-0.6, len(names) - 0.4))
     axis.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return to_png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG, for a page or a file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -8,9 +8,12 @@ import numpy as np
 from kit.competitions.base import Competition
 from kit.core.disk import write_text
 from kit.core.paths import Workspace
-from kit.data.run_files import EpochLog, load_progress
-from kit.report.figures import f1_bars, learning_curves, picture_grid
+from kit.report.curves import draw_curves
+from kit.report.f1_chart import draw_f1
+from kit.report.figures import f1_bars, picture_grid
+from kit.report.logs import read_log
 from kit.report.pair import read_pair
+from kit.report.rows import Row, blend_row, run_row
 from kit.report.view import BlendView, left_out_pictures, view_blend
 from kit.submission.grade import read_grades
 from kit.submission.write import submission_name
@@ -27,8 +30,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     import jinja2
 
     view = view_blend(competition, workspace, name)
-    pictures, logs = left_out_pictures(view, PICTURES), _logs(view)
-    pair = read_pair(view)
+    pictures, rows, pair = left_out_pictures(view, PICTURES), _rows(view), read_pair(view)
     decision = view.decision
     worth = decision.worth
     by_class = [worth.classes[key] for key in competition.class_keys]
@@ -54,20 +56,32 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
         pair=pair,
         pair_picture=_base64(pair.picture) if pair and pair.picture else None,
         bars=_base64(f1_bars(competition.class_names, f1, positives)),
-        curves=_base64(learning_curves(logs)) if logs else None,
+        rows=rows,
+        models=_base64(draw_f1(rows)),
+        curves=_curves(view),
     )
     write_text(view.files.report, page)
     return view.files.report
 
 
-def _logs(view: BlendView) -> dict[str, tuple[EpochLog, ...]]:
-    """The log of every fold of every run, under `run fold 0`."""
-    return {
-        f"{run.name} fold {fold}": load_progress(run.files.fold(fold)).log
-        for run in view.runs
-        for fold in range(run.folds)
-        if run.files.fold(fold).progress.exists()
-    }
+def _rows(view: BlendView) -> tuple[Row, ...]:
+    """The blend's members, with the scores they have alone under its policy, and the blend."""
+    worth = view.decision.worth
+    members = []
+    for run in view.runs:
+        alone = worth.alone.get(run.name)
+        members.append(run_row(view.competition, run, None if alone is None else alone.score))
+    return (*members, blend_row(view.files.name, worth.score, members, view.folds.n))
+
+
+def _curves(view: BlendView) -> dict[str, str]:
+    """A picture of the learning curves of all runs in one, if there are several, and of each.
+
+    By title; none for runs without a log.
+    """
+    logs = [log for log in map(read_log, view.runs) if log.folds]
+    pictures = {"All in one": _base64(draw_curves(logs))} if len(logs) > 1 else {}
+    return {**pictures, **{log.name: _base64(draw_curves([log])) for log in logs}}
 
 
 def _base64(png: bytes) -> str:

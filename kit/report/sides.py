@@ -13,7 +13,7 @@ from kit.core.progress import SILENT, Reporter
 from kit.data.blends import refuse_first_release
 from kit.data.folds import Folds, digest_labels
 from kit.data.predictions import read_predictions
-from kit.data.runs import open_run
+from kit.data.runs import Run, open_run
 from kit.ensemble import Decision, HonestScore, Options, fit_decision, make_members, make_unseen
 
 
@@ -57,15 +57,21 @@ def open_side(
     full = full_name(workspace, name)
     if full in workspace.blend_names():
         return _open_blend(competition, workspace, full, folds)
-    run = open_run(workspace, full)
-    if reason := run.misfit(folds.digest, digest_labels(truth)):
-        raise UserError(f"{run.name}: {reason}. Train it again to compare it.")
+    run = open_comparable(workspace, full, folds, truth)
     oof = run.read_oof(competition).take(folds.ids)
     members = make_members(truth.of(folds.ids), [oof], [run.name], folds.group)
     unseen = make_unseen([run.read_tests(competition)]) if run.has_tests() else None
     options = Options(test_rows=competition.count_private(workspace.source))
     fitted = fit_decision(members, unseen, options, reporter=reporter)
     return Side(run.name, fitted.decision, fitted.labels, fitted.averaged)
+
+
+def open_comparable(workspace: Workspace, name: str, folds: Folds, truth: LabelTable) -> Run:
+    """Open a run; UserError for one that was made on other folds or labels."""
+    run = open_run(workspace, name)
+    if reason := run.misfit(folds.digest, digest_labels(truth)):
+        raise UserError(f"{run.name}: {reason}. Train it again to compare it.")
+    return run
 
 
 def full_name(workspace: Workspace, name: str) -> str:

@@ -1,75 +1,185 @@
-"""The stage `compare`: whether the difference between two blends or runs is clear."""
+"""The stage `compare`: runs and blends side by side, and whether their differences are clear."""
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 from kit.competitions.base import Competition
-from kit.competitions.metrics import f1_per_class
+from kit.core.errors import some
 from kit.core.paths import Workspace
+from kit.core.progress import SILENT
 from kit.core.terminal import TERMINAL, say, table
-from kit.data.folds import read_folds
-from kit.ensemble import (
-    Counts,
-    difference_interval,
-    number_groups,
-)
-from kit.report.sides import Side, open_side
+from kit.report.compared import Comparison, compare
+from kit.report.f1_chart import draw_f1
+from kit.report.pictures import check_png, write_png
+from kit.report.rows import Row, Training
 
 # How many classes to list, those that changed most.
 MOST_MOVED = 8
+# Characters of a line, and of a name beside the columns.
+WIDTH = 80
+NAME_WIDTH = 30
+PARTS = ("train", "val")
 
 
 def compare_stage(
-    competition: Competition, workspace: Workspace, first: str, second: str
-) -> tuple[float, float]:
-    """Print second minus first in macro-F1 on one new test set, and the classes that changed most.
+    competition: Competition,
+    workspace: Workspace,
+    names: Sequence[str],
+    out: Path | None = None,
+    as_json: bool = False,
+) -> Comparison:
+    """Compare blends and runs: print tables, and write a bar chart of their F1.
 
-    Each is a blend, or a run on the current folds (a decision with one member); a name may be
-    shortened after a dash. Labels are cross-fitted, post-processing included. Both sides are
-    resampled together, so that rows that are hard for both cancel out. Scores are averaged over the
-    fold models on both sides or on neither, because averaging alone is a gain. Returns the 95% CI
-    of the difference. Raises UserError for unknown names and other folds.
+    With two, the classes that changed most follow, and second minus first in macro-F1; with more,
+    each minus the first. The chart is a PNG at `out`, by default in the folder of the runs. With
+    `as_json`, nothing but the values is printed, as JSON. Raises UserError as
+    `kit.report.compared.compare` does, and if `out` is not a .png file.
     """
-    truth = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, truth, workspace.typed)
-    labels, group = truth.of(folds.ids), number_groups(folds.group)
-    sides = [
-        open_side(competition, workspace, folds, truth, name, TERMINAL) for name in (first, second)
-    ]
-    single = [side.name for side in sides if not side.is_averaged]
-    decided = [side.labels if single else side.averaged for side in sides]
-    counts = [Counts.of(labels, one, group) for one in decided]
-    test_rows = sides[0].score.test_rows
-    low, high = difference_interval(counts[0], counts[1], test_rows / len(labels))
-    _print_moved(competition, labels, sides)
-    for side in sides:
-        say(
-            f"{side.name}: cross-fitted {side.score.cross_fitted:.4f}, expected on the test set "
-            f"{side.score.expected:.4f}"
-        )
-    if 0 < len(single) < len(sides):
-        say(
-            "Compared on single models' scores, because those of "
-            f"{single[0]} are not averaged over the folds."
-        )
-    verdict = "better" if low > 0 else "worse" if high < 0 else "no clear difference"
-    say(
-        f"{sides[1].name} minus {sides[0].name} on a test set of {test_rows} rows: 95% CI "
-        f"{low:+.3f} to {high:+.3f}: {verdict}."
+    path = workspace.comparison if out is None else check_png(out)
+    compared = compare(competition, workspace, names, SILENT if as_json else TERMINAL)
+    write_png(path, draw_f1(compared.rows))
+    if as_json:
+        say(json.dumps(asdict(compared), indent=2, allow_nan=False))
+        return compared
+    labels = _labels(compared.rows)
+    _print_rows(compared.rows, labels)
+    say(f"Bar chart of F1: {path}")
+    if len(compared.differences) == 1:
+        _print_two(compared)
+    elif compared.differences:
+        _print_differences(compared, labels)
+    return compared
+
+
+def _labels(rows: Sequence[Row]) -> dict[str, str]:
+    """What each name is called in the tables: numbers, printed here, if a name is too long."""
+    names = dict.fromkeys(row.name for row in rows)
+    if max(map(len, names)) <= NAME_WIDTH:
+        return {name: name for name in names}
+    numbers = {name: str(number) for number, name in enumerate(names, 1)}
+    for name, number in numbers.items():
+        say(f"{number}: {name}")
+    return numbers
+
+
+def _print_rows(rows: Sequence[Row], labels: Mapping[str, str]) -> None:
+    """The tables of training, F1 and size, and what is missing in them."""
+    told = [(labels[row.name], row) for row in rows]
+    table(
+        "Training, at the epoch that predicts: means over the finished folds",
+        ["", *(f"{part}\n{name}" for name in ("loss", "accuracy", "exact") for part in PARTS)],
+        [[label, *_losses(row.training)] for label, row in told],
     )
-    return low, high
+    table(
+        "F1: batch-wise (micro, at 0.5) in training, and the competition's macro-F1",
+        ["", *(f"batch\n{part}" for part in PARTS), "cross-\nfitted", "\nexpected", "\n95% CI"],
+        [[label, *_scores(row)] for label, row in told],
+    )
+    table(
+        "Size and time",
+        ["", "folds", "parameters", "minutes of training"],
+        [[label, *_sizes(row)] for label, row in told],
+    )
+    each = {row.name: row for row in rows}.values()
+    unlogged = [row.name for row in each if row.training and row.training.accuracy is None]
+    if unlogged:
+        say(f"Accuracy is not in the log of {some(unlogged)}.")
+    for row in each:
+        if row.note is not None:
+            say(f"{row.name}: {row.note}")
 
 
-def _print_moved(
-    competition: Competition, labels: NDArray[np.uint8], sides: Sequence[Side]
-) -> None:
-    before, after = (f1_per_class(labels, side.labels) for side in sides)
-    moved = sorted(range(len(before)), key=lambda column: -abs(after[column] - before[column]))
-    rows = [
-        [competition.class_names[one], f"{before[one]:.3f}", f"{after[one]:.3f}"]
-        for one in moved[:MOST_MOVED]
+def _losses(training: Training | None) -> list[str]:
+    if training is None:
+        return [""] * 6
+    return [
+        _cell(training.loss, _loss),
+        _cell(training.val_loss, _loss),
+        _cell(training.accuracy, _share),
+        _cell(training.val_accuracy, _share),
+        _cell(training.exact_match, _share),
+        _cell(training.val_exact_match, _share),
     ]
-    header = ["", *(side.name for side in sides)]
-    table("Classes that changed most, cross-fitted F1", header, rows)
+
+
+def _scores(row: Row) -> list[str]:
+    batches = [""] * 2
+    if row.training is not None:
+        batches = [_cell(row.training.batch_f1, _share), _cell(row.training.val_batch_f1, _share)]
+    if row.score is None:
+        return [*batches, "", "", ""]
+    low, high = row.score.interval
+    interval = f"{low:.3f} to {high:.3f}"
+    return [*batches, _share(row.score.cross_fitted), _share(row.score.expected), interval]
+
+
+def _sizes(row: Row) -> list[str]:
+    parameters = "" if row.parameters is None else f"{row.parameters:,}"
+    minutes = "" if row.minutes is None else f"{row.minutes:.1f}"
+    return [f"{row.folds_done} of {row.folds}", parameters, minutes]
+
+
+def _cell(value: float | None, shown: Callable[[float], str]) -> str:
+    return "" if value is None else shown(value)
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}" if value < 10 else f"{value:.4g}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _print_two(compared: Comparison) -> None:
+    """The classes that changed most, both scores, and the difference."""
+    (difference,) = compared.differences
+    first, second = (row for row in compared.rows if row.score is not None)
+    changes = compared.class_changes[:MOST_MOVED]
+    names = [first.name, second.name]
+    if max(len(one.name) for one in changes) + sum(2 + len(name) for name in names) > WIDTH:
+        names = ["first", "second"]
+    rows = [[one.name, _share(one.first), _share(one.second)] for one in changes]
+    table("Classes that changed most, cross-fitted F1", ["", *names], rows)
+    for row in (first, second):
+        assert row.score is not None  # chosen above
+        say(
+            f"{row.name}: cross-fitted {row.score.cross_fitted:.4f}, expected on the test set "
+            f"{row.score.expected:.4f}"
+        )
+    if difference.single is not None:
+        _say_single(difference.single)
+    low, high = difference.interval
+    say(
+        f"{difference.name} minus {compared.baseline} on a test set of {compared.test_rows} rows: "
+        f"95% CI {low:+.3f} to {high:+.3f}: {difference.verdict}."
+    )
+
+
+def _print_differences(compared: Comparison, labels: Mapping[str, str]) -> None:
+    """Every difference from the baseline."""
+    rows = []
+    for one in compared.differences:
+        low, high = one.interval
+        gain = f"{one.difference:+.3f} ({low:+.3f} to {high:+.3f})"
+        rows.append([labels[one.name], gain, one.verdict])
+    title = f"Macro-F1 minus that of {compared.baseline}, for {compared.test_rows} test rows"
+    table(title, ["", "gain (95% CI)", ""], rows)
+    singles = [one.single for one in compared.differences if one.single is not None]
+    for name in dict.fromkeys(singles):
+        if name == compared.baseline:
+            _say_single(name)
+        else:
+            say(
+                f"{name} is compared on single models' scores, because its own are not averaged "
+                "over the folds."
+            )
+
+
+def _say_single(name: str) -> None:
+    say(
+        f"Compared on single models' scores, because those of {name} are not averaged over the "
+        "folds."
+    )

@@ -1,0 +1,77 @@
+"""A bar chart of F1 between models: macro-F1 with its interval, and batch-wise F1 beside it."""
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from kit.report.figures import INK, to_png
+from kit.report.rows import Row
+
+MACRO, AT_HALF, BATCH, CI = "#4a7a9c", "#a9c3d4", "#d0b98a", "#22303c"
+HEIGHT = 0.38  # of a bar; a model has two
+NAME_WIDTH = 36  # characters of a line of a name
+
+
+def draw_f1(rows: Sequence[Row]) -> bytes:
+    """The chart as a PNG; see `plot_f1`."""
+    return to_png(plot_f1(rows))
+
+
+def plot_f1(rows: Sequence[Row]) -> Figure:
+    """Two bars per row: the expected macro-F1 with its 95% CI, and batch-wise F1.
+
+    The latter is micro-F1 at 0.5 of held-out batches, as the trainer logs it. Without all folds
+    there is no expected score, and the first bar is macro-F1 at 0.5 on the rows held out so far. A
+    row without one of the two, such as a blend, has the other bar alone.
+    """
+    figure = Figure(figsize=(9, 0.62 * len(rows) + 1.4), layout="constrained")
+    axis = figure.subplots()
+    for place, row in enumerate(rows):
+        if row.score is not None:
+            low, high = row.score.interval
+            axis.barh(place - HEIGHT / 2, row.score.expected, HEIGHT, color=MACRO)
+            axis.plot([low, high], [place - HEIGHT / 2] * 2, "|-", color=CI, lw=1.2, ms=6)
+            _write(axis, max(high, row.score.expected), place - HEIGHT / 2, row.score.expected)
+        elif row.macro_f1_at_half is not None:
+            axis.barh(place - HEIGHT / 2, row.macro_f1_at_half, HEIGHT, color=AT_HALF)
+            _write(axis, row.macro_f1_at_half, place - HEIGHT / 2, row.macro_f1_at_half)
+        batch = None if row.training is None else row.training.val_batch_f1
+        if batch is not None:
+            axis.barh(place + HEIGHT / 2, batch, HEIGHT, color=BATCH)
+            _write(axis, batch, place + HEIGHT / 2, batch)
+    names = [textwrap.fill(row.name, NAME_WIDTH) for row in rows]
+    axis.set_yticks(range(len(rows)), names, parse_math=False)
+    axis.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6))
+    axis.set_xlabel("F1", color=INK, fontsize=8)
+    axis.tick_params(labelsize=8, colors=INK)
+    axis.spines[["top", "right"]].set_visible(False)
+    _add_legend(figure, rows)
+    return figure
+
+
+def _write(axis: Axes, end: float, place: float, value: float) -> None:
+    """The value beside the end of a bar."""
+    axis.text(end + 0.01, place, f"{value:.3f}", color=INK, fontsize=8, va="center")
+
+
+def _add_legend(figure: Figure, rows: Sequence[Row]) -> None:
+    """Name what is drawn, above the axes."""
+    whisker = Line2D([], [], color=CI, ls="-", marker="|", lw=1.2, ms=6)
+    named: dict[str, Artist] = {}
+    if any(row.score is not None for row in rows):
+        named |= {"macro-F1 expected on the test set": Patch(color=MACRO), "95% CI": whisker}
+    if any(row.score is None and row.macro_f1_at_half is not None for row in rows):
+        named["macro-F1 at 0.5, held-out rows"] = Patch(color=AT_HALF)
+    if any(row.training is not None for row in rows):
+        named["batch-wise F1 (micro) at 0.5, held-out rows"] = Patch(color=BATCH)
+    if not named:
+        return
+    legend = figure.legend(list(named.values()), list(named), loc="outside upper left", ncols=2)
+    legend.set_frame_on(False)
+    for text in legend.get_texts():
+        text.set(color=INK, fontsize=8)

@@ -1,0 +1,110 @@
+"""What the tables across models show of a run or blend: training, size, time and macro-F1."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from kit.competitions.base import Competition
+from kit.core.paths import Workspace
+from kit.data.run_files import EpochLog
+from kit.data.runs import Run, open_run
+from kit.ensemble import HonestScore
+from kit.report.logs import RunLog, read_log
+from kit.report.model_size import run_parameters
+
+
+@dataclass(frozen=True)
+class Training:
+    """Scores of the epochs that predict, each the mean over the finished folds.
+
+    None for what a fold did not log. `val_` scores are on held-out rows; the fields are those of
+    `EpochLog`.
+    """
+
+    loss: float | None
+    val_loss: float | None
+    accuracy: float | None
+    val_accuracy: float | None
+    exact_match: float | None
+    val_exact_match: float | None
+    batch_f1: float | None
+    val_batch_f1: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run or blend. What is not known of it is None.
+
+    `folds_done` of `folds` are finished, or imported. `training` is None for a blend, an imported
+    run, and before the first fold is finished. `score` needs all folds; `macro_f1_at_half` is
+    macro-F1 at threshold 0.5 on the out-of-fold rows there are. `parameters` and `minutes` of
+    training are summed over the members of a blend. `note` says why a score is missing.
+    """
+
+    name: str
+    folds_done: int
+    folds: int
+    training: Training | None = None
+    score: HonestScore | None = None
+    macro_f1_at_half: float | None = None
+    parameters: int | None = None
+    minutes: float | None = None
+    note: str | None = None
+
+
+def run_row(competition: Competition, run: Run, score: HonestScore | None) -> Row:
+    """The row of a run with this score; UserError for a damaged log or weights file."""
+    log = read_log(run)
+    return Row(
+        name=run.name,
+        folds_done=run.folds - len(run.missing_folds()),
+        folds=run.folds,
+        training=_training(log),
+        score=score,
+        parameters=run_parameters(competition, run),
+        minutes=run.seconds() / 60 if log.folds else None,
+    )
+
+
+def blend_row(name: str, score: HonestScore, members: Sequence[Row], folds: int) -> Row:
+    """The row of a blend, from those of all its members."""
+    sizes = [row.parameters for row in members if row.parameters is not None]
+    times = [row.minutes for row in members if row.minutes is not None]
+    row = Row(name, folds, folds, score=score)
+    if members and len(sizes) == len(members):
+        row = replace(row, parameters=sum(sizes))
+    if members and len(times) == len(members):
+        row = replace(row, minutes=sum(times))
+    return row
+
+
+def member_rows(
+    competition: Competition, workspace: Workspace, members: Sequence[str]
+) -> tuple[Row, ...]:
+    """The rows of a blend's members without scores; none if one of them is no longer there."""
+    if not set(members) <= set(workspace.run_names()):
+        return ()
+    return tuple(run_row(competition, open_run(workspace, name), None) for name in members)
+
+
+def _training(log: RunLog) -> Training | None:
+    """The means over the finished folds; without one, the scores of the training on all rows."""
+    done = [fold for fold in log.folds if fold.is_done]
+    folds = [fold for fold in done if fold.fold is not None]
+    lines = [fold.kept_line for fold in folds or done]
+    if not lines:
+        return None
+    return Training(
+        loss=_mean(lines, lambda line: line.loss),
+        val_loss=_mean(lines, lambda line: line.val_loss),
+        accuracy=_mean(lines, lambda line: line.accuracy),
+        val_accuracy=_mean(lines, lambda line: line.val_accuracy),
+        exact_match=_mean(lines, lambda line: line.exact_match),
+        val_exact_match=_mean(lines, lambda line: line.val_exact_match),
+        batch_f1=_mean(lines, lambda line: line.batch_f1),
+        val_batch_f1=_mean(lines, lambda line: line.val_batch_f1),
+    )
+
+
+def _mean(lines: Sequence[EpochLog], score: Callable[[EpochLog], float | None]) -> float | None:
+    values = [value for line in lines if (value := score(line)) is not None]
+    return sum(values) / len(values) if len(values) == len(lines) else None
