@@ -116,8 +116,12 @@ def _train_phase(attempt: Attempt, phase: Phase, state: Progress) -> Progress:
         line = EpochLog(
             epoch=epoch,
             loss=trained.loss,
+            accuracy=trained.accuracy,
+            exact_match=trained.exact_match,
             batch_f1=trained.batch_f1,
             val_loss=scores.loss,
+            val_accuracy=scores.accuracy,
+            val_exact_match=scores.exact_match,
             val_batch_f1=scores.batch_f1,
             val_macro_f1_at_half=scores.macro_f1_at_half,
             val_macro_f1_best_cut=scores.macro_f1_best_cut,
