@@ -65,8 +65,8 @@ def batch_f1(labels: ArrayLike, decisions: ArrayLike, batch: int) -> float:
     differ, without rows, and for a batch size below one.
 
     Two published student systems report this score (InceptionResNetV2 0.638 in training and 0.686
-    in validation, VGG16 0.504). It is not the competition's macro-F1: frequent classes dominate
-    it, and it depends on the batch size.
+    in validation, VGG16 0.504 in training). It is not the competition's macro-F1: frequent classes
+    dominate it, and it depends on the batch size.
     """
     true, predicted = _tables(labels, decisions)
     if batch < 1 or not len(true):
