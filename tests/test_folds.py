@@ -536,6 +536,7 @@ def test_the_samplings_are_shown_on_folds_that_are_made_for_it(
     assert line(shown, "9 Endosomes") == ["0", "0", "0", "0", "0", "0"]
     assert line(shown, "rows per epoch") == ["100", "80", "80", "80", "80", "152"]
     assert line(shown, "most per row") == ["1.0", "1.0", "3.3", "3.3", "10.0"]
+    assert any(each.startswith("replacement: on average as none, but ") for each in shown)
 
 
 def test_without_repeats_there_is_no_column_for_the_table(

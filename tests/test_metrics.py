@@ -1,14 +1,23 @@
 """The metric: by hand, against scikit-learn, and its edges."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score
 
-from kit.competitions.metrics import batch_f1, f1_from_counts, f1_per_class, macro_f1
+from kit.competitions.metrics import (
+    accuracy,
+    batch_f1,
+    exact_match,
+    f1_from_counts,
+    f1_per_class,
+    macro_f1,
+)
 
 TABLES = st.tuples(st.integers(1, 8), st.integers(1, 5)).flatmap(
     lambda shape: st.tuples(*[arrays(np.uint8, shape, elements=st.integers(0, 1))] * 2)
@@ -69,6 +78,35 @@ def test_tables_of_other_shapes_are_refused(
 def test_counts_of_any_shape() -> None:
     f1 = f1_from_counts([[2, 0], [1, 0]], [[3, 1], [1, 0]], [[2, 0], [2, 0]])
     np.testing.assert_allclose(f1, [[0.8, 0.0], [2 / 3, 0.0]])
+
+
+def test_accuracies_worked_out_by_hand() -> None:
+    labels = [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+    decisions = [[1, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
+    assert accuracy(labels, decisions) == 10 / 12
+    assert exact_match(labels, decisions) == 2 / 3
+    # Rare labels: high without a single one predicted, unless every entry of a row counts.
+    assert accuracy(labels, np.zeros((3, 4))) == 9 / 12
+    assert exact_match(labels, np.zeros((3, 4))) == 1 / 3
+
+
+@given(TABLES)
+def test_accuracies_are_scikit_learns(
+    tables: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+) -> None:
+    labels, decisions = tables
+    assert accuracy(labels, decisions) == pytest.approx(
+        accuracy_score(labels.ravel(), decisions.ravel())
+    )
+    assert exact_match(labels, decisions) == pytest.approx(accuracy_score(labels, decisions))
+
+
+@pytest.mark.parametrize("score", [accuracy, exact_match])
+def test_accuracies_refuse_other_shapes_and_no_rows(score: Callable[..., float]) -> None:
+    with pytest.raises(ValueError, match="must be one shape"):
+        score(np.zeros((3, 2)), np.zeros((3, 1)))
+    with pytest.raises(ValueError, match="at least one row"):
+        score(np.zeros((0, 2)), np.zeros((0, 2)))
 
 
 def test_batch_f1_worked_out_by_hand() -> None:

@@ -16,6 +16,7 @@ from kit.models.registry import backbones
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
 from kit.recipes.hints import ALIASES
+from kit.training.schedule import Phase, phases
 
 RGBY = ("red", "green", "blue", "yellow")
 
@@ -81,11 +82,30 @@ def test_the_published_inputs_are_reproduced() -> None:
 @pytest.mark.parametrize("name", ["inceptionresnetv2", "vgg16"])
 def test_the_students_systems_are_as_they_were_published(name: str) -> None:
     recipe = recipes.get(name)
+    assert (recipe.stem, recipe.resize, recipe.size) == ("mix_half_yellow", "linear", 299)
     assert (str(recipe.augment), str(recipe.loss)) == ("flip_or_turn", "bce")
-    assert recipe.optimizer == "adam"
-    assert (recipe.batch, recipe.steps, recipe.frozen_epochs, recipe.epochs) == (10, 100, 20, 150)
-    assert (recipe.frozen_learning_rate, recipe.learning_rate) == (1e-3, 1e-4)
-    assert (recipe.schedule, recipe.keep) == ("constant", "val_loss")
+    assert (recipe.optimizer, recipe.schedule, recipe.weights) == ("adam", "constant", "imagenet")
+    assert (str(recipe.sampling), recipe.batch, recipe.steps) == ("replacement", 10, 100)
+    assert (str(recipe.validate), recipe.keep) == ("batch(256)", "val_loss")
+
+
+def test_inceptionresnetv2_has_two_phases_and_keeps_the_best_of_the_second() -> None:
+    recipe = recipes.get("inceptionresnetv2")
+    assert phases(recipe) == (Phase(0, 20, True, 1e-3), Phase(20, 170, False, 1e-4))
+    assert recipe.keep_from == "phase"
+
+
+def test_vgg16_has_one_phase_in_which_all_layers_learn() -> None:
+    assert phases(recipes.get("vgg16")) == (Phase(0, 150, frozen=False, learning_rate=1e-4),)
+
+
+@pytest.mark.parametrize(
+    "name", ["inceptionresnetv2", "vgg16", "xception", "gapnet", "convnet_rgb", "convnet_rgby"]
+)
+def test_a_students_recipe_says_what_is_published_what_is_open_and_what_differs(name: str) -> None:
+    text = importlib.import_module(f"kit.recipes.{name}").__doc__ or ""
+    heads = [text.index(head) for head in ("As published:", "Left open, and the kit", "Different")]
+    assert heads == sorted(heads)
 
 
 def test_gapnet_learns_as_its_authors_had_it() -> None:
@@ -104,9 +124,9 @@ def test_the_winners_kinds_of_models_see_all_channels_at_512_pixels() -> None:
     assert str(recipes.get("resnet34").loss) == "focal(gamma=2)"
 
 
-def test_vgg16_and_inceptionresnetv2_differ_in_the_backbone_alone() -> None:
-    renamed = {"name": "vgg16", "backbone": "vgg16"}
-    assert recipes.get("inceptionresnetv2").model_copy(update=renamed) == recipes.get("vgg16")
+def test_vgg16_and_inceptionresnetv2_differ_in_the_backbone_and_the_frozen_phase() -> None:
+    changed = {"name": "vgg16", "backbone": "vgg16", "frozen_epochs": 0, "keep_from": "start"}
+    assert recipes.get("inceptionresnetv2").model_copy(update=changed) == recipes.get("vgg16")
 
 
 def test_frozen_epochs_only_where_there_are_weights_to_keep() -> None:
@@ -161,6 +181,9 @@ def test_wrong_settings_are_refused_in_one_line(setting: str, message: str) -> N
         ("mixup", "mix"),
         ("scheduler", "schedule"),
         ("learning_rat", "learning_rate"),
+        ("replacement", "sampling"),
+        ("interpolation", "resize"),
+        ("validation_steps", "validate"),
     ],
 )
 def test_a_setting_by_its_name_elsewhere_is_hinted_at(typed: str, meant: str) -> None:
@@ -182,6 +205,7 @@ TEXTS = {
     "mix": "mixup(alpha=0.4)",
     "sampling": "table",
     "repeats": "27:10, 15:8",
+    "validate": "batch( 64)",
 }
 
 
@@ -192,6 +216,7 @@ def test_texts_are_parsed_when_a_recipe_is_made_and_dumped_as_they_were() -> Non
     assert (recipe.mix.name, recipe.mix.alpha) == ("mixup", 0.4)
     assert recipe.sampling.name == "table"
     assert recipe.repeats.times == {"27": 10, "15": 8}
+    assert (recipe.validate.name, recipe.validate.numbers) == ("batch", {"images": 64})
     dumped = recipe.model_dump()
     assert {key: dumped[key] for key in TEXTS} == TEXTS
     assert json.loads(json.dumps(dumped)) == dumped
@@ -206,6 +231,7 @@ def test_texts_are_parsed_when_a_recipe_is_made_and_dumped_as_they_were() -> Non
         ("augment=crop(9)", "augmentation 'crop\\(9\\)': crop\\(9\\) is out of range"),
         ("mix=mixup+cutmix", "mix 'mixup\\+cutmix': name one of"),
         ("sampling=balance", "No sampling 'balance'. Known: .* Did you mean 'balanced'"),
+        ("sampling=replacment", "No sampling 'replacment'. Known: .* Did you mean 'replacement'"),
         ("repeats=27", "repeats '27': '27' is not class:times"),
     ],
 )
@@ -218,7 +244,7 @@ def test_a_text_that_does_not_parse_is_refused_as_it_is_set(setting: str, messag
 def test_texts_are_parsed_where_they_come_in_and_nowhere_else() -> None:
     """In a recipe; the repeats also in the table of samplings, which takes them as an option."""
     root = Path(kit.__file__).parent
-    calls = re.compile(r"(?<!def )parse_(?:loss|augmentation|mix|sampling|repeats)\(")
+    calls = re.compile(r"(?<!def )parse_(?:loss|augmentation|mix|sampling|repeats|validation)\(")
     found = {
         path.relative_to(root).as_posix()
         for path in root.rglob("*.py")
@@ -261,6 +287,27 @@ def test_a_setting_that_changes_nothing_is_refused(setting: str, beside: str, cu
     key, _, value = setting.partition("=")
     changed = with_settings(recipes.get("convnet"), [setting, cure])
     assert getattr(changed, key) == float(value)
+
+
+@pytest.mark.parametrize(
+    ("beside", "cure"),
+    [
+        (("frozen_epochs=0",), "frozen_epochs=1"),
+        (("frozen_epochs=1", "keep=last"), "keep=val_loss"),
+    ],
+)
+def test_keeping_the_last_phases_best_where_that_changes_nothing_is_refused(
+    beside: tuple[str, ...], cure: str
+) -> None:
+    with pytest.raises(UserError) as raised:
+        with_settings(recipes.get("convnet"), ["keep_from=phase", *beside])
+    assert str(raised.value) == (
+        f"--set keep_from=phase has no effect with {beside[-1]}. Omit it, or add --set {cure}."
+    )
+    changed = with_settings(recipes.get("convnet"), ["keep_from=phase", *beside, cure])
+    assert changed.keep_from == "phase"
+    # The command of an older run may name the default.
+    assert with_settings(recipes.get("convnet"), ["keep_from=start", *beside]).keep_from == "start"
 
 
 def test_inflate_without_weights_to_carry_over_is_refused() -> None:

@@ -21,10 +21,11 @@ from kit.data.sampling import (
 )
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
-from kit.training.plan import recipe_sampling
+from kit.training.plan import plan_epoch, recipe_sampling
 
-HOWS = ("repeat", "table", "inverse", "balanced", "none")
-AS_MANY_AS_ROWS = ("inverse", "balanced", "none")
+HOWS = ("repeat", "table", "inverse", "balanced", "none", "replacement")
+STEADY = tuple(how for how in HOWS if how != "replacement")
+AS_MANY_AS_ROWS = ("inverse", "balanced", "none", "replacement")
 KEYS = ("a", "b", "c", "d")
 REPEATS = "c:4,b:2.5"
 
@@ -138,7 +139,7 @@ def test_an_epoch_follows_from_its_seed_and_number_alone(how: str) -> None:
         assert first.tolist() != other.tolist()
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", STEADY)
 def test_the_times_are_the_mean_over_many_epochs(how: str) -> None:
     labels = labels_of("a", "a", "a", "a", "ab", "b", "c", "", "", keys="abcd")
     found = sampling(how, labels, threshold=0.9, cap=2.5)
@@ -173,6 +174,76 @@ def test_a_single_row_is_every_epoch(how: str) -> None:
     found = sampling(how, np.array([[0, 1, 0, 0]], np.uint8), repeats="a:2")
     assert found.draw(0, 0).tolist() == [0] * len(found.draw(0, 0))
     assert found.times.tolist() == [len(found.draw(0, 0))]
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_so_many_rows_as_are_asked_for(how: str) -> None:
+    found = sampling(how, rare_labels())
+    epoch = found.draw(0, 1)
+    for count in (1, 7, len(epoch), 3 * len(epoch) + 5):
+        drawn = found.draw(0, 1, count)
+        assert drawn.dtype == np.int64
+        assert len(drawn) == count
+        np.testing.assert_array_equal(drawn[: len(epoch)], epoch[:count])
+
+
+@pytest.mark.parametrize("how", STEADY)
+def test_an_epoch_that_is_too_short_is_shown_again(how: str) -> None:
+    found = sampling(how, rare_labels())
+    epoch = found.draw(0, 1)
+    drawn = found.draw(0, 1, 2 * len(epoch) + 3)
+    np.testing.assert_array_equal(drawn, np.concatenate([epoch, epoch, epoch[:3]]))
+
+
+# With replacement
+
+
+def test_rows_drawn_with_replacement_come_as_often_as_independent_draws() -> None:
+    found = sampling("replacement", rare_labels(50))
+    assert found.times.tolist() == [1] * 50
+    counts = np.array([np.bincount(found.draw(0, e), minlength=50) for e in range(2000)])
+    # A row's count in an epoch is binomial: 50 draws, each it with a chance of 1 in 50.
+    np.testing.assert_allclose(counts.mean(axis=0), 1, atol=4 / 2000**0.5)
+    np.testing.assert_allclose(counts.var(axis=0), 49 / 50, atol=0.2)
+    # So (49/50)**50, or 36 in 100, of the rows are left out of an epoch.
+    assert (counts == 0).mean() == pytest.approx(0.98**50, abs=0.01)
+
+
+def test_draws_with_replacement_do_not_depend_on_each_other() -> None:
+    found = sampling("replacement", rare_labels(4))
+    drawn = np.concatenate([found.draw(0, epoch, 8) for epoch in range(4000)]).reshape(-1, 8)
+    # Any two places in an epoch show each pair of rows equally often, also a place and the one four
+    # later: those are drawn, not repeated.
+    for one, other in itertools.combinations(range(8), 2):
+        pairs = np.bincount(4 * drawn[:, one] + drawn[:, other], minlength=16)
+        # Five standard errors of a count of 4,000 pairs, each with a chance of 1 in 16.
+        np.testing.assert_allclose(pairs, 250, atol=5 * (4000 * 15 / 256) ** 0.5)
+
+
+def test_more_draws_than_rows_are_drawn_and_not_repeated() -> None:
+    found = sampling("replacement", rare_labels(30))
+    drawn = found.draw(3, 4, 90)
+    first, second, third = drawn.reshape(3, 30).tolist()
+    assert first != second != third != first
+    np.testing.assert_array_equal(found.draw(3, 4, 60), drawn[:60])
+
+
+def test_an_epoch_of_steps_is_that_many_independent_draws() -> None:
+    """From the rows of the training set, whose numbers are not their places in it."""
+    rows = np.array([3, 5, 8, 9])
+    recipe = recipes.get("convnet").model_copy(update={"batch": 4, "steps": 50})
+    recipe = with_settings(recipe, ["sampling=replacement"])
+    found = recipe_sampling(recipe, rare_labels(4), KEYS)
+    shown = plan_epoch(recipe, rows, found, seed=1, epoch=2).rows
+    assert len(shown) == 200
+    assert set(shown.tolist()) == set(rows.tolist())
+    # Four standard errors; repeated from the first four, a row would come 0, 50, 100 times.
+    np.testing.assert_allclose(np.bincount(shown)[rows], 50, atol=4 * (200 * 3 / 16) ** 0.5)
+    assert len({tuple(batch) for batch in shown.reshape(50, 4).tolist()}) > 30
+    np.testing.assert_array_equal(plan_epoch(recipe, rows, found, 1, 2).rows, shown)
+    assert (plan_epoch(recipe, rows, found, 1, 3).rows != shown).any()
+    whole = recipe.model_copy(update={"batch": 3, "steps": None})
+    assert len(plan_epoch(whole, rows, found, 1, 2).rows) == 3
 
 
 # The order of an epoch

@@ -83,7 +83,8 @@ def only_run(place: Place, runs: str) -> RunFiles:
 
 def test_a_training_killed_three_times_ends_like_one_that_was_not(place: Place) -> None:
     changes = ("frozen_epochs=1", "epochs=3", "dropout=0.3", "keep=last")
-    settings = [word for change in changes for word in ("--set", change)]
+    drawn = ("sampling=replacement", "validate=batch(9)")
+    settings = [word for change in (*changes, *drawn) for word in ("--set", change)]
     words = ["train", "convnet", *TINY, "--folds", "0", *settings]
     kit(place.folder, *words, runs="undisturbed")
 
@@ -105,6 +106,12 @@ def test_a_training_killed_three_times_ends_like_one_that_was_not(place: Place) 
     calm = only_run(place, "undisturbed").fold(0)
     assert files.oof.read_bytes() == calm.oof.read_bytes()
     assert files.test.read_bytes() == calm.test.read_bytes()
+    timed = ("samples_per_second", "seconds")
+    killed, undisturbed = (
+        [{key: line[key] for key in line if key not in timed} for line in log]
+        for log in (read_json(one.progress)["log"] for one in (files, calm))
+    )
+    assert killed == undisturbed
     assert [path.name for path in files.all_checkpoints()] == ["epoch003.weights.h5"]
 
 

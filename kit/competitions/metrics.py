@@ -1,4 +1,8 @@
-"""The competition's metric, used by trainer, thresholds, blend, report and grader."""
+"""The competition's metric, used by trainer, thresholds, blend, report and grader.
+
+The other scores here are not the competition's. Published systems report them, so the trainer logs
+them.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,10 +14,7 @@ def f1_per_class(labels: ArrayLike, decisions: ArrayLike) -> NDArray[np.float64]
     `labels` and `decisions` are (rows, classes), 0 or 1. Returns (classes,). As scikit-learn with
     `zero_division=0`. Raises ValueError when the shapes differ.
     """
-    true = np.asarray(labels, dtype=bool)
-    predicted = np.asarray(decisions, dtype=bool)
-    if true.shape != predicted.shape or true.ndim != 2:
-        raise ValueError(f"labels {true.shape} and decisions {predicted.shape} must be one shape")
+    true, predicted = _tables(labels, decisions)
     return f1_from_counts((true & predicted).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0))
 
 
@@ -35,6 +36,26 @@ def macro_f1(labels: ArrayLike, decisions: ArrayLike) -> float:
     return float(f1_per_class(labels, decisions).mean())
 
 
+def accuracy(labels: ArrayLike, decisions: ArrayLike) -> float:
+    """The share of right entries, over all rows and classes alike: binary accuracy.
+
+    With decisions at a probability above 0.5, it is `keras.metrics.BinaryAccuracy`, which Keras 2
+    computed for `metrics=["acc"]` with binary cross-entropy (Keras 3 takes `acc` of several classes
+    as categorical accuracy). Where positives are rare, predicting none of them already scores high.
+    `labels` and `decisions` are (rows, classes), 0 or 1. Raises ValueError when the shapes differ,
+    and without rows.
+    """
+    return float(_right(labels, decisions).mean())
+
+
+def exact_match(labels: ArrayLike, decisions: ArrayLike) -> float:
+    """The share of rows whose entries are all right; arguments and errors as in `accuracy`.
+
+    Also called subset accuracy: scikit-learn's `accuracy_score` on multilabel tables.
+    """
+    return float(_right(labels, decisions).all(axis=1).mean())
+
+
 def batch_f1(labels: ArrayLike, decisions: ArrayLike, batch: int) -> float:
     """Micro-F1 of every `batch` consecutive rows, averaged over batches.
 
@@ -44,13 +65,10 @@ def batch_f1(labels: ArrayLike, decisions: ArrayLike, batch: int) -> float:
     differ, without rows, and for a batch size below one.
 
     Two published student systems report this score (InceptionResNetV2 0.638 in training and 0.686
-    in validation, VGG16 0.504). It is not the competition's macro-F1: frequent classes dominate
-    it, and it depends on the batch size.
+    in validation, VGG16 0.504 in training). It is not the competition's macro-F1: frequent classes
+    dominate it, and it depends on the batch size.
     """
-    true = np.asarray(labels, dtype=bool)
-    predicted = np.asarray(decisions, dtype=bool)
-    if true.shape != predicted.shape or true.ndim != 2:
-        raise ValueError(f"labels {true.shape} and decisions {predicted.shape} must be one shape")
+    true, predicted = _tables(labels, decisions)
     if batch < 1 or not len(true):
         raise ValueError(f"{len(true)} rows in batches of {batch}; both must be at least 1")
     starts = np.arange(0, len(true), batch)
@@ -58,3 +76,20 @@ def batch_f1(labels: ArrayLike, decisions: ArrayLike, batch: int) -> float:
         np.add.reduceat(table.sum(axis=1), starts) for table in (true & predicted, predicted, true)
     )
     return float(f1_from_counts(hits, said, positives).mean())
+
+
+def _right(labels: ArrayLike, decisions: ArrayLike) -> NDArray[np.bool_]:
+    true, predicted = _tables(labels, decisions)
+    if not len(true):
+        raise ValueError("accuracy needs at least one row")
+    right: NDArray[np.bool_] = true == predicted
+    return right
+
+
+def _tables(labels: ArrayLike, decisions: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Both as bool (rows, classes); ValueError when the shapes differ."""
+    true = np.asarray(labels, dtype=bool)
+    predicted = np.asarray(decisions, dtype=bool)
+    if true.shape != predicted.shape or true.ndim != 2:
+        raise ValueError(f"labels {true.shape} and decisions {predicted.shape} must be one shape")
+    return true, predicted

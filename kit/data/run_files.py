@@ -90,14 +90,15 @@ def read_command(files: RunFiles) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True)
 class EpochLog:
-    """One line of a fold's log; times are this machine's, `val_` scores are on the held-out fold.
+    """One line of a fold's log; times are this machine's.
 
-    `accuracy` is the share of entries (image, class) that are right at probability 0.5, and
-    `exact_match` that of images whose entries are all right. `batch_f1` is micro-F1 at probability
-    0.5, batch by batch. None of these is the competition's metric. Without a held-out fold there
-    are no `val_` scores. `seconds` is the whole epoch, validation included; `samples_per_second` is
-    training only. A column missing from another version's file is None, or 0 where the type allows
-    no None.
+    `val_` scores are on the held-out fold, or with `validate=batch` on one batch of it, the same in
+    every epoch; without a held-out fold there are none. `accuracy` is the share of entries (image,
+    class) that are right at probability 0.5, and `exact_match` that of images whose entries are all
+    right. `batch_f1` is micro-F1 at probability 0.5, batch by batch. None of these is the
+    competition's metric. `val_macro_f1_best_cut` uses the thresholds that are optimal on the same
+    rows. `seconds` is the whole epoch, validation included; `samples_per_second` is training only.
+    A column missing from another version's file is None, or 0 where the type allows no None.
     """
 
     epoch: int

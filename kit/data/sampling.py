@@ -19,18 +19,28 @@ Rows = NDArray[np.int64]
 class Sampling:
     """How often each row appears per epoch, and how to draw an epoch.
 
-    `times` is float (rows,): the mean over many epochs. `rows_of` draws the rows of one epoch.
+    `times` is float (rows,): the mean over many epochs. `rows_of` draws the rows of one epoch. If
+    they are `independent`, it can be called again for more of them.
     """
 
     times: Floats
     rows_of: Callable[[np.random.Generator], Rows]
+    independent: bool = False
 
-    def draw(self, seed: int, epoch: int) -> Rows:
+    def draw(self, seed: int, epoch: int, count: int | None = None) -> Rows:
         """The rows of one epoch in order, int (drawn rows,), from 0 to rows - 1.
 
-        They depend on (seed, epoch) alone, so a resumed training sees the same rows.
+        With `count`, exactly that many: leftover rows are dropped; missing ones are drawn if rows
+        are independent, else the epoch is repeated. Rows depend on these arguments alone, so a
+        resumed training sees the same ones.
         """
-        return self.rows_of(np.random.Generator(np.random.PCG64([seed, epoch])))
+        rng = np.random.Generator(np.random.PCG64([seed, epoch]))
+        rows = self.rows_of(rng)
+        if count is None:
+            return rows
+        while self.independent and len(rows) < count:
+            rows = np.append(rows, self.rows_of(rng))
+        return np.resize(rows, count)
 
 
 @dataclass(frozen=True)
@@ -109,19 +119,6 @@ class Sampler:
     numbers: Mapping[str, float] = field(default_factory=dict)
 
 
-# Which held-out rows score an epoch, with their parameters.
-VALIDATIONS: Mapping[str, Mapping[str, float]] = {"fold": {}, "batch": {"images": 256}}
-
-
-def parse_validation(text: str) -> Term:
-    """Parse `fold` or `batch(images)`; UserError for another name or less than one image."""
-    chosen = parse_term("validate", text, VALIDATIONS)
-    images = chosen.numbers.get("images", 1)
-    if images < 1 or images != int(images):
-        raise UserError(f"validate '{text}': expected a whole number of images from 1 up.")
-    return chosen
-
-
 def parse_sampling(text: str) -> Term:
     """Parse a sampling with its parameters; UserError for a name that is not in SAMPLINGS."""
     return parse_term("sampling", text, {name: one.numbers for name, one in SAMPLINGS.items()})
@@ -181,6 +178,17 @@ def _table(labels: Labels, options: SamplingOptions) -> Sampling:
 
 def _none(labels: Labels, options: SamplingOptions) -> Sampling:
     return by_chance(np.ones(len(labels)))
+
+
+# Independent draws
+
+
+def _replacement(labels: Labels, options: SamplingOptions) -> Sampling:
+    return Sampling(np.ones(len(labels)), partial(_any_rows, len(labels)), independent=True)
+
+
+def _any_rows(rows: int, rng: np.random.Generator) -> Rows:
+    return rng.integers(0, rows, rows)
 
 
 # Inverse frequency of the rarest class
@@ -256,9 +264,10 @@ def _rows_in_turn(decks: Sequence[Rows], rows: int, rng: np.random.Generator) ->
     return drawn
 
 
-# With none, inverse and balanced, an epoch has as many rows as the training set.
+# With all but repeat and table, an epoch has as many rows as the training set.
 SAMPLINGS: Mapping[str, Sampler] = {
     "none": Sampler(_none, "each row once"),
+    "replacement": Sampler(_replacement, "drawn at random with replacement"),
     "repeat": Sampler(
         _repeat, "rows of rare classes are repeated", ("repeat_threshold", "repeat_cap")
     ),

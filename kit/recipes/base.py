@@ -12,16 +12,11 @@ from kit.core.store_paths import StoreKind
 from kit.core.terms import Term
 from kit.data.augment import Augmentation, parse_augmentation
 from kit.data.mixing import Mix, parse_mix
-from kit.data.sampling import (
-    SAMPLINGS,
-    VALIDATIONS,
-    Repeats,
-    parse_repeats,
-    parse_sampling,
-    parse_validation,
-)
+from kit.data.sampling import SAMPLINGS, Repeats, parse_repeats, parse_sampling
+from kit.data.validation import parse_validation
 from kit.models.losses import Loss, parse_loss
 from kit.recipes.hints import ALIASES
+from kit.recipes.idle import refuse_idle
 from kit.recipes.text import parsed_by
 
 # `validate` is also a deprecated method of BaseModel, which the kit does not use.
@@ -174,11 +169,10 @@ class Recipe(BaseModel):
         description="learning rate of the frozen epochs; with frozen_epochs of 1 or more",
     )
     epochs: int = Field(ge=1, description="epochs with all layers trainable, after the frozen ones")
-    validate: Annotated[Term, *parsed_by(parse_validation, Term, VALIDATIONS)] = Field(  # type: ignore[assignment]
+    validate: Annotated[Term, *parsed_by(parse_validation, Term)] = Field(  # type: ignore[assignment]
         default=parse_validation("fold"),
         description=(
-            "which held-out rows score an epoch. fold: all; batch: one batch of that many, drawn "
-            "once"
+            "which held-out rows score an epoch. fold: all; batch(256): the same 256, drawn once"
         ),
     )
     keep: Literal["val_loss", "val_macro_f1", "last"] = Field(
@@ -187,7 +181,9 @@ class Recipe(BaseModel):
     )
     keep_from: Literal["start", "phase"] = Field(
         default="start",
-        description="which epochs `keep` chooses from. start: all; phase: the last phase",
+        description=(
+            "which epochs `keep` chooses from. start: all; phase: those after the frozen ones"
+        ),
     )
     patience: int | None = Field(
         default=None,
@@ -232,32 +228,6 @@ def recipe_of(settings: Mapping[str, Any], origin: Path) -> Recipe:
         raise UserError(f"{origin}: {_first_complaint(error)}") from None
 
 
-# A setting, and another setting with the values that make it ineffective and one that does not.
-_IDLE: dict[str, tuple[str, tuple[object, ...], object]] = {
-    "weight_decay": ("optimizer", ("adam", "sgd"), "adamw"),
-    "warmup": ("schedule", ("plateau",), "cosine"),
-    "plateau_epochs": ("schedule", ("constant", "cosine", "onecycle"), "plateau"),
-    "plateau_factor": ("schedule", ("constant", "cosine", "onecycle"), "plateau"),
-    "patience": ("keep", ("last",), "val_loss"),
-    "frozen_learning_rate": ("frozen_epochs", (0,), 1),
-    "keep_from": ("frozen_epochs", (0,), 1),
-}
-
-
-def _idle_samplings(key: str) -> tuple[str, tuple[object, ...], object] | None:
-    """The same entry for a setting that only some samplings use."""
-    users = [name for name, one in SAMPLINGS.items() if key in one.settings]
-    if not users:
-        return None
-    return "sampling", tuple(name for name in SAMPLINGS if name not in users), users[0]
-
-
-# The same, for single values of a setting.
-_IDLE_VALUES: dict[tuple[str, str], tuple[str, tuple[object, ...], object]] = {
-    ("stem", "inflate"): ("weights", ("none",), "imagenet"),
-}
-
-
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with `key=value` texts applied, each value parsed as the key's type.
 
@@ -278,22 +248,8 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     except ValidationError as error:
         raise UserError(f"--set {_first_complaint(error)}") from None
     for key, value in given.items():
-        _refuse_idle(changed, key, value)
+        refuse_idle(key, value, dict(changed))
     return changed
-
-
-def _refuse_idle(recipe: Recipe, key: str, value: object) -> None:
-    idle = _idle_samplings(key) or _IDLE.get(key) or _IDLE_VALUES.get((key, str(value)))
-    if idle is None:
-        return
-    other, idle_with, cure = idle
-    value_of_other = getattr(recipe, other)
-    named = value_of_other.name if isinstance(value_of_other, Term) else value_of_other
-    if named in idle_with:
-        raise UserError(
-            f"--set {key}={value} has no effect with {other}={value_of_other}. "
-            f"Omit it, or add --set {other}={cure}."
-        )
 
 
 def _first_complaint(error: ValidationError) -> str:

@@ -1,10 +1,19 @@
 """A simple convolutional network on all four channels at 1024 pixels.
 
-- Source: a student team's system for this competition, for which only the input is recorded:
-  1024x1024x4. Everything else here is the kit's choice.
-- Score: none published.
+- Source: the poster of a student project on this competition. 404,508 parameters, 403,548 of them
+  trainable.
+- Score: as published, accuracy 0.942 in training and 0.9 in validation, loss 0.22 and 0.21.
+  Neither is the competition's macro-F1, and no F1 is recorded. Assigning no label to any image
+  already has a binary accuracy of 0.942 on the competition's rows.
 - Cost: not measured; on a CPU, `make train` prints an estimate before it starts.
 - Command: `make train MODEL=convnet_rgby`
+
+As published: the input (1024x1024x4).
+
+Left open, and the kit's choice: all other settings, the network included. Which accuracy the poster
+means is not recorded either: the kit logs binary accuracy and exact match.
+
+Different from what is recorded: nothing.
 
 The images of train.zip are 512 pixels wide; only the full-resolution files have 1024. If memory
 runs out, lower the batch.

@@ -89,13 +89,14 @@ def _print_samplings(
 ) -> None:
     """Print how often an epoch shows rows of each class when fold 0 is held out, on average.
 
-    One column per sampling, with a recipe's default parameters.
+    One column per sampling, with a recipe's default parameters; `replacement` has the mean of none.
     """
     usual = Recipe(name="", backbone="", size=16, epochs=1)
     threshold, cap = usual.repeat_threshold, usual.repeat_cap
     trained = labels.labels[folds.of(labels.ids) != 0]
     options = SamplingOptions(competition.class_keys, threshold, cap, parse_repeats(repeats))
     hows = [how for how, one in SAMPLINGS.items() if repeats or "repeats" not in one.settings]
+    hows.remove("replacement")  # a column like that of none, for which 80 characters have no room
     times = [build_sampling(parse_sampling(how), trained, options).times for how in hows]
     columns = [_seen(trained, each) for each in times]
     whole = [int(count) for count in [*labels.labels.sum(axis=0), _unlabelled(labels.labels).sum()]]
@@ -114,6 +115,7 @@ def _print_samplings(
         f"repeat: classes rarer than {threshold:g} of the rows, each row at most {cap:g} times. "
         f"inverse: each row at most {cap:g} times on average."
     )
+    say("replacement: on average as none, but each row of an epoch is drawn independently.")
 
 
 def _seen(labels: NDArray[np.uint8], times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -46,16 +46,29 @@ class FoldDisplay:
         done = line.epoch + 1
         each = (time.monotonic() - self._begun) / (done - self._first_epoch)
         best = line.val_macro_f1_best_cut
-        shown = f"loss {line.loss:.4f}" if best is None else f"F1 {best:.3f}"
+        shown = f"loss {line.loss:.4f}" if best is None else f"macro-F1 {best:.3f}"
         self._bar.describe(f"fold {self._fold} {done}/{self._epochs} {shown}")
-        text = f"{self._name} epoch {done}/{self._epochs}: loss {line.loss:.4f}"
-        if best is not None:
-            text += (
-                f", val loss {line.val_loss:.4f}, macro-F1 {line.val_macro_f1_at_half:.3f} at 0.5, "
-                f"{best:.3f} at the best thresholds"
-            )
-        text += f", {line.samples_per_second:.0f} images/s"
+        text = f"{self._name}, {done}/{self._epochs}: {_scores(line)}"
         if done == self._epochs:
-            self.reporter.say(text)
+            self.reporter.say(f"{text}, {line.samples_per_second:.0f} images/s")
         else:
-            self._bar.note(f"{text}, {duration(each * (self._epochs - done))} left in this fold")
+            self._bar.note(f"{text}, {duration(each * (self._epochs - done))} left")
+
+
+def _scores(line: EpochLog) -> str:
+    """An epoch's scores in training and, in brackets, on the held-out rows.
+
+    Short: even after the longest name of a run, the line takes two rows of 80 columns.
+    """
+    if line.val_macro_f1_best_cut is None:
+        return (
+            f"loss {line.loss:.4f}, acc {line.accuracy:.3f}, exact {line.exact_match:.3f}, "
+            f"F1 {line.batch_f1:.3f}"
+        )
+    return (
+        f"loss {line.loss:.4f} (val {line.val_loss:.4f}), "
+        f"acc {line.accuracy:.3f} ({line.val_accuracy:.3f}), "
+        f"exact {line.exact_match:.3f} ({line.val_exact_match:.3f}), "
+        f"F1 {line.batch_f1:.3f} ({line.val_batch_f1:.3f}), "
+        f"macro-F1 {line.val_macro_f1_best_cut:.3f}"
+    )

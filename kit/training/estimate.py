@@ -18,16 +18,14 @@ TRAINING_OVER_FORWARD = 3
 LONG_SECONDS = 3600.0
 
 
-def forward_images(
-    steps: int, batch: int, epochs: int, validation: int, test: int, views: int
-) -> int:
+def forward_images(recipe: Recipe, steps: int, epochs: int, scored: int, predicted: int) -> int:
     """The cost of a fold in forward passes of one image; a training image counts as three.
 
-    Each of the remaining `epochs` trains `steps` batches and predicts the `validation` rows of the
-    held-out fold; at the end, those and the `test` rows are predicted in `views` views.
+    Each of the remaining `epochs` trains `steps` batches and predicts the `scored` held-out rows;
+    at the end, `predicted` rows, held out and of the test set, are predicted in the recipe's views.
     """
-    each_epoch = TRAINING_OVER_FORWARD * steps * batch + validation
-    return epochs * each_epoch + views * (validation + test)
+    each_epoch = TRAINING_OVER_FORWARD * steps * recipe.batch + scored
+    return epochs * each_epoch + recipe.tta * predicted
 
 
 def seconds_per_forward(recipe: Recipe, channels: Sequence[str], classes: int) -> float:

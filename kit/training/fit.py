@@ -10,6 +10,7 @@ import numpy as np
 from kit.core.errors import UserError
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.run_files import Done, EpochLog, Progress, load_progress, write_done
+from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.checkpoint import remove_unfinished, save_epoch
 from kit.training.display import FoldDisplay
@@ -115,8 +116,12 @@ def _train_phase(attempt: Attempt, phase: Phase, state: Progress) -> Progress:
         line = EpochLog(
             epoch=epoch,
             loss=trained.loss,
+            accuracy=trained.accuracy,
+            exact_match=trained.exact_match,
             batch_f1=trained.batch_f1,
             val_loss=scores.loss,
+            val_accuracy=scores.accuracy,
+            val_exact_match=scores.exact_match,
             val_batch_f1=scores.batch_f1,
             val_macro_f1_at_half=scores.macro_f1_at_half,
             val_macro_f1_best_cut=scores.macro_f1_best_cut,
@@ -124,7 +129,7 @@ def _train_phase(attempt: Attempt, phase: Phase, state: Progress) -> Progress:
             samples_per_second=trained.samples_per_second,
             seconds=time.monotonic() - begun,
         )
-        best = epoch if _is_best(task.recipe.keep, scores, state) else state.best
+        best = epoch if _is_best(task.recipe, scores, state) else state.best
         state = Progress((*state.log, line), best, attempt.parts)
         save_epoch(task.files, attempt.model, trainer.optimizer, trainer.live, state)
         append_events(task.files.events, line)
@@ -132,13 +137,16 @@ def _train_phase(attempt: Attempt, phase: Phase, state: Progress) -> Progress:
     return state
 
 
-def _is_best(keep: str, scores: FoldScores, state: Progress) -> bool:
-    """Whether the epoch just trained is the one to keep, by the recipe's `keep`."""
-    if keep == "last" or state.best is None:
+def _is_best(recipe: Recipe, scores: FoldScores, state: Progress) -> bool:
+    """Whether the epoch just trained is the one to keep, by the recipe's `keep` and `keep_from`."""
+    if recipe.keep == "last" or state.best is None:
+        return True
+    last_phase = phases(recipe)[-1].first
+    if recipe.keep_from == "phase" and state.best < last_phase <= len(state.log):
         return True
     before = state.log[state.best]
     new, old = scores.macro_f1_best_cut, before.val_macro_f1_best_cut
-    if keep == "val_loss":
+    if recipe.keep == "val_loss":
         # Negative, so that more is better.
         new, old = (None if loss is None else -loss for loss in (scores.loss, before.val_loss))
     # Without a held-out fold, the last epoch is kept.

@@ -14,6 +14,7 @@ from kit.core.progress import SILENT, Reporter
 from kit.data.sampling import Sampling
 from kit.data.stacked import Images
 from kit.data.store import Store
+from kit.data.validation import scored_rows
 from kit.models.build import build_model
 from kit.models.losses import build_loss
 from kit.models.stems import INFLATED
@@ -76,6 +77,10 @@ class FoldTask:
     def sampling(self) -> Sampling:
         """Which training rows an epoch shows, and how often."""
         return recipe_sampling(self.recipe, self.data.train_labels, self.competition.class_keys)
+
+    def scored_rows(self) -> NDArray[np.int64]:
+        """The held-out rows that score every epoch, the same ones each time; none without any."""
+        return scored_rows(self.recipe.validate, self.data.val_rows, self.seed)
 
     def loss(self) -> keras.losses.Loss:
         """The recipe's loss, given the shares of positives among the training rows."""

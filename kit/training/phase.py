@@ -9,7 +9,7 @@ import keras
 from numpy.typing import NDArray
 
 from kit.data.run_files import EpochLog, Progress
-from kit.models.batch_f1 import BatchF1
+from kit.models.metrics import training_metrics
 from kit.training import backend
 from kit.training.batches import EpochBatches
 from kit.training.checkpoint import load_epoch
@@ -25,6 +25,8 @@ class Trained:
     """Results of an epoch's training: means over its batches, the last learning rate, the speed."""
 
     loss: float
+    accuracy: float
+    exact_match: float
     batch_f1: float
     learning_rate: float
     samples_per_second: float
@@ -56,7 +58,7 @@ class PhaseTrainer:
         self._trainer.compile(
             build_optimizer(task.recipe, self._rates, parts),
             task.loss(),
-            metrics=[BatchF1()],
+            metrics=training_metrics(),
             jit_compile=backend.compiler(),
         )
         # Not always the one passed in: in float16, Keras wraps it to scale the loss.
@@ -94,6 +96,8 @@ class PhaseTrainer:
         self.live = weights.values
         return Trained(
             loss=float(history["loss"][-1]),
+            accuracy=float(history["accuracy"][-1]),
+            exact_match=float(history["exact_match"][-1]),
             batch_f1=float(history["batch_f1"][-1]),
             learning_rate=rate,
             samples_per_second=len(plan.rows) / (time.monotonic() - begun),

@@ -38,10 +38,9 @@ def plan_epoch(
 ) -> EpochPlan:
     """The rows of one epoch and their variation, by (seed, epoch) alone.
 
-    `rows` are the training rows of the store, from which `sampling` draws. Every batch is full:
-    leftover rows are dropped, and rows are repeated if the recipe's steps need more.
+    `rows` are the training rows of the store, from which `sampling` draws as many as fill the
+    epoch's batches.
     """
-    shown = rows[sampling.draw(seed, epoch)]
-    shown = np.resize(shown, steps_per_epoch(recipe, sampling) * recipe.batch)
+    shown = rows[sampling.draw(seed, epoch, steps_per_epoch(recipe, sampling) * recipe.batch)]
     symmetries = recipe.augment.symmetries(len(shown), seed, epoch)
     return EpochPlan(shown, symmetries, recipe.augment, seed, epoch)

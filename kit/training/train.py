@@ -134,12 +134,11 @@ def _train_all(tasks: Sequence[FoldTask], typed: Typed, reporter: Reporter) -> N
     if not backend.on_accelerator():
         images = sum(
             forward_images(
+                recipe,
                 n,
-                recipe.batch,
                 recipe.all_epochs - d,
-                len(t.data.val_rows),
-                len(t.data.test.ids),
-                recipe.tta,
+                len(t.scored_rows()),
+                len(t.data.val_rows) + len(t.data.test.ids),
             )
             for t, n, d in zip(tasks, steps, done, strict=True)
         )

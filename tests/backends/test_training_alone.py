@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from kit.competitions.cells import cells, generate_cells
+from kit.competitions.metrics import accuracy, exact_match
 from kit.core.paths import RunFiles, Workspace
 from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions
+from kit.data.run_files import load_progress
 from kit.stages.folds import fold_stage
 
 ROOT = Path(__file__).parent.parent.parent
@@ -71,6 +73,12 @@ def test_a_recipe_is_trained_and_predicts(folder: Path) -> None:
         probs = read_predictions(table, cells.class_keys).probs
         assert len(probs) in (6, 20)
         assert np.isfinite(probs).all()
+    (line,) = load_progress(files).log
+    oof = read_predictions(files.oof, cells.class_keys)
+    labels = cells.read_labels(folder / "data" / "cells").of(oof.ids)
+    assert line.val_accuracy == pytest.approx(accuracy(labels, oof.probs > 0.5))
+    assert line.val_exact_match == exact_match(labels, oof.probs > 0.5)
+    assert 0 < (line.accuracy or 0) < 1
 
 
 def test_a_recipe_of_kerascv_says_in_one_line_what_it_needs(folder: Path) -> None:
