@@ -19,7 +19,7 @@ from recording import Recording
 from typer.testing import CliRunner
 
 import kit.cli  # noqa: F401  adds the commands to the application
-from kit.commands import blending, submitting, training, viewing
+from kit.commands import blending, look, submitting, training, viewing
 from kit.commands.app import app, place
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
@@ -553,7 +553,7 @@ def test_every_suggested_command_can_be_typed(
         meant.append(place(name, data))
         raise Arrived
 
-    for module in (training, blending, submitting, viewing):
+    for module in (training, blending, look, submitting, viewing):
         monkeypatch.setattr(module, "place", arrive)
     for _, *words in commands:
         filled = [FILLED.get(word, word) for word in words]

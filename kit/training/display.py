@@ -70,5 +70,5 @@ def _scores(line: EpochLog) -> str:
         f"acc {line.accuracy:.3f} ({line.val_accuracy:.3f}), "
         f"exact {line.exact_match:.3f} ({line.val_exact_match:.3f}), "
         f"F1 {line.batch_f1:.3f} ({line.val_batch_f1:.3f}), "
-        f"macro-F1 {line.val_macro_f1_best_cut:.3f}"
+        f"macro-F1 at best {line.val_macro_f1_best_cut:.3f}"
     )
