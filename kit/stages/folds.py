@@ -96,7 +96,7 @@ def _print_samplings(
     trained = labels.labels[folds.of(labels.ids) != 0]
     options = SamplingOptions(competition.class_keys, threshold, cap, parse_repeats(repeats))
     hows = [how for how, one in SAMPLINGS.items() if repeats or "repeats" not in one.settings]
-    hows.remove("replacement")  # a column like that of none, for which 80 characters have no room
+    hows.remove("replacement")  # the column of none again, for which 80 characters have no room
     times = [build_sampling(parse_sampling(how), trained, options).times for how in hows]
     columns = [_seen(trained, each) for each in times]
     whole = [int(count) for count in [*labels.labels.sum(axis=0), _unlabelled(labels.labels).sum()]]
