@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from kit.competitions.registry import competitions
-from kit.core.disk import atomic
 from kit.core.paths import Workspace
 from kit.core.terminal import say
 from kit.report.figures import picture_grid
+from kit.report.png import write_png
 from kit.report.view import left_out_pictures, view_blend
 
 TARGET = Path(__file__).parent.parent / "docs" / "cells.png"
@@ -17,8 +17,7 @@ def main() -> None:
     competition = competitions.get("cells")
     workspace = Workspace.of(competition.name)
     cells = left_out_pictures(view_blend(competition, workspace, None), count=12)
-    with atomic(TARGET) as temporary:
-        temporary.write_bytes(picture_grid(cells, columns=6))
+    write_png(TARGET, picture_grid(cells, columns=6))
     say(f"Wrote {TARGET}")
 
 

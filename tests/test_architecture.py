@@ -38,6 +38,15 @@ MAY_IMPORT = {
         "submission",
         "kaggle",
     },
+    "compare": {
+        "core",
+        "competitions",
+        "data",
+        "models",
+        "recipes",
+        "training",
+        "ensemble",
+    },
     "report": {
         "core",
         "competitions",
@@ -49,6 +58,7 @@ MAY_IMPORT = {
         "kaggle",
         "submission",
         "kernel",
+        "compare",
     },
     "stages": {
         "core",
@@ -61,6 +71,7 @@ MAY_IMPORT = {
         "kaggle",
         "submission",
         "kernel",
+        "compare",
         "report",
     },
 }
@@ -73,6 +84,7 @@ SILENT_ROOMS = (
     "training",
     "kaggle",
     "kernel",
+    "compare",
     "report",
     "ensemble",
     "submission",

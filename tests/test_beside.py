@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.cli import main
+from kit.compare.beside import Counted, Marked, Shown, verdict
+from kit.compare.beside_read import Wanted, read_shown
+from kit.compare.sides import open_side
 from kit.competitions.base import Competition
 from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
@@ -25,18 +28,15 @@ from kit.data.folds import Folds, digest_labels, make_folds, write_folds
 from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions, write_predictions
 from kit.data.runs import Run, begin_run, open_run
+from kit.data.sampling import rare_rows
 from kit.data.store import pack
 from kit.ensemble import Decision, Options
 from kit.models.build import build_model
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
-from kit.report.beside import Counted, Marked, Shown, verdict
 from kit.report.beside_picture import draw_beside
-from kit.report.beside_read import Wanted, read_shown
 from kit.report.html import write_report
-from kit.report.look import rare_rows
 from kit.report.pair import read_pair
-from kit.report.sides import open_side
 from kit.report.view import view_blend
 from kit.stages.beside import BesideOptions, beside_stage
 from kit.stages.blend import blend

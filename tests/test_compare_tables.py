@@ -12,6 +12,8 @@ import pytest
 from logs import epoch_log, without_accuracy, without_held_out, write_log
 
 from kit.cli import main
+from kit.compare.model_size import run_parameters
+from kit.compare.rows import Row, Training
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide
 from kit.competitions.metrics import macro_f1
@@ -27,10 +29,9 @@ from kit.ensemble import Decision, HonestScore, Options
 from kit.models.build import build_model, count_parameters
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
-from kit.report.f1_chart import draw_f1, plot_f1
+from kit.report.f1_chart import draw_f1
 from kit.report.html import write_report
-from kit.report.model_size import run_parameters
-from kit.report.rows import Row, Training
+from kit.report.png import to_png
 from kit.stages.blend import blend
 from kit.stages.compare import compare_stage
 
@@ -371,7 +372,7 @@ def test_json_equals_what_the_stage_returns(
     compared = compare_stage(shapes, workspace, names, as_json=True)
     printed = capsys.readouterr().out
     assert json.loads(printed) == json.loads(json.dumps(asdict(compared)))
-    assert workspace.comparison.exists()
+    assert workspace.pictures.comparison.exists()
 
 
 def test_another_kind_of_file_is_refused_before_any_work(
@@ -392,7 +393,7 @@ def test_the_chart_has_a_bar_for_what_is_known() -> None:
         Row("one fold", 1, 3, TRAINING, macro_f1_at_half=0.25),
         Row("nothing", 0, 3),
     ]
-    axis = plot_f1(rows).axes[0]
+    axis = draw_f1(rows).axes[0]
     bars = [bar.get_extents().transformed(axis.transData.inverted()) for bar in axis.patches]
     places = [((bar.y0 + bar.y1) / 2, bar.x1) for bar in bars]
     assert np.array(places) == pytest.approx(
@@ -403,12 +404,12 @@ def test_the_chart_has_a_bar_for_what_is_known() -> None:
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names == [row.name for row in rows]
     assert not any(label.get_parse_math() for label in axis.get_yticklabels())
-    assert draw_f1(rows[:1]).startswith(b"\x89PNG")
+    assert to_png(draw_f1(rows[:1])).startswith(b"\x89PNG")
 
 
 def test_the_chart_names_what_it_draws() -> None:
     def named(*rows: Row) -> list[str]:
-        return [text.get_text() for one in plot_f1(rows).legends for text in one.get_texts()]
+        return [text.get_text() for one in draw_f1(rows).legends for text in one.get_texts()]
 
     expected = ["macro-F1 expected on the test set", "95% CI"]
     assert named(Row("blend", 3, 3, None, SCORE)) == expected

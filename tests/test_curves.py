@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from kit.cli import main
+from kit.compare.logs import FoldLog, RunLog, read_log, require_log
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
@@ -22,9 +23,9 @@ from kit.data.predictions import write_predictions
 from kit.data.run_files import EpochLog
 from kit.data.runs import Run, open_run
 from kit.ensemble import Options
-from kit.report.curves import draw_curves, plot_curves
+from kit.report.curves import draw_curves
 from kit.report.figures import INK
-from kit.report.logs import FoldLog, RunLog, read_log, require_log
+from kit.report.png import to_png
 from kit.stages.blend import blend
 from kit.stages.curves import curves_stage
 
@@ -69,7 +70,7 @@ def texts(figure: Figure) -> list[str]:
 
 
 def test_one_fold_is_one_thick_line_each_for_training_and_held_out_rows() -> None:
-    loss = panels(plot_curves([run_log("net", fold_log(0, 3))]))["loss"]
+    loss = panels(draw_curves([run_log("net", fold_log(0, 3))]))["loss"]
     (training,), (held_out,) = lines_of(loss, "--", 2.0), lines_of(loss, "-", 2.0)
     assert points(training) == [(1, 0.5), (2, 0.4), (3, pytest.approx(0.3))]
     assert points(held_out) == [(1, 0.6), (2, 0.5), (3, pytest.approx(0.4))]
@@ -77,7 +78,7 @@ def test_one_fold_is_one_thick_line_each_for_training_and_held_out_rows() -> Non
 
 
 def test_folds_are_thin_and_their_mean_ends_with_the_shortest() -> None:
-    figure = plot_curves([run_log("net", fold_log(0, 3), fold_log(1, 2))])
+    figure = draw_curves([run_log("net", fold_log(0, 3), fold_log(1, 2))])
     loss = panels(figure)["loss"]
     (mean,) = lines_of(loss, "-", 2.0)
     assert points(mean) == [(1, pytest.approx(0.595)), (2, pytest.approx(0.495))]
@@ -87,14 +88,14 @@ def test_folds_are_thin_and_their_mean_ends_with_the_shortest() -> None:
 
 def test_the_kept_epoch_of_each_fold_is_marked() -> None:
     run = run_log("net", fold_log(0, 3, kept=2), fold_log(1, 3, kept=1))
-    shown = panels(plot_curves([run]))
+    shown = panels(draw_curves([run]))
     assert kept_in(shown["loss"]) == [(3, pytest.approx(0.4)), (2, pytest.approx(0.49))]
     assert kept_in(shown["macro"]) == [(3, pytest.approx(0.4)), (2, pytest.approx(0.31))]
     assert kept_in(shown["rate"]) == []
 
 
 def test_a_single_epoch_is_visible() -> None:
-    shown = panels(plot_curves([run_log("net", fold_log(0, 1))]))
+    shown = panels(draw_curves([run_log("net", fold_log(0, 1))]))
     for name, axis in shown.items():
         lines = [line for line in axis.get_lines() if len(points(line)) == 1]
         assert len(lines) >= (1 if name == "rate" else 3)
@@ -105,42 +106,42 @@ def test_a_single_epoch_is_visible() -> None:
 
 @pytest.mark.parametrize("epochs", [2, 3, 30])
 def test_epochs_are_whole_numbers(epochs: int) -> None:
-    axis = panels(plot_curves([run_log("net", fold_log(0, epochs))]))["accuracy"]
+    axis = panels(draw_curves([run_log("net", fold_log(0, epochs))]))["accuracy"]
     assert all(tick == int(tick) for tick in axis.get_xticks())
 
 
 def test_the_end_of_the_frozen_epochs_is_between_two_epochs() -> None:
-    figure = plot_curves([run_log("net", fold_log(0, 3), frozen=2)])
+    figure = draw_curves([run_log("net", fold_log(0, 3), frozen=2)])
     for axis in figure.axes:
         assert [2.5, 2.5] in [[x for x, _ in points(line)] for line in axis.get_lines()]
     assert "end of the frozen epochs" in texts(figure)
-    without = plot_curves([run_log("net", fold_log(0, 3))])
+    without = draw_curves([run_log("net", fold_log(0, 3))])
     assert "end of the frozen epochs" not in texts(without)
 
 
 def test_an_older_log_leaves_its_panels_empty_with_a_note() -> None:
     old = run_log("$old$", changed(fold_log(0, 3), without_accuracy))
-    shown = panels(plot_curves([old]))
+    shown = panels(draw_curves([old]))
     for name in ("accuracy", "exact"):
         assert shown[name].get_lines() == []
         (note,) = shown[name].texts
         assert (note.get_text(), note.get_parse_math()) == ("not in the log: $old$", False)
     assert shown["batch"].get_lines()
     new = run_log("new", fold_log(0, 3))
-    label = panels(plot_curves([old, new]))["accuracy"].xaxis.label
+    label = panels(draw_curves([old, new]))["accuracy"].xaxis.label
     assert (label.get_text(), label.get_parse_math()) == ("epoch\nnot in the log: $old$", False)
 
 
 def test_epochs_without_a_score_are_left_out() -> None:
     log = fold_log(0, 3)
     resumed = replace(log, lines=(without_accuracy(log.lines[0]), *log.lines[1:]))
-    (line,) = lines_of(panels(plot_curves([run_log("net", resumed)]))["accuracy"], "--", 2.0)
+    (line,) = lines_of(panels(draw_curves([run_log("net", resumed)]))["accuracy"], "--", 2.0)
     assert points(line) == [(2, pytest.approx(0.91)), (3, pytest.approx(0.92))]
 
 
 def test_a_training_on_all_rows_has_no_held_out_scores() -> None:
     run = run_log("net", changed(fold_log(None, 3, kept=2), without_held_out))
-    shown = panels(plot_curves([run]))
+    shown = panels(draw_curves([run]))
     assert lines_of(shown["loss"], "-", 2.0) == []
     assert len(lines_of(shown["loss"], "--", 2.0)) == 1
     assert kept_in(shown["loss"]) == [(3, pytest.approx(0.3))]
@@ -150,7 +151,7 @@ def test_a_training_on_all_rows_has_no_held_out_scores() -> None:
 
 def test_beside_folds_the_training_on_all_rows_is_not_averaged() -> None:
     whole = changed(fold_log(None, 3), without_held_out)
-    loss = panels(plot_curves([run_log("net", fold_log(1, 3), whole)]))["loss"]
+    loss = panels(draw_curves([run_log("net", fold_log(1, 3), whole)]))["loss"]
     (thick,) = lines_of(loss, "--", 2.0)
     assert points(thick)[0] == (1, pytest.approx(0.49))
     assert len(lines_of(loss, "--", 0.8)) == 1
@@ -158,7 +159,7 @@ def test_beside_folds_the_training_on_all_rows_is_not_averaged() -> None:
 
 def test_each_run_has_its_colour_and_its_name_is_text() -> None:
     names = ("_$a$", "b_<i>", "c$")
-    figure = plot_curves([run_log(name, fold_log(0, 2)) for name in names])
+    figure = draw_curves([run_log(name, fold_log(0, 2)) for name in names])
     legend = figure.legends[0]
     assert tuple(texts(figure)[-3:]) == names
     assert not any(text.get_parse_math() for text in legend.get_texts())
@@ -166,13 +167,13 @@ def test_each_run_has_its_colour_and_its_name_is_text() -> None:
     colors = [line.get_color() for line in held_out]
     assert len(set(colors)) == 3
     assert [line.get_color() for line in legend.get_lines()[-3:]] == colors
-    alone = plot_curves([run_log("_$a$", fold_log(0, 2))])
+    alone = draw_curves([run_log("_$a$", fold_log(0, 2))])
     (heading,) = [text for text in alone.texts if text.get_text() == alone.get_suptitle()]
     assert (heading.get_text(), heading.get_parse_math()) == ("_$a$", False)
 
 
 def test_more_than_ten_runs_still_have_different_colours() -> None:
-    figure = plot_curves([run_log(f"net{number}", fold_log(0, 2)) for number in range(12)])
+    figure = draw_curves([run_log(f"net{number}", fold_log(0, 2)) for number in range(12)])
     assert len({line.get_color() for line in lines_of(panels(figure)["loss"], "-", 2.0)}) == 12
 
 
@@ -181,12 +182,14 @@ def test_a_loss_that_falls_far_has_a_logarithmic_axis() -> None:
         return replace(line, loss=10.0**-line.epoch, val_loss=2 * 10.0**-line.epoch)
 
     log = fold_log(0, 3)
-    assert panels(plot_curves([run_log("net", log)]))["loss"].get_yscale() == "linear"
-    assert panels(plot_curves([run_log("net", changed(log, steep))]))["loss"].get_yscale() == "log"
+    assert panels(draw_curves([run_log("net", log)]))["loss"].get_yscale() == "linear"
+    assert panels(draw_curves([run_log("net", changed(log, steep))]))["loss"].get_yscale() == "log"
 
 
 def test_curves_are_a_png() -> None:
-    assert draw_curves([run_log("$", fold_log(0, 2), fold_log(1, 1))]).startswith(b"\x89PNG")
+    assert to_png(draw_curves([run_log("$", fold_log(0, 2), fold_log(1, 1))])).startswith(
+        b"\x89PNG"
+    )
 
 
 # From the files of a run
@@ -240,7 +243,7 @@ def written(workspace: Workspace) -> list[str]:
 def test_one_run_is_one_picture(
     workspace: Workspace, runs: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = workspace.curves(runs[0].name)
+    path = workspace.pictures.curves(runs[0].name)
     assert curves_stage(workspace, ["one"]) == (path,)
     assert capsys.readouterr().out == f"Wrote {path}\n"
     assert written(workspace) == [f"curves-{runs[0].name}.png"]
@@ -250,8 +253,8 @@ def test_several_runs_are_a_picture_each_and_one_of_all(
     workspace: Workspace, runs: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = curves_stage(workspace, ["one", runs[1].name, "one"])
-    each = [workspace.curves(run.name) for run in runs]
-    assert paths == (*each, workspace.all_curves)
+    each = [workspace.pictures.curves(run.name) for run in runs]
+    assert paths == (*each, workspace.pictures.all_curves)
     assert capsys.readouterr().out == "".join(f"Wrote {path}\n" for path in paths)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
@@ -263,9 +266,9 @@ def test_out_names_the_only_picture_or_that_of_all(
     assert curves_stage(workspace, ["two"], out) == (out,)
     assert out.exists()
     assert written(workspace) == []
-    each = [workspace.curves(run.name) for run in runs]
+    each = [workspace.pictures.curves(run.name) for run in runs]
     assert curves_stage(workspace, ["one", "two"], out) == (*each, out)
-    assert not workspace.all_curves.exists()
+    assert not workspace.pictures.all_curves.exists()
 
 
 @pytest.mark.parametrize(

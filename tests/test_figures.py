@@ -9,6 +9,7 @@ from kit.competitions.base import Competition
 from kit.competitions.images import OneFile
 from kit.competitions.registry import find_competition
 from kit.report.figures import Captioned, f1_bars, picture_grid, to_rgb
+from kit.report.png import to_png
 
 
 def lit(channels: int) -> np.ndarray:
@@ -34,7 +35,7 @@ def test_other_channels_are_greys_and_make_a_picture(
     few = replace(shapes, channels=names, images=OneFile("{id}.tiff"))
     seen = to_rgb(lit(channels), few.mixture())
     assert seen.tolist() == [[[grey] * 3] * channels]
-    assert picture_grid([Captioned(seen, ("Star",), ())], columns=2).startswith(b"\x89PNG")
+    assert to_png(picture_grid([Captioned(seen, ("Star",), ())], columns=2)).startswith(b"\x89PNG")
 
 
 def test_light_in_every_channel_is_white_and_no_light_black() -> None:
@@ -47,5 +48,5 @@ def test_class_names_are_no_formulas() -> None:
     """Read as one, `$_$` would be a syntax error."""
     grey = np.full((4, 4, 3), 128, np.uint8)
     cell = Captioned(grey, ("$_$", "missed $_$"), ("$_$", "wrong $_$"))
-    assert picture_grid([cell], columns=1).startswith(b"\x89PNG")
-    assert f1_bars(["$_$", "b"], np.array([0.1, 0.9]), [3, 4]).startswith(b"\x89PNG")
+    assert to_png(picture_grid([cell], columns=1)).startswith(b"\x89PNG")
+    assert to_png(f1_bars(["$_$", "b"], np.array([0.1, 0.9]), [3, 4])).startswith(b"\x89PNG")

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from kit.cli import main
 from kit.competitions.cells import generate_cells
 from kit.data.augment import apply_symmetry, draw_symmetries
+from kit.data.sampling import rare_rows
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
-from kit.report.look import Versions, draw_versions, rare_rows, title, vary_rows
+from kit.report.look import Versions, draw_versions, title, vary_rows
 
 RGB = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 import kit.cli  # noqa: F401  adds the commands to the application
 from kit.commands import blending, look, submitting, training, viewing
 from kit.commands.app import app, place
+from kit.compare.beside import Shown
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core.disk import csv_text, write_json, write_text
@@ -41,7 +42,6 @@ from kit.kernel.weights import require_weights
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.recipes.changed import changed_settings
-from kit.report.beside import Shown
 from kit.stages.beside import BesideOptions, beside_stage
 from kit.stages.blend import find_copies
 from kit.stages.data import data_stage

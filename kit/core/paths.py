@@ -205,20 +205,6 @@ class Workspace:
     def pictures(self) -> PictureFiles:
         return PictureFiles(self.runs)
 
-    def curves(self, run: str) -> Path:
-        """A picture of a run's learning curves."""
-        return self.runs / f"curves-{run}.png"
-
-    @property
-    def all_curves(self) -> Path:
-        """A picture of the learning curves of several runs."""
-        return self.runs / "curves.png"
-
-    @property
-    def comparison(self) -> Path:
-        """A bar chart of the F1 of the blends and runs last compared."""
-        return self.runs / "compare.png"
-
     def kernel(self, blend: str) -> KernelFiles:
         return KernelFiles(self.runs / "kernels" / blend)
 

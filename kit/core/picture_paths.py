@@ -33,3 +33,17 @@ class PictureFiles:
         if len(named.encode()) > 200:
             named = f"{models[0][:60]}+{len(models) - 1}-{digest(list(models))[:8]}"
         return self.folder / f"look-{named}.png"
+
+    def curves(self, run: str) -> Path:
+        """A picture of a run's learning curves."""
+        return self.folder / f"curves-{run}.png"
+
+    @property
+    def all_curves(self) -> Path:
+        """A picture of the learning curves of several runs."""
+        return self.folder / "curves.png"
+
+    @property
+    def comparison(self) -> Path:
+        """A bar chart of the F1 of the blends and runs last compared."""
+        return self.folder / "compare.png"

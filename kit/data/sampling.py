@@ -277,3 +277,20 @@ SAMPLINGS: Mapping[str, Sampler] = {
     "balanced": Sampler(_balanced, "classes in turn"),
     "table": Sampler(_table, "repeated as set by `repeats`", ("repeats",)),
 }
+
+
+# Examples
+
+
+def rare_rows(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
+    """The first row with the rarest class, then with the next rarest, and so on; each row once.
+
+    `labels` is (rows, classes); returns `count` rows, or all if there are fewer.
+    """
+    positives = labels.sum(axis=0, dtype=np.int64)
+    rows: list[int] = []
+    for each in np.argsort(positives, kind="stable"):
+        others = [row for row in np.flatnonzero(labels[:, each]).tolist() if row not in rows]
+        rows += others[:1]
+    rows += [row for row in range(len(labels)) if row not in rows]
+    return np.array(rows[:count], np.int64)

@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 from numpy.typing import NDArray
 
-from kit.report.beside import Shown
+from kit.compare.beside import Shown
 from kit.report.figures import INK, MISSED, TRUE, WRONG
 
 COLUMNS = 5

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition, Mixture
-from kit.core.disk import atomic
 from kit.core.errors import UserError, some
 from kit.core.paths import Workspace
 from kit.data.native import read_native
 from kit.report.figures import to_rgb
 from kit.report.layout import fit_names, lines_high, show, wrap, write
+from kit.report.png import write_png
 
 MOST = 50
 DPI = 150
@@ -48,8 +48,7 @@ def look_channels(
     if len(wanted) > MOST:
         raise UserError(f"--channels: at most {MOST} images in one picture, got {len(wanted)}.")
     figure = draw_channels(list(make_panels(competition, workspace, wanted)), competition)
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI)
+    write_png(path, figure, DPI)
 
 
 def make_panels(

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from kit.compare.logs import FoldLog, RunLog
 from kit.core.errors import some
 from kit.data.run_files import EpochLog
-from kit.report.figures import INK, to_png
-from kit.report.logs import FoldLog, RunLog
+from kit.report.figures import INK
 
 Score = Callable[[EpochLog], float | None]
 Point = tuple[int, float]  # an epoch from 1, and the value after it
@@ -92,12 +92,7 @@ PANELS = (
 )
 
 
-def draw_curves(runs: Sequence[RunLog]) -> bytes:
-    """The curves of one or more runs as a PNG; see `plot_curves`."""
-    return to_png(plot_curves(runs))
-
-
-def plot_curves(runs: Sequence[RunLog]) -> Figure:
+def draw_curves(runs: Sequence[RunLog]) -> Figure:
     """The curves of one or more runs, each with a logged epoch: a panel per score.
 
     A colour per run, a thin line per fold, and a thick one for the mean over the folds as far as

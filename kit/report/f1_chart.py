@@ -9,20 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from kit.report.figures import INK, to_png
-from kit.report.rows import Row
+from kit.compare.rows import Row
+from kit.report.figures import INK
 
 MACRO, AT_HALF, BATCH, CI = "#4a7a9c", "#a9c3d4", "#d0b98a", "#22303c"
 HEIGHT = 0.38  # of a bar; a model has two
 NAME_WIDTH = 36  # characters of a line of a name
 
 
-def draw_f1(rows: Sequence[Row]) -> bytes:
-    """The chart as a PNG; see `plot_f1`."""
-    return to_png(plot_f1(rows))
-
-
-def plot_f1(rows: Sequence[Row]) -> Figure:
+def draw_f1(rows: Sequence[Row]) -> Figure:
     """Two bars per row: the expected macro-F1 with its 95% CI, and batch-wise F1.
 
     The latter is micro-F1 at 0.5 of held-out batches, as the trainer logs it. Without all folds

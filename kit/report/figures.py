@@ -1,6 +1,5 @@
-"""Figures as PNG bytes: images with predictions, F1 per class."""
+"""Figures: images with predictions, F1 per class."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,7 +34,7 @@ def to_rgb(pixels: NDArray[np.uint8], mixture: Mixture) -> NDArray[np.uint8]:
     return (255 * np.minimum(mixed, 1.0)).astype(np.uint8)
 
 
-def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
+def picture_grid(cells: Sequence[Captioned], columns: int) -> Figure:
     """A grid of images with their labels below: right in green, wrong in red, missed in grey."""
     rows = -(-len(cells) // columns)
     # In each cell a square on top, and an inch below it for four lines of labels.
@@ -55,10 +54,10 @@ def picture_grid(cells: Sequence[Captioned], columns: int) -> bytes:
             text = f"{mark} {name}"
             drawn = axis.text(*place, text, va="top", transform=axis.transAxes)
             drawn.set(color=color, fontsize=9, parse_math=False)
-    return to_png(figure)
+    return figure
 
 
-def f1_bars(names: Sequence[str], f1: NDArray[np.float64], positives: Sequence[int]) -> bytes:
+def f1_bars(names: Sequence[str], f1: NDArray[np.float64], positives: Sequence[int]) -> Figure:
     """Cross-fitted F1 per class with the number of positives, the most common class on top."""
     order = np.argsort(positives, kind="stable")
     figure = Figure(figsize=(7.5, 0.24 * len(names) + 0.9), layout="constrained")
@@ -69,11 +68,4 @@ def f1_bars(names: Sequence[str], f1: NDArray[np.float64], positives: Sequence[i
     axis.tick_params(labelsize=8, colors=INK)
     axis.set(xlim=(0, 1), xlabel="cross-fitted F1", ylim=(-0.6, len(names) - 0.4))
     axis.spines[["top", "right"]].set_visible(False)
-    return to_png(figure)
-
-
-def to_png(figure: Figure) -> bytes:
-    """The figure as a PNG, for a page or a file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from kit.core.errors import UserError
 from kit.report.layout import fit_names, lines_high, show, wrap, write
+from kit.report.png import DPI
 
 MOST = 20
-DPI = 110
 CAPTION, HEADING = 7.0, 10.0  # sizes of letters, in points
 LINES = 3  # of labels below an image
 GAP = 0.06  # in inches, between images and around them

@@ -4,16 +4,18 @@ import base64
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from kit.compare.logs import read_log
+from kit.compare.rows import Row, blend_row, run_row
 from kit.competitions.base import Competition
 from kit.core.disk import write_text
 from kit.core.paths import Workspace
 from kit.report.curves import draw_curves
 from kit.report.f1_chart import draw_f1
 from kit.report.figures import f1_bars, picture_grid
-from kit.report.logs import read_log
 from kit.report.pair import read_pair
-from kit.report.rows import Row, blend_row, run_row
+from kit.report.png import to_png
 from kit.report.view import BlendView, left_out_pictures, view_blend
 from kit.submission.grade import read_grades
 from kit.submission.write import submission_name
@@ -52,12 +54,12 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
         },
         grades=read_grades(submission),
         classes=list(zip(competition.class_names, by_class, decision.thresholds, strict=True)),
-        pictures=_base64(picture_grid(pictures, COLUMNS)) if pictures else None,
+        pictures=_embedded(picture_grid(pictures, COLUMNS)) if pictures else None,
         pair=pair,
-        pair_picture=_base64(pair.picture) if pair and pair.picture else None,
-        bars=_base64(f1_bars(competition.class_names, f1, positives)),
+        pair_picture=_embedded(pair.picture) if pair and pair.picture else None,
+        bars=_embedded(f1_bars(competition.class_names, f1, positives)),
         rows=rows,
-        models=_base64(draw_f1(rows)),
+        models=_embedded(draw_f1(rows)),
         curves=_curves(view),
     )
     write_text(view.files.report, page)
@@ -80,9 +82,10 @@ def _curves(view: BlendView) -> dict[str, str]:
     By title; none for runs without a log.
     """
     logs = [log for log in map(read_log, view.runs) if log.folds]
-    pictures = {"All in one": _base64(draw_curves(logs))} if len(logs) > 1 else {}
-    return {**pictures, **{log.name: _base64(draw_curves([log])) for log in logs}}
+    pictures = {"All in one": _embedded(draw_curves(logs))} if len(logs) > 1 else {}
+    return {**pictures, **{log.name: _embedded(draw_curves([log])) for log in logs}}
 
 
-def _base64(png: bytes) -> str:
-    return base64.b64encode(png).decode("ascii")
+def _embedded(figure: Figure) -> str:
+    """A figure as a PNG in base64, for the page."""
+    return base64.b64encode(to_png(figure)).decode("ascii")

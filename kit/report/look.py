@@ -10,15 +10,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition, Mixture
-from kit.core.disk import atomic
 from kit.core.errors import some
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.data.batches import EpochPlan, read_planned
+from kit.data.sampling import rare_rows
 from kit.data.stacked import Images
 from kit.data.store import pack
 from kit.recipes.base import Recipe
 from kit.report.figures import INK, to_rgb
+from kit.report.png import write_png
 
 IMAGES, VERSIONS = 4, 5
 
@@ -54,22 +55,7 @@ def look(
     rows = rare_rows(labels, IMAGES)
     versions = vary_rows(store.images, labels, rows, recipe, VERSIONS)
     figure = draw_versions(versions, competition.class_names, competition.mixture(), title(recipe))
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
-
-
-def rare_rows(labels: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
-    """The first row with the rarest class, then with the next rarest, and so on; each row once.
-
-    `labels` is (rows, classes); returns `count` rows, or all if there are fewer.
-    """
-    positives = labels.sum(axis=0, dtype=np.int64)
-    rows: list[int] = []
-    for each in np.argsort(positives, kind="stable"):
-        others = [row for row in np.flatnonzero(labels[:, each]).tolist() if row not in rows]
-        rows += others[:1]
-    rows += [row for row in range(len(labels)) if row not in rows]
-    return np.array(rows[:count], np.int64)
+    write_png(path, figure)
 
 
 def vary_rows(

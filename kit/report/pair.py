@@ -1,18 +1,18 @@
 """For the report: a blend's two best members beside the truth, on held-out images."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from kit.compare.beside import Counted, Shown, verdict
 from kit.data.folds import digest_labels
 from kit.data.runs import Run
+from kit.data.sampling import rare_rows
 from kit.ensemble import Options, fit_decision, make_members
-from kit.report.beside import Counted, Shown, verdict
 from kit.report.beside_picture import draw_beside
 from kit.report.composites import read_composites
-from kit.report.look import rare_rows
 from kit.report.view import BlendView
 
 PICTURED = 10
@@ -22,12 +22,12 @@ PICTURED = 10
 class Pair:
     """Two models beside the truth: on all held-out images, and on the few of the picture.
 
-    `picture` is a PNG, or None without images.
+    `picture` is None without images.
     """
 
     everywhere: Shown
     pictured: Shown
-    picture: bytes | None
+    picture: Figure | None
 
     @property
     def tables(self) -> tuple[tuple[str, tuple[Counted, ...]], ...]:
@@ -70,7 +70,7 @@ def read_pair(view: BlendView) -> Pair | None:
     )
     pictured = everywhere.only(rare_rows(view.labels, PICTURED))
     pixels = read_composites(competition, workspace, view.runs, "train", pictured.ids)
-    return Pair(everywhere, pictured, None if pixels is None else _png(pictured, pixels))
+    return Pair(everywhere, pictured, None if pixels is None else draw_beside(pictured, pixels))
 
 
 def _label_alone(view: BlendView, run: Run) -> NDArray[np.uint8]:
@@ -78,9 +78,3 @@ def _label_alone(view: BlendView, run: Run) -> NDArray[np.uint8]:
     oof = run.read_oof(view.competition).take(view.folds.ids)
     member = make_members(view.labels, [oof], [run.name], view.folds.group)
     return fit_decision(member, options=Options(policy=view.decision.chosen.policy)).labels
-
-
-def _png(shown: Shown, pixels: list[NDArray[np.uint8]]) -> bytes:
-    buffer = io.BytesIO()
-    draw_beside(shown, pixels).savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()

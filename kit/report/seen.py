@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition, Mixture
-from kit.core.disk import atomic
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
@@ -23,8 +22,9 @@ from kit.models.build import build_front, is_blue_first
 from kit.models.stems import LEARNED
 from kit.recipes.base import Recipe
 from kit.report.figures import to_rgb
-from kit.report.grid import DPI, Grid, draw_grid
+from kit.report.grid import Grid, draw_grid
 from kit.report.look import list_mixed, title
+from kit.report.png import write_png
 from kit.training.check import check_recipe
 from kit.training.fold import training_seed
 from kit.training.plan import plan_epoch, recipe_sampling
@@ -107,8 +107,7 @@ def look_grid(
     heading = f"{title(recipe)}, sampling={recipe.sampling}\nFirst epoch, first {told}"
     captions = [caption_of(one, competition.class_names) for one in shares]
     figure = draw_grid(images, captions, picture.grid, heading)
-    with atomic(picture.path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI)
+    write_png(picture.path, figure)
     return told
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from kit.compare.beside import Counted, Marked, Shown, verdict
+from kit.compare.beside_read import Wanted, read_shown
+from kit.compare.sides import full_name
 from kit.competitions.base import Competition
-from kit.core.disk import atomic
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT
@@ -19,8 +22,7 @@ from kit.core.quiet import without_announcements
 from kit.core.terminal import TERMINAL, say, table
 from kit.data.runs import Run, open_run
 from kit.ensemble import Decision
-from kit.report.beside import Counted, Marked, Shown, verdict
-from kit.report.beside_read import Wanted, read_shown
+from kit.report.png import png_path, write_png
 
 COLUMNS = 80
 # A table of counts has room for so many letters of a name.
@@ -49,33 +51,40 @@ def beside_stage(
     true and which fewer false positives. Writes a picture if there are images. Raises UserError as
     `read_shown` does, and for a file that is not a PNG.
     """
-    if options.out is not None and options.out.suffix.lower() != ".png":
-        raise UserError(
-            f"--out {options.out}: the picture is a PNG; give a name that ends in .png."
-        )
+    full = [full_name(workspace, name) for name in names]
+    path = png_path(options.out, workspace.pictures.beside(full))
     reporter = SILENT if options.as_json else TERMINAL
     with without_announcements():
-        shown = read_shown(competition, workspace, names, options.wanted, reporter)
-    path = _draw(competition, workspace, shown, options.out)
+        shown = read_shown(competition, workspace, full, options.wanted, reporter)
+    figure = _draw(competition, workspace, shown)
+    if figure is not None:
+        write_png(path, figure)
+    elif options.out is not None:
+        raise UserError(f"No picture: no images. {competition.how_to_get(workspace.source)}")
     if options.as_json:
-        say(json.dumps(_as_json(shown, path), indent=2, ensure_ascii=False, allow_nan=False))
+        say(
+            json.dumps(
+                _as_json(shown, None if figure is None else path),
+                indent=2,
+                ensure_ascii=False,
+                allow_nan=False,
+            )
+        )
         return shown
     for line in [line for image in range(len(shown.ids)) for line in _block(shown, image)]:
         say(line)
     _print_counts(shown)
     for line in textwrap.wrap(shown.caption, COLUMNS):
         say(line)
-    if path is None:
+    if figure is None:
         say(f"No picture: no images in {workspace.source}, and none packed at these runs' sizes.")
     else:
         say(f"Wrote {path}")
     return shown
 
 
-def _draw(
-    competition: Competition, workspace: Workspace, shown: Shown, out: Path | None
-) -> Path | None:
-    """Write the picture; None when there are no images to draw."""
+def _draw(competition: Competition, workspace: Workspace, shown: Shown) -> Figure | None:
+    """The picture; None when there are no images to draw."""
     from kit.report.beside_picture import draw_beside
     from kit.report.composites import read_composites
 
@@ -86,16 +95,10 @@ def _draw(
         if not ids:
             continue
         found = read_composites(competition, workspace, runs, split, ids)
-        if found is None and out is not None:
-            raise UserError(f"No picture: no images. {competition.how_to_get(workspace.source)}")
         if found is None:
             return None
         pixels |= dict(zip(ids, found, strict=True))
-    figure = draw_beside(shown, [pixels[one] for one in shown.ids])
-    path = out or workspace.pictures.beside(tuple(shown.labels))
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
-    return path
+    return draw_beside(shown, [pixels[one] for one in shown.ids])
 
 
 def _runs_behind(workspace: Workspace, models: Sequence[str]) -> list[Run]:

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from kit.compare.compared import Comparison, compare
+from kit.compare.rows import Row, Training
 from kit.competitions.base import Competition
 from kit.core.errors import some
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT
 from kit.core.terminal import TERMINAL, say, table
-from kit.report.compared import Comparison, compare
 from kit.report.f1_chart import draw_f1
-from kit.report.pictures import check_png, write_png
-from kit.report.rows import Row, Training
+from kit.report.png import png_path, write_png
 
 # How many classes to list, those that changed most.
 MOST_MOVED = 8
@@ -35,9 +35,9 @@ def compare_stage(
     With two, the classes that changed most follow, and second minus first in macro-F1; with more,
     each minus the first. The chart is a PNG at `out`, by default in the folder of the runs. With
     `as_json`, nothing but the values is printed, as JSON. Raises UserError as
-    `kit.report.compared.compare` does, and if `out` is not a .png file.
+    `kit.compare.compared.compare` does, and if `out` is not a .png file.
     """
-    path = workspace.comparison if out is None else check_png(out)
+    path = png_path(out, workspace.pictures.comparison)
     compared = compare(competition, workspace, names, SILENT if as_json else TERMINAL)
     write_png(path, draw_f1(compared.rows))
     if as_json:

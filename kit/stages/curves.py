@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from kit.compare.logs import RunLog, require_log
+from kit.compare.sides import full_name
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.terminal import say
 from kit.data.runs import open_run
 from kit.ensemble import Decision
 from kit.report.curves import draw_curves
-from kit.report.logs import RunLog, require_log
-from kit.report.pictures import check_png, write_png
-from kit.report.sides import full_name
+from kit.report.png import png_path, write_png
 
 
 def curves_stage(
@@ -24,14 +24,14 @@ def curves_stage(
     logged so far is drawn, so a run may still be training. Raises UserError for unknown names,
     blends, imported runs, runs without an epoch, and if `out` is not a .png file.
     """
-    path = None if out is None else check_png(out)
     full = dict.fromkeys(full_name(workspace, name) for name in names)
+    usual = {name: workspace.pictures.curves(name) for name in full}
+    several = png_path(out, workspace.pictures.all_curves)
     logs = [_open_log(workspace, name) for name in full]
-    pictures = {workspace.curves(log.name): [log] for log in logs}
-    if len(logs) > 1:
-        pictures[path or workspace.all_curves] = logs
-    elif path is not None:
-        pictures = {path: logs}
+    if len(logs) == 1:
+        pictures = {png_path(out, usual[logs[0].name]): logs}
+    else:
+        pictures = {**{usual[log.name]: [log] for log in logs}, several: logs}
     for place, drawn in pictures.items():
         write_png(place, draw_curves(drawn))
         say(f"Wrote {place}")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.competitions.base import Competition
-from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.quiet import without_announcements
 from kit.core.terminal import TERMINAL, say
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
+from kit.report.png import png_path
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,3 @@ def channels_stage(
     look_channels(competition, workspace, ids, path)
     say(f"Wrote {path}")
     return path
-
-
-def png_path(out: Path | None, usual: Path) -> Path:
-    """Where to write a picture: `out` if it is given, else the usual path.
-
-    Raises UserError if `out` is not the name of a .png file, or is in something else than a folder.
-    """
-    if out is None:
-        return usual
-    if out.suffix.lower() != ".png":
-        raise UserError(f"--out {out}: pictures are PNG files; name one ending in .png.")
-    if out.is_dir():
-        raise UserError(f"--out {out} is a folder. Name a .png file.")
-    if blocking := next((one for one in out.parents if one.exists() and not one.is_dir()), None):
-        raise UserError(f"--out {out}: {blocking} is not a folder.")
-    return out

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kit.compare.beside import Shown
+from kit.compare.labellers import AsTrained, AtThreshold, Labeller, OwnThresholds, TrainSet
+from kit.compare.sides import full_name
 from kit.competitions.base import Competition
 from kit.core.errors import UserError, some
 from kit.core.ids import twice
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
+from kit.data.sampling import rare_rows
 from kit.ensemble import Decision
-from kit.report.beside import Shown
-from kit.report.labellers import AsTrained, AtThreshold, Labeller, OwnThresholds, TrainSet
-from kit.report.look import rare_rows
-from kit.report.sides import full_name
 
 # As many as a picture holds.
 MOST_IMAGES = 100

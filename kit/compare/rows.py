@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from kit.compare.logs import RunLog, read_log
+from kit.compare.model_size import run_parameters
 from kit.competitions.base import Competition
 from kit.core.paths import Workspace
 from kit.data.run_files import EpochLog
 from kit.data.runs import Run, open_run
 from kit.ensemble import HonestScore
-from kit.report.logs import RunLog, read_log
-from kit.report.model_size import run_parameters
 
 
 @dataclass(frozen=True)

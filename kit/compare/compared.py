@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.compare.rows import Row, blend_row, member_rows, run_row
+from kit.compare.sides import Side, full_name, open_comparable, open_side
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide
 from kit.competitions.metrics import f1_per_class, macro_f1
@@ -17,8 +19,6 @@ from kit.data.folds import Folds, read_folds
 from kit.data.predictions import Predictions, concatenate, read_predictions
 from kit.data.runs import Run, open_run
 from kit.ensemble import Counts, difference_interval, number_groups, prediction_interval
-from kit.report.rows import Row, blend_row, member_rows, run_row
-from kit.report.sides import Side, full_name, open_comparable, open_side
 
 HALF = 0.5
 

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.compare.sides import Side, open_side
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
@@ -17,7 +18,6 @@ from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
 from kit.data.runs import Run, open_run
 from kit.ensemble import make_unseen
-from kit.report.sides import Side, open_side
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Runs and blends side by side: their scores, sizes and labels."""
