@@ -626,7 +626,7 @@ def test_without_images_there_is_no_picture(
 def test_only_a_png_is_written(shapes: Competition, workspace: Workspace, net: Run) -> None:
     options = BesideOptions(Wanted(), out=Path("picture.jpg"))
     said = error_of(beside_stage, shapes, workspace, ["net"], options)
-    assert said.startswith("--out picture.jpg: the picture is a PNG")
+    assert said.startswith("--out picture.jpg: pictures are PNG files.")
 
 
 def test_pictures_of_many_models_have_short_file_names(workspace: Workspace) -> None:
@@ -723,7 +723,7 @@ def typed(
         (("a", "b", "--ids", "x", "--rare"), "--ids names the images. Omit --rare."),
         (("a", "b", "--ids", "x", "--first", "3"), "--ids names the images. Omit --first."),
         (("a", "b", "--held-out", "--as-trained"), "--held-out and --as-trained contradict"),
-        (("a", "b", "--out", "x.jpg"), "--out x.jpg: the picture is a PNG"),
+        (("a", "b", "--out", "x.jpg"), "--out x.jpg: pictures are PNG files."),
         (("a", "b", "--first", "0"), "0 images: a picture holds 1 to 100."),
         (("a", "b"), "No blend or run 'a'. There are: none."),
         (("convnet", "--rare"), "No blend or run 'convnet'. There are: none."),

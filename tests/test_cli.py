@@ -148,7 +148,7 @@ CHANNELS = ("look", "--channels", "-c", "cells")
         (nothing, (*LOOK, "--grid", "ten"), "--grid expects rows x columns, such as 10x5; got"),
         (nothing, (*LOOK, "--grid", "30x2"), "--grid 30x2: allowed are 1x1 to 20x20."),
         (nothing, (*LOOK, "--grid", "9x9"), "that is 81 images, and an epoch of convnet shows 64"),
-        (nothing, (*LOOK, "--out", "seen.jpg"), "--out seen.jpg: pictures are PNG files; name one"),
+        (nothing, (*LOOK, "--out", "seen.jpg"), "--out seen.jpg: pictures are PNG files. Name one"),
         (
             nothing,
             (*LOOK, "--out", "data/cells/train.csv/seen.png"),

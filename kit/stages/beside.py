@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from kit.compare.beside import Counted, Marked, Shown, verdict
 from kit.compare.beside_read import Wanted, read_shown
-from kit.compare.sides import full_name
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
@@ -51,11 +50,11 @@ def beside_stage(
     true and which fewer false positives. Writes a picture if there are images. Raises UserError as
     `read_shown` does, and for a file that is not a PNG.
     """
-    full = [full_name(workspace, name) for name in names]
-    path = png_path(options.out, workspace.pictures.beside(full))
+    png_path(options.out, workspace.pictures.folder)  # refused before any work
     reporter = SILENT if options.as_json else TERMINAL
     with without_announcements():
-        shown = read_shown(competition, workspace, full, options.wanted, reporter)
+        shown = read_shown(competition, workspace, names, options.wanted, reporter)
+    path = png_path(options.out, workspace.pictures.beside(tuple(shown.labels)))
     figure = _draw(competition, workspace, shown)
     if figure is not None:
         write_png(path, figure)
