@@ -12,7 +12,13 @@ import typer
 from kit.commands.app import app
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/thresholds.md", "docs/training.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/students.md",
+    "docs/thresholds.md",
+    "docs/training.md",
+)
 TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 SUBCOMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
