@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kit.cli import main
 from kit.compare.beside import Counted, Marked, Shown, verdict
 from kit.compare.beside_read import Wanted, read_shown
-from kit.compare.sides import open_side
+from kit.compare.sides import TrainSet, open_side
 from kit.competitions.base import Competition
 from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
@@ -219,12 +219,12 @@ def test_without_a_probability_labels_are_those_that_compare_counts(
     assert list(shown.labels) == [net.name, "both"]
     assert shown.is_train.tolist() == [False] * 8 + [True] * 40
     for name in (net.name, "both"):
-        side = open_side(shapes, workspace, folds, labels, name)
+        side = open_side(TrainSet.read(shapes, workspace), name)
         np.testing.assert_array_equal(shown.labels[name][8:], side.labels)
     decision = Decision.load(made.decision)
     test = read_predictions(made.test, shapes.class_keys).take(test_ids)
     np.testing.assert_array_equal(shown.labels["both"][:8], decision.label(test.probs, test_ids))
-    alone = open_side(shapes, workspace, folds, labels, net.name).decision
+    alone = open_side(TrainSet.read(shapes, workspace), net.name).decision
     of_folds = [one.take(test_ids).probs for one in net.read_tests(shapes)]
     np.testing.assert_array_equal(shown.labels[net.name][:8], alone.decide(of_folds))
     assert "cross-fitted on training images. The truth of test images is unknown" in shown.caption

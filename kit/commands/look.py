@@ -123,11 +123,11 @@ def _form_of(names: Sequence[str], given: Sequence[str], workspace: "Workspace")
     """Runs, if there are several names, an option about runs, or a name that only runs have."""
     if len(names) > 1 or set(given) & set(FORMS[RUNS][1]):
         return RUNS
+    from kit.compare.sides import matching_names
     from kit.recipes import recipes
 
-    known = (*workspace.blend_names(), *workspace.run_names())
-    begun = [one for one in known for name in names if one == name or one.startswith(f"{name}-")]
-    return RUNS if begun and names[0] not in recipes.names() else RECIPE
+    is_recipe = not names or names[0] in recipes.names()
+    return RECIPE if is_recipe or not matching_names(workspace, names[0]) else RUNS
 
 
 def _check(form: str, names: Sequence[str], given: Sequence[str], typed: "Typed") -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kit.compare.beside import Shown
-from kit.compare.labellers import AsTrained, AtThreshold, Labeller, OwnThresholds, TrainSet
-from kit.compare.sides import full_name
+from kit.compare.labellers import AsTrained, AtThreshold, Labeller, OwnThresholds
+from kit.compare.sides import TrainSet, full_name
 from kit.competitions.base import Competition
 from kit.core.errors import UserError, some
 from kit.core.ids import twice

@@ -7,45 +7,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.compare.sides import Side, open_side
-from kit.competitions.base import Competition
-from kit.competitions.tables import LabelTable
+from kit.compare.sides import Side, TrainSet, open_side
 from kit.core.errors import UserError
 from kit.core.ids import positions
-from kit.core.paths import Workspace
 from kit.core.progress import Reporter
-from kit.data.folds import Folds, digest_labels, read_folds
-from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
-from kit.data.runs import Run, open_run
+from kit.data.predictions import Predictions, read_predictions
+from kit.data.runs import Run
 from kit.ensemble import make_unseen
-
-
-@dataclass(frozen=True)
-class TrainSet:
-    """A competition's labelled images, in the label table's order, and their folds."""
-
-    competition: Competition
-    workspace: Workspace
-    table: LabelTable
-    folds: Folds
-
-    @classmethod
-    def read(cls, competition: Competition, workspace: Workspace) -> "TrainSet":
-        """Read labels and folds; UserError when one is missing or they do not fit."""
-        table = competition.read_labels(workspace.source)
-        folds = read_folds(workspace.folds, table, workspace.typed)
-        return cls(competition, workspace, table, folds)
-
-    def is_blend(self, name: str) -> bool:
-        """Whether a full name is a blend's."""
-        return name in self.workspace.blend_names()
-
-    def open_run(self, name: str) -> Run:
-        """Open a run by its full name; UserError when it was trained on other folds or labels."""
-        run = open_run(self.workspace, name)
-        if reason := run.misfit(self.folds.digest, digest_labels(self.table)):
-            raise UserError(f"{run.name}: {reason}. Train it again to compare it.")
-        return run
 
 
 class Labeller(Protocol):
@@ -88,8 +56,7 @@ class OwnThresholds:
                     f"--at 0.5 to label at that probability, or train them. "
                     f"{run.how_to_train(missing)}"
                 )
-        side = open_side(on.competition, on.workspace, on.folds, on.table, name, reporter)
-        return cls(on, side)
+        return cls(on, open_side(on, name, reporter))
 
     @property
     def name(self) -> str:
@@ -130,17 +97,12 @@ class AtThreshold:
     @classmethod
     def open(cls, on: TrainSet, name: str, at: float) -> "AtThreshold":
         """Read a blend's out-of-fold predictions, or those of a run's finished folds."""
-        keys = on.competition.class_keys
         if on.is_blend(name):
             # Refuses a blend made on other folds.
-            open_side(on.competition, on.workspace, on.folds, on.table, name)
+            open_side(on, name)
+            keys = on.competition.class_keys
             return cls(on, name, at, read_predictions(on.workspace.blend(name).oof, keys))
-        run = on.open_run(name)
-        finished = _finished(run)
-        if run.is_imported or not finished:
-            return cls(on, name, at, run.read_oof(on.competition))
-        parts = [read_predictions(run.files.fold(fold).oof, keys) for fold in finished]
-        return cls(on, name, at, concatenate(parts))
+        return cls(on, name, at, on.open_run(name).read_finished_oof(on.competition))
 
     @property
     def folds(self) -> frozenset[int]:
@@ -217,21 +179,11 @@ class AsTrained:
         )
 
 
-def _finished(run: Run) -> list[int]:
-    missing = run.missing_folds()
-    return [fold for fold in range(run.folds) if fold not in missing]
-
-
 def _read_test(on: TrainSet, name: str) -> Predictions:
     """A blend's test predictions, or the mean over a run's finished folds."""
     if on.is_blend(name):
         return read_predictions(on.workspace.blend(name).test, on.competition.class_keys)
-    run = on.open_run(name)
-    finished = _finished(run)
-    if run.is_imported or not finished:
-        return run.read_test(on.competition)
-    paths = [run.files.fold(fold).test for fold in finished]
-    return mean_of_logits([read_predictions(path, on.competition.class_keys) for path in paths])
+    return on.open_run(name).read_finished_test(on.competition)
 
 
 def _labels(found: Predictions, ids: Sequence[str], at: float, complaint: str) -> NDArray[np.uint8]:

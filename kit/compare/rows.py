@@ -56,7 +56,7 @@ def run_row(competition: Competition, run: Run, score: HonestScore | None) -> Ro
     log = read_log(run)
     return Row(
         name=run.name,
-        folds_done=run.folds - len(run.missing_folds()),
+        folds_done=len(run.finished_folds()),
         folds=run.folds,
         training=_training(log),
         score=score,

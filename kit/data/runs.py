@@ -71,7 +71,12 @@ class Run:
 
     def missing_folds(self) -> tuple[int, ...]:
         """The folds without a marker."""
-        return tuple(fold for fold in range(self.folds) if not self.files.fold(fold).done.exists())
+        finished = self.finished_folds()
+        return tuple(fold for fold in range(self.folds) if fold not in finished)
+
+    def finished_folds(self) -> tuple[int, ...]:
+        """The folds with a marker."""
+        return tuple(fold for fold in range(self.folds) if self.files.fold(fold).done.exists())
 
     def has_tests(self) -> bool:
         """Whether there are test predictions; an imported run may have none."""
@@ -81,12 +86,31 @@ class Run:
     def read_oof(self, competition: Competition) -> Predictions:
         """The out-of-fold predictions of all folds, by id; UserError if a fold is missing."""
         self._require_all_folds()
-        parts = [self.files.fold(fold).oof for fold in range(self.folds)]
+        return self.read_finished_oof(competition)
+
+    def read_finished_oof(self, competition: Competition) -> Predictions:
+        """The out-of-fold predictions of the finished folds; UserError if there is none.
+
+        Also raises UserError if the import of a fold was interrupted.
+        """
+        self._require_finished_fold()
+        parts = [self.files.fold(fold).oof for fold in self.finished_folds()]
         return concatenate([read_predictions(part, competition.class_keys) for part in parts])
 
     def read_test(self, competition: Competition) -> Predictions:
         """The test predictions: the mean of the fold models' logits. UserError likewise."""
         return mean_of_logits(self.read_tests(competition))
+
+    def read_finished_test(self, competition: Competition) -> Predictions:
+        """The mean of the finished folds' logits on test images; UserError as `read_finished_oof`.
+
+        Also for an imported run without test predictions.
+        """
+        self._require_finished_fold()
+        if self.is_imported:
+            return self.read_test(competition)
+        parts = [self.files.fold(fold).test for fold in self.finished_folds()]
+        return mean_of_logits([read_predictions(part, competition.class_keys) for part in parts])
 
     def read_tests(self, competition: Competition) -> tuple[Predictions, ...]:
         """The test predictions of each fold's model, or only their mean if no more is known."""
@@ -130,6 +154,10 @@ class Run:
             parts.append([self.files.fold(None).test])
         # Missing test predictions were not imported; reading them raises the error.
         return digest([[digest_file(path) for path in part if path.exists()] for part in parts])
+
+    def _require_finished_fold(self) -> None:
+        if self.is_imported or not self.finished_folds():
+            self._require_all_folds()
 
     def _require_all_folds(self) -> None:
         if missing := self.missing_folds():

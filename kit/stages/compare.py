@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from kit.compare.compared import Comparison, compare
+from kit.compare.comparison import Comparison, compare
 from kit.compare.rows import Row, Training
 from kit.competitions.base import Competition
 from kit.core.errors import some
@@ -35,7 +35,7 @@ def compare_stage(
     With two, the classes that changed most follow, and second minus first in macro-F1; with more,
     each minus the first. The chart is a PNG at `out`, by default in the folder of the runs. With
     `as_json`, nothing but the values is printed, as JSON. Raises UserError as
-    `kit.compare.compared.compare` does, and if `out` is not a .png file.
+    `kit.compare.comparison.compare` does, and if `out` is not a .png file.
     """
     path = png_path(out, workspace.pictures.comparison)
     compared = compare(competition, workspace, names, SILENT if as_json else TERMINAL)

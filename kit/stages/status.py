@@ -41,7 +41,7 @@ def status_stage(competition: Competition, workspace: Workspace) -> None:
 
 def _run_row(run: Run) -> list[str]:
     whole = "done" if run.files.fold(None).done.exists() else ""
-    return [run.name, f"{run.folds - len(run.missing_folds())} of {run.folds}", whole]
+    return [run.name, f"{len(run.finished_folds())} of {run.folds}", whole]
 
 
 def _blend_row(competition: Competition, workspace: Workspace, name: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.compare.rows import Row, blend_row, member_rows, run_row
-from kit.compare.sides import Side, full_name, open_comparable, open_side
+from kit.compare.sides import Side, TrainSet, full_name, open_side
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide
 from kit.competitions.metrics import f1_per_class, macro_f1
@@ -15,9 +15,8 @@ from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
-from kit.data.folds import Folds, read_folds
-from kit.data.predictions import Predictions, concatenate, read_predictions
-from kit.data.runs import Run, open_run
+from kit.data.predictions import Predictions, read_predictions
+from kit.data.runs import Run
 from kit.ensemble import Counts, difference_interval, number_groups, prediction_interval
 
 HALF = 0.5
@@ -83,24 +82,23 @@ def compare(
             f"Expected two or more blends or runs to compare, got {len(names)}. List them: "
             f"{workspace.typed.command('status')}"
         )
-    truth = competition.read_labels(workspace.source)
-    folds = read_folds(workspace.folds, truth, workspace.typed)
+    on = TrainSet.read(competition, workspace)
+    asked = [full_name(workspace, name) for name in names]
     rows: dict[str, Row] = {}
     sides: dict[str, Side] = {}
-    asked = [full_name(workspace, name) for name in names]
     for name in dict.fromkeys(asked):
-        if name not in workspace.blend_names():
-            run = open_comparable(workspace, name, folds, truth)
+        if not on.is_blend(name):
+            run = on.open_run(name)
             if run.missing_folds() and not run.is_imported:
-                rows[name] = _unscored(competition, run, truth)
+                rows[name] = _unscored(on, run)
                 continue
-        side = sides[name] = open_side(competition, workspace, folds, truth, name, reporter)
-        rows[name] = _scored(competition, workspace, side, truth, folds)
+        sides[name] = open_side(on, name, reporter)
+        rows[name] = _scored(on, sides[name])
     scored = [sides[name] for name in asked if name in sides]
     compared = Comparison(tuple(rows[name] for name in asked))
     if not scored:
         return compared
-    labels, group = truth.of(folds.ids), number_groups(folds.group)
+    labels, group = on.table.of(on.folds.ids), number_groups(on.folds.group)
     return replace(
         compared,
         baseline=scored[0].name,
@@ -110,31 +108,28 @@ def compare(
     )
 
 
-def _scored(
-    competition: Competition, workspace: Workspace, side: Side, truth: LabelTable, folds: Folds
-) -> Row:
+def _scored(on: TrainSet, side: Side) -> Row:
     """The row of a blend, or of a run with all folds."""
-    if side.name in workspace.blend_names():
-        members = member_rows(competition, workspace, side.decision.members)
-        row = blend_row(side.name, side.score, members, folds.n)
-        oof = read_predictions(workspace.blend(side.name).oof, competition.class_keys)
+    if on.is_blend(side.name):
+        members = member_rows(on.competition, on.workspace, side.decision.members)
+        row = blend_row(side.name, side.score, members, on.folds.n)
+        path = on.workspace.blend(side.name).oof
+        oof = read_predictions(path, on.competition.class_keys)
     else:
-        run = open_run(workspace, side.name)
-        row = run_row(competition, run, side.score)
-        oof = run.read_oof(competition)
-    return replace(row, macro_f1_at_half=_at_half(oof, truth))
+        run = on.open_run(side.name)
+        row = run_row(on.competition, run, side.score)
+        oof = run.read_oof(on.competition)
+    return replace(row, macro_f1_at_half=_at_half(oof, on.table))
 
 
-def _unscored(competition: Competition, run: Run, truth: LabelTable) -> Row:
+def _unscored(on: TrainSet, run: Run) -> Row:
     """The row of a run with untrained folds: its thresholds cannot be cross-fitted on all rows."""
-    row, missing = run_row(competition, run, None), run.missing_folds()
-    train = run.how_to_train(_listed(missing))
-    done = [fold for fold in range(run.folds) if fold not in missing]
+    row, done = run_row(on.competition, run, None), run.finished_folds()
+    train = run.how_to_train(_listed(run.missing_folds()))
     if not done:
         return replace(row, note=f"No fold is trained, so no row has a held-out score. {train}")
-    parts = [run.files.fold(fold).oof for fold in done]
-    oof = concatenate([read_predictions(part, competition.class_keys) for part in parts])
-    at_half = _at_half(oof, truth)
+    oof = run.read_finished_oof(on.competition)
+    at_half = _at_half(oof, on.table)
     note = (
         f"Macro-F1 at threshold {HALF} is {at_half:.3f} on the {len(oof.ids)} held-out rows of "
         f"fold{'s' if len(done) > 1 else ''} {_listed(done)}. Fitted thresholds and a CI need all "
