@@ -290,10 +290,13 @@ def test_named_images_keep_their_order(
         (Wanted(ids=("test1", "test2", "test1")), "--ids test1: given more than once."),
         (
             Wanted(ids=("train0",)),
-            "--ids train0: no such image in train or test. Similar: train0",
+            "No image 'train0' in labels.csv and sample.csv. Similar: train0",
         ),
-        (Wanted(ids=("tset3",)), "--ids tset3: no such image in train or test. Similar: test3"),
-        (Wanted(ids=("",)), "--ids : no such image in train or test."),
+        (
+            Wanted(ids=("tset3",)),
+            "No image 'tset3' in labels.csv and sample.csv. Similar: test3",
+        ),
+        (Wanted(ids=("",)), "No image '' in labels.csv and sample.csv. They list train"),
     ],
 )
 def test_a_wrong_request_is_one_line(

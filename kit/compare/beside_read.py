@@ -1,6 +1,5 @@
 """Choose images, and read what several models say about them beside the truth."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from kit.compare.beside import Shown
 from kit.compare.labellers import AsTrained, AtThreshold, Labeller, OwnThresholds
 from kit.compare.sides import TrainSet, full_name
 from kit.competitions.base import Competition
+from kit.competitions.splits import splits_of
 from kit.core.errors import UserError, some
 from kit.core.ids import twice
 from kit.core.paths import Workspace
@@ -67,13 +67,12 @@ def read_shown(
     if doubled := twice(full):
         raise UserError(f"{some(doubled)} is named more than once.")
     on = TrainSet.read(competition, workspace)
-    _check_known(on, wanted.ids)
+    split_of = splits_of(competition, workspace.source, on.table, wanted.ids)
     models = [_open(on, name, wanted, reporter) for name in full]
     ids = wanted.ids or _choose(on, models, wanted)
-    known = set(on.table.ids)
-    is_train = np.array([one in known for one in ids])
-    train = tuple(one for one in ids if one in known)
-    test = tuple(one for one in ids if one not in known)
+    is_train = np.array([split_of.get(one) != "test" for one in ids])
+    train = tuple(one for one in ids if split_of.get(one) != "test")
+    test = tuple(one for one in ids if split_of.get(one) == "test")
     _check_predicted(on, models, train)
     shape = (len(ids), len(competition.class_keys))
     truth = np.zeros(shape, np.uint8)
@@ -126,28 +125,12 @@ def _no_common_fold(models: Sequence[Labeller]) -> str:
     return f"No image is predicted by every model. {lacking.why_not(fold)}"
 
 
-def _check_known(on: TrainSet, ids: Sequence[str]) -> None:
-    """Raise UserError for an id that is neither of a training nor of a test image."""
-    if others := set(ids) - set(on.table.ids):
-        test = on.competition.read_test_ids(on.workspace.source)
-        if strange := sorted(others - set(test)):
-            near = _similar(strange[0], (*on.table.ids, *test))
-            hint = f" Similar: {', '.join(near)}." if near else ""
-            raise UserError(f"--ids {strange[0]}: no such image in train or test.{hint}")
-
-
 def _check_predicted(on: TrainSet, models: Sequence[Labeller], ids: tuple[str, ...]) -> None:
     """Raise UserError for a training image that a model cannot label."""
     for one, fold in zip(ids, on.folds.of(ids).tolist(), strict=True):
         for model in models:
             if fold not in model.folds:
                 raise UserError(f"--ids {one}: {model.why_not(fold)}")
-
-
-def _similar(got: str, known: Sequence[str], most: int = 3) -> list[str]:
-    """Ids that start as `got` does, or else resemble it."""
-    begun = [one for one in known if got and one.startswith(got)]
-    return begun[:most] or difflib.get_close_matches(got, known, most)
 
 
 # The sentences of the caption

@@ -1,5 +1,7 @@
 """Output to a terminal: lines, tables, and bars with the remaining time."""
 
+import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
@@ -24,7 +26,8 @@ from kit.core.progress import Reporter, duration
 _probe = Console()
 console = _probe if _probe.is_terminal else Console(width=140)
 
-
+# Columns that lines and tables fit.
+WIDTH = 80
 # Without a terminal, the minimum number of seconds between lines.
 SECONDS_BETWEEN_LINES = 15.0
 
@@ -32,6 +35,27 @@ SECONDS_BETWEEN_LINES = 15.0
 def say(line: str) -> None:
     """Print one line; square brackets and :words: are text, not markup or emoji."""
     console.print(Text(line), soft_wrap=True)
+
+
+def say_wrapped(text: str, first: str = "", rest: str = "") -> None:
+    """Print a text in lines of at most 80 columns, which begin with `first` and `rest`.
+
+    Words are never broken, so that names can be copied.
+    """
+    for line in textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ):
+        say(line)
+
+
+def say_json(value: object) -> None:
+    """Print a value as indented JSON; ValueError for a NaN in it."""
+    say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition, Mixture
-from kit.core.errors import UserError, some
+from kit.competitions.splits import splits_of
+from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data.native import read_native
 from kit.report.figures import to_rgb
@@ -57,12 +57,7 @@ def make_panels(
     """The panels of each image, in the order of the ids; UserError as `look_channels`."""
     table = competition.read_labels(workspace.source)
     labels = dict(zip(table.ids, table.labels, strict=True))
-    tests = competition.read_test_ids(workspace.source)
-    known = {*table.ids, *tests}
-    if strange := [one for one in ids if one not in known]:
-        tables = f"{competition.label_table} and {competition.sample_table}"
-        raise _unknown_image(strange[0], [*table.ids, *tests], tables)
-    split_of = {one: "train" if one in labels else "test" for one in ids}
+    split_of = splits_of(competition, workspace.source, table, ids)
     images = {
         split: read_native(
             competition, workspace, split, [one for one in ids if split_of[one] == split]
@@ -75,13 +70,6 @@ def make_panels(
             present = np.flatnonzero(labels[one])
             about = tuple(competition.class_names[each] for each in present) or ("no labels",)
         yield Panels(one, about, split_channels(next(images[split_of[one]]), competition.mixture()))
-
-
-def _unknown_image(got: str, known: Sequence[str], tables: str) -> UserError:
-    begun = [one for one in known if got and one.startswith(got)]
-    similar = begun[:3] or get_close_matches(got, known, n=3)
-    hint = f"Similar: {', '.join(similar)}." if similar else f"They list {some(known, 3)}."
-    return UserError(f"No image '{got}' in {tables}. {hint}")
 
 
 def split_channels(pixels: NDArray[np.uint8], mixture: Mixture) -> tuple[NDArray[np.uint8], ...]:

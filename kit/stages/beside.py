@@ -1,6 +1,5 @@
 """The stage `look` for runs and blends: their labels of some images beside the truth."""
 
-import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,12 +17,11 @@ from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT
 from kit.core.quiet import without_announcements
-from kit.core.terminal import TERMINAL, say, table
+from kit.core.terminal import TERMINAL, say, say_json, say_wrapped, table
 from kit.data.runs import Run, open_run
 from kit.ensemble import Decision
 from kit.report.png import png_path, write_png
 
-COLUMNS = 80
 # A table of counts has room for so many letters of a name.
 LETTERS = 30
 NO_LABEL = "no label"
@@ -61,20 +59,12 @@ def beside_stage(
     elif options.out is not None:
         raise UserError(f"No picture: no images. {competition.how_to_get(workspace.source)}")
     if options.as_json:
-        say(
-            json.dumps(
-                _as_json(shown, None if figure is None else path),
-                indent=2,
-                ensure_ascii=False,
-                allow_nan=False,
-            )
-        )
+        say_json(_as_json(shown, None if figure is None else path))
         return shown
-    for line in [line for image in range(len(shown.ids)) for line in _block(shown, image)]:
-        say(line)
+    for image in range(len(shown.ids)):
+        _print_image(shown, image)
     _print_counts(shown)
-    for line in textwrap.wrap(shown.caption, COLUMNS):
-        say(line)
+    say_wrapped(shown.caption)
     if figure is None:
         say(f"No picture: no images in {workspace.source}, and none packed at these runs' sizes.")
     else:
@@ -109,17 +99,17 @@ def _runs_behind(workspace: Workspace, models: Sequence[str]) -> list[Run]:
     return [open_run(workspace, name) for name in (*models, *members) if name in there]
 
 
-def _block(shown: Shown, image: int) -> list[str]:
-    """An image's id, its true labels, and a line per model, in 80 columns."""
-    if not shown.is_train[image]:
-        lines = [f"{shown.ids[image]} (test image)"]
-        for model in shown.labels:
-            lines += _wrapped(f"{model}: {_joined(shown.predicted(model, image))}")
-        return lines
-    lines = [shown.ids[image], *_wrapped(f"truth: {_joined(shown.true(image))}")]
-    for model in shown.labels:
-        lines += _wrapped(f"{model}: {_told(shown.marked(model, image))}")
-    return lines
+def _print_image(shown: Shown, image: int) -> None:
+    """An image's id, its true labels, and a line per model."""
+    if shown.is_train[image]:
+        say(shown.ids[image])
+        lines = [f"truth: {_joined(shown.true(image))}"]
+        lines += [f"{model}: {_told(shown.marked(model, image))}" for model in shown.labels]
+    else:
+        say(f"{shown.ids[image]} (test image)")
+        lines = [f"{model}: {_joined(shown.predicted(model, image))}" for model in shown.labels]
+    for line in lines:
+        say_wrapped(line, first="  ", rest="      ")
 
 
 def _told(marked: Marked) -> str:
@@ -131,17 +121,6 @@ def _told(marked: Marked) -> str:
 
 def _joined(names: Sequence[str]) -> str:
     return ", ".join(names) or NO_LABEL
-
-
-def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(
-        line,
-        COLUMNS,
-        initial_indent="  ",
-        subsequent_indent="      ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _print_counts(shown: Shown) -> None:
@@ -156,11 +135,7 @@ def _print_counts(shown: Shown) -> None:
         header,
         [_row(one) for one in counted],
     )
-    if sentence := verdict(counted):
-        for line in textwrap.wrap(
-            sentence, COLUMNS, break_long_words=False, break_on_hyphens=False
-        ):
-            say(line)
+    say_wrapped(verdict(counted))
 
 
 def _row(one: Counted) -> list[str]:

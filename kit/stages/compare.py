@@ -1,6 +1,5 @@
 """The stage `compare`: runs and blends side by side, and whether their differences are clear."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,14 +10,13 @@ from kit.competitions.base import Competition
 from kit.core.errors import some
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT
-from kit.core.terminal import TERMINAL, say, table
+from kit.core.terminal import TERMINAL, WIDTH, say, say_json, table
 from kit.report.f1_chart import draw_f1
 from kit.report.png import png_path, write_png
 
 # How many classes to list, those that changed most.
 MOST_MOVED = 8
-# Characters of a line, and of a name beside the columns.
-WIDTH = 80
+# Characters of a name beside the columns.
 NAME_WIDTH = 30
 PARTS = ("train", "val")
 
@@ -41,7 +39,7 @@ def compare_stage(
     compared = compare(competition, workspace, names, SILENT if as_json else TERMINAL)
     write_png(path, draw_f1(compared.rows))
     if as_json:
-        say(json.dumps(asdict(compared), indent=2, allow_nan=False))
+        say_json(asdict(compared))
         return compared
     labels = _labels(compared.rows)
     _print_rows(compared.rows, labels)

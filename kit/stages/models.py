@@ -1,6 +1,5 @@
 """The stage `models`: recipes, backbones, and every setting of a recipe."""
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +8,12 @@ from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.quiet import without_announcements
 from kit.core.suggest import Typed
-from kit.core.terminal import say, table
+from kit.core.terminal import WIDTH, say, say_wrapped, table
 from kit.core.terms import Known
 from kit.models.registry import backbones
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
 
-WIDTH = 80
 INDENT = 30  # of a setting's description
 
 # JSON schema's keywords for the limits of a number, and how they are printed.
@@ -99,7 +97,7 @@ def _print_summaries(chosen: Sequence[Recipe], competition: Competition) -> None
         try:
             text = summarize(recipe, channels, classes, WIDTH)
         except UserError as error:
-            _say_wrapped(f"{recipe.name} does not fit: {error}", first="", rest="    ")
+            say_wrapped(f"{recipe.name} does not fit: {error}", first="", rest="    ")
             continue
         say(f"{recipe.name} at {recipe.size} px, {len(channels)} channels, {classes} classes")
         say(f"{text}\n")
@@ -136,10 +134,10 @@ def _print_backbones() -> None:
         "weights take three channels, more with --set stem=inflate or conv1x1. "
         "weights may also be a .keras or .weights.h5 file, or a run."
     )
-    _say_wrapped(note, first="", rest="")
+    say_wrapped(note, first="", rest="")
     say("")
     for source, names in names_of.items():
-        _say_wrapped(f"{', '.join(names)}: {source}", first="", rest="    ")
+        say_wrapped(f"{', '.join(names)}: {source}", first="", rest="    ")
     say("")
 
 
@@ -163,7 +161,7 @@ def _print_built(chosen: Sequence[Recipe], competition: Competition) -> None:
     header = ["recipe", "size", "backbone's size", "parameters", "trainable"]
     table(f"Recipes, built for {len(channels)} channels and {classes} classes", header, rows)
     for note in notes:
-        _say_wrapped(note, first="", rest="    ")
+        say_wrapped(note, first="", rest="    ")
 
 
 def _print_settings(recipe: Recipe) -> None:
@@ -198,7 +196,7 @@ def _print_settings(recipe: Recipe) -> None:
         setting = f"{key}={'none' if value is None else value}"
         allowed = ", ".join(registered[key]) if key in registered else _allowed(schemas[key])
         text = f"{Recipe.model_fields[key].description}{allowed and f' ({allowed})'}"
-        _say_wrapped(text, first=f"  {setting} ".ljust(INDENT), rest=" " * INDENT)
+        say_wrapped(text, first=f"  {setting} ".ljust(INDENT), rest=" " * INDENT)
 
 
 def _spelled(known: Known) -> tuple[str, ...]:
@@ -221,15 +219,3 @@ def _allowed(schema: dict[str, Any]) -> str:
     kind = {"integer": "whole number", "number": "number", "null": "none"}[schema["type"]]
     bounds = [f"{word} {schema[bound]}" for bound, word in BOUNDS.items() if bound in schema]
     return " ".join([kind, *bounds])
-
-
-def _say_wrapped(text: str, first: str, rest: str) -> None:
-    for line in textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ):
-        say(line)
