@@ -23,7 +23,7 @@ from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
 from kit.report.figures import to_rgb
 from kit.report.grid import Grid, draw_grid, parse_grid
-from kit.report.layout import fit_names, wrap
+from kit.report.layout import Font, fit_names, wrap
 from kit.report.seen import (
     GridPicture,
     Seen,
@@ -260,20 +260,20 @@ def test_labels_have_their_shares_only_if_images_with_others_are_mixed() -> None
 
 def test_as_many_names_as_fit_and_the_rest_counted() -> None:
     names = [f"Organelle {letter}" for letter in "abcdefgh"]
-    text = fit_names(names, inches=1.9, font=7, lines=3)
+    text = fit_names(names, inches=1.9, font=Font(7), lines=3)
     assert text.count("\n") <= 2
     assert text.startswith("Organelle a, Organelle b")
     assert text.replace("\n", " ").endswith("more")
-    assert fit_names(names[:2], 1.9, 7, 3) == "Organelle a, Organelle b"
+    assert fit_names(names[:2], 1.9, Font(7), 3) == "Organelle a, Organelle b"
     longest = max(text.splitlines(), key=len)
-    assert wrap(longest, 1.9, 7) == [longest]
+    assert wrap(longest, 1.9, Font(7)) == [longest]
 
 
 def test_a_name_too_long_for_its_place_is_shortened() -> None:
-    text = fit_names(["endless" * 40, "Star"], 1.9, 7, 3)
+    text = fit_names(["endless" * 40, "Star"], 1.9, Font(7), 3)
     assert len(text.splitlines()) == 3
     assert text.endswith("…")
-    assert fit_names([], 1.9, 7, 3) == ""
+    assert fit_names([], 1.9, Font(7), 3) == ""
 
 
 def texts(figure: Figure) -> list[str]:

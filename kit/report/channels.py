@@ -15,13 +15,13 @@ from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data.native import read_native
 from kit.report.figures import to_rgb
-from kit.report.layout import fit_names, lines_high, show, wrap, write
+from kit.report.layout import Font, fit_names, lines_high, show, wrap, write
 from kit.report.png import write_png
 
 MOST = 50
 DPI = 150
 PANEL, GAP = 2.2, 0.08  # in inches
-TITLE, NAME = 9.0, 8.0  # sizes of letters, in points
+TITLE, NAME = Font(9), Font(8)
 COMPOSITE = "composite"
 
 

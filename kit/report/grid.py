@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError
-from kit.report.layout import fit_names, lines_high, show, wrap, write
+from kit.report.layout import Font, fit_names, lines_high, show, wrap, write
 from kit.report.png import DPI
 
 MOST = 20
-CAPTION, HEADING = 7.0, 10.0  # sizes of letters, in points
+CAPTION, HEADING = Font(7), Font(10)
 LINES = 3  # of labels below an image
 GAP = 0.06  # in inches, between images and around them
 NARROWEST = 6.0  # in inches, for the heading

@@ -2,30 +2,44 @@
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 from numpy.typing import NDArray
 
 from kit.core.errors import some
 from kit.report.figures import INK
 
 # The mean width of a letter and the height of a line, as shares of the font size.
-_WIDE, _HIGH = 0.57, 1.25
+_WIDE, _HIGH = 0.53, 1.25
 _INCH = 72  # points
+_TO_PATH = TextToPath()
 
 # Inches from the left and from the bottom of the figure.
 Place = tuple[float, float]
 
 
+@dataclass(frozen=True)
+class Font:
+    """How letters look: their size in points, their colour, and `normal` or `bold`."""
+
+    size: float
+    color: str = INK
+    weight: str = "normal"
+
+
 def write(
-    figure: Figure, place: Place, text: str, font: float, va: Literal["top", "bottom"] = "top"
+    figure: Figure, place: Place, text: str, font: Font, va: Literal["top", "bottom"] = "top"
 ) -> None:
-    """Write text that is not markup, in letters of `font` points; `place` is its left end."""
+    """Write text that is not markup; `place` is its left end."""
     width, height = figure.get_size_inches()
     x, y = place[0] / width, place[1] / height
-    figure.text(x, y, text, color=INK, fontsize=font, va=va, parse_math=False)
+    drawn = figure.text(x, y, text, va=va, parse_math=False)
+    drawn.set(color=font.color, fontsize=font.size, weight=font.weight)
 
 
 def show(figure: Figure, place: Place, size: Place, image: NDArray[np.uint8]) -> None:
@@ -40,10 +54,10 @@ def show(figure: Figure, place: Place, size: Place, image: NDArray[np.uint8]) ->
     axis.imshow(image)
 
 
-def fit_names(names: Sequence[str], inches: float, font: float, lines: int) -> str:
+def fit_names(names: Sequence[str], inches: float, font: Font, lines: int) -> str:
     """Names joined by commas, wrapped to that width; those that do not fit are counted.
 
-    `font` is the size of the letters in points. A single name that is too long is shortened.
+    A single name that is too long is shortened.
     """
     for most in range(len(names), 0, -1):
         wrapped = wrap(some(names, most), inches, font)
@@ -53,12 +67,20 @@ def fit_names(names: Sequence[str], inches: float, font: float, lines: int) -> s
     return "\n".join([*wrapped[:-1], f"{wrapped[-1][:-1]}…"]) if wrapped else ""
 
 
-def wrap(text: str, inches: float, font: float) -> list[str]:
-    """The lines of a text in letters of `font` points, no wider than about `inches`."""
-    letters = max(8, int(inches * _INCH / (font * _WIDE)))
-    return textwrap.wrap(text, letters, break_on_hyphens=False)
+def wrap(text: str, inches: float, font: Font, indent: str = "") -> list[str]:
+    """The lines of a text, no wider than `inches`; all but the first begin with `indent`.
+
+    The lines are measured, because a line of W is three times as wide as one of i.
+    """
+    drawn = FontProperties(size=font.size, weight=font.weight)
+    for letters in range(max(8, int(inches * _INCH / (font.size * _WIDE))), 0, -2):
+        lines = textwrap.wrap(text, letters, subsequent_indent=indent, break_on_hyphens=False)
+        widths = (_TO_PATH.get_text_width_height_descent(one, drawn, False)[0] for one in lines)
+        if max(widths, default=0) <= inches * _INCH:
+            break
+    return lines
 
 
-def lines_high(lines: int, font: float) -> float:
+def lines_high(lines: int, font: Font) -> float:
     """The height of that many lines, in inches."""
-    return lines * font * _HIGH / _INCH
+    return lines * font.size * _HIGH / _INCH
