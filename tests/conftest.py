@@ -11,13 +11,14 @@ from flowers import FILE, write_flowers
 from hypothesis import settings
 from kaggle_place import Place, StillClock, grade_bytes, sent_to, write_blends
 from kaggle_server import KaggleServer
+from prepared import save_folds
 
 from kit.competitions.base import Competition
 from kit.competitions.images import OneFile
 from kit.competitions.tables import LabelTable, OneHot, SpaceSeparated
 from kit.core.disk import write_json, write_text
 from kit.core.paths import Workspace
-from kit.data.folds import Folds, digest_labels, make_folds, write_folds
+from kit.data.folds import Folds, digest_labels
 from kit.data.predictions import Predictions, write_predictions
 from kit.data.runs import Run, begin_run
 
@@ -76,9 +77,7 @@ def labels(shapes: Competition, workspace: Workspace) -> LabelTable:
 @pytest.fixture
 def folds(labels: LabelTable, workspace: Workspace) -> Folds:
     """Two folds of `labels`, on disk."""
-    made = make_folds(labels, 2, seed=0)
-    write_folds(workspace.folds, made, {"labels_digest": digest_labels(labels)})
-    return made
+    return save_folds(workspace, labels, 2)
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from prepared import save_folds
 
 from kit.cli import main
-from kit.compare.beside import Counted, Marked, Shown, verdict
-from kit.compare.beside_read import Wanted, read_shown
+from kit.compare.read_shown import Wanted, read_shown
+from kit.compare.shown import Counted, Marked, Shown, verdict
 from kit.compare.sides import TrainSet, open_side
 from kit.competitions.base import Competition
 from kit.competitions.metrics import macro_f1
@@ -24,7 +25,7 @@ from kit.core.disk import write_json
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.store_paths import StoreKind
-from kit.data.folds import Folds, digest_labels, make_folds, write_folds
+from kit.data.folds import Folds, digest_labels, write_folds
 from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions, write_predictions
 from kit.data.runs import Run, begin_run, open_run
@@ -35,8 +36,8 @@ from kit.models.build import build_model
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.report.beside_picture import draw_beside
+from kit.report.best_members import read_pair
 from kit.report.html import write_report
-from kit.report.pair import read_pair
 from kit.report.view import view_blend
 from kit.stages.beside import BesideOptions, beside_stage
 from kit.stages.blend import blend
@@ -52,9 +53,7 @@ ODD = ("$a_1$ & <b>", "W" * 60, "Très long nom de la troisième classe, à coup
 @pytest.fixture
 def folds(labels: LabelTable, workspace: Workspace) -> Folds:
     """Three folds."""
-    made = make_folds(labels, 3, seed=0)
-    write_folds(workspace.folds, made, {"labels_digest": digest_labels(labels)})
-    return made
+    return save_folds(workspace, labels, 3)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from prepared import save_folds
 
 from kit.cli import main
 from kit.competitions.base import Competition
@@ -16,7 +17,7 @@ from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
-from kit.data.folds import Folds, digest_labels, make_folds, write_folds
+from kit.data.folds import Folds, digest_labels, write_folds
 from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions, write_predictions
 from kit.data.runs import Run
@@ -46,9 +47,7 @@ def labels(shapes: Competition, workspace: Workspace, labels: LabelTable) -> Lab
 @pytest.fixture
 def folds(labels: LabelTable, workspace: Workspace) -> Folds:
     """Four folds: without one, steps of post-processing can still be held out."""
-    made = make_folds(labels, 4, seed=0)
-    write_folds(workspace.folds, made, {"labels_digest": digest_labels(labels)})
-    return made
+    return save_folds(workspace, labels, 4)
 
 
 @pytest.fixture

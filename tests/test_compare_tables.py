@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from logs import epoch_log, without_accuracy, without_held_out, write_log
+from prepared import save_folds
 
 from kit.cli import main
 from kit.compare.model_size import run_parameters
@@ -20,7 +21,7 @@ from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
-from kit.data.folds import Folds, digest_labels, make_folds, write_folds
+from kit.data.folds import Folds
 from kit.data.imported import import_predictions
 from kit.data.predictions import write_predictions
 from kit.data.run_files import EpochLog
@@ -42,9 +43,7 @@ PLAIN = Options("logit-mean", "exact")
 @pytest.fixture
 def folds(labels: LabelTable, workspace: Workspace) -> Folds:
     """Three folds of `labels`, on disk."""
-    made = make_folds(labels, 3, seed=0)
-    write_folds(workspace.folds, made, {"labels_digest": digest_labels(labels)})
-    return made
+    return save_folds(workspace, labels, 3)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import kit.cli  # noqa: F401  adds the commands to the application
 from kit.commands import blending, look, submitting, training, viewing
 from kit.commands.app import app, place
-from kit.compare.beside import Shown
+from kit.compare.shown import Shown
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core.disk import csv_text, write_json, write_text

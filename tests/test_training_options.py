@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from prepared import place_in, write_sixty_cells
 
 from kit.cli import main
 from kit.competitions.cells import cells, generate_cells
@@ -35,19 +36,8 @@ TINY = ("size=16", "batch=8", "steps=3", "epochs=2", "keep=last", "sampling=none
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with sixty cells in two folds."""
     folder = tmp_path_factory.mktemp("options")
-    generate_cells(folder / "cells", seed=1, n_train=60, n_test=12, size=32)
-    fold_stage(cells, place_in(folder, folder / "none"), FoldOptions(n=2, seed=0))
+    write_sixty_cells(folder)
     return folder
-
-
-def place_in(folder: Path, runs: Path) -> Workspace:
-    return Workspace(
-        source=folder / "cells",
-        stores=folder / "store",
-        runs=runs,
-        folds=folder / "folds.csv",
-        submissions=folder / "submissions",
-    )
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from prepared import place_in, write_sixty_cells
 
-from kit.competitions.cells import cells, generate_cells
+from kit.competitions.cells import cells
 from kit.competitions.exact import exact_thresholds
 from kit.competitions.metrics import accuracy, batch_f1, exact_match, macro_f1
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
-from kit.data.fold_table import FoldOptions
 from kit.data.predictions import read_predictions, to_logits
 from kit.data.run_files import EpochLog, Progress, load_progress, read_done
 from kit.data.runs import Run
@@ -20,7 +20,6 @@ from kit.data.validation import parse_validation, scored_rows
 from kit.models.losses import build_loss
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
-from kit.stages.folds import fold_stage
 from kit.training.estimate import forward_images
 from kit.training.events import append_events
 from kit.training.predictor import Predictor
@@ -34,19 +33,8 @@ HELD_OUT = np.arange(100, 130)
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with sixty cells in two folds."""
     folder = tmp_path_factory.mktemp("validation")
-    generate_cells(folder / "cells", seed=1, n_train=60, n_test=12, size=32)
-    fold_stage(cells, place_in(folder, folder / "none"), FoldOptions(n=2, seed=0))
+    write_sixty_cells(folder)
     return folder
-
-
-def place_in(folder: Path, runs: Path) -> Workspace:
-    return Workspace(
-        source=folder / "cells",
-        stores=folder / "store",
-        runs=runs,
-        folds=folder / "folds.csv",
-        submissions=folder / "submissions",
-    )
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from kit.compare.beside import Shown
+from kit.compare.shown import Shown
 from kit.report.figures import MISSED, TRUE, WRONG
 from kit.report.layout import Font, show, wrap, write
 

@@ -11,10 +11,10 @@ from kit.compare.rows import Row, blend_row, run_row
 from kit.competitions.base import Competition
 from kit.core.disk import write_text
 from kit.core.paths import Workspace
+from kit.report.best_members import read_pair
 from kit.report.curves import draw_curves
 from kit.report.f1_chart import draw_f1
 from kit.report.figures import f1_bars, picture_grid
-from kit.report.pair import read_pair
 from kit.report.png import to_png
 from kit.report.view import BlendView, left_out_pictures, view_blend
 from kit.submission.grade import read_grades

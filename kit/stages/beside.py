@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from kit.compare.beside import Counted, Marked, Shown, verdict
-from kit.compare.beside_read import Wanted, read_shown
+from kit.compare.read_shown import Wanted, read_shown
+from kit.compare.shown import Counted, Marked, Shown, verdict
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.paths import Workspace

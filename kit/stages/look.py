@@ -51,7 +51,7 @@ def look_stage(
     usual = workspace.pictures.look_grid(recipe.name, recipe.size, str(grid), options.raw)
     path = png_path(options.out, usual)
     with without_announcements():
-        from kit.report.seen import GridPicture, look_grid
+        from kit.report.network_view import GridPicture, look_grid
 
     picture = GridPicture(grid, options.raw, path)
     told = look_grid(competition, workspace, recipe, picture, TERMINAL)

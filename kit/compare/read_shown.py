@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kit.compare.beside import Shown
 from kit.compare.labellers import AsTrained, AtThreshold, Labeller, OwnThresholds
+from kit.compare.shown import Shown
 from kit.compare.sides import TrainSet, full_name
 from kit.competitions.base import Competition
 from kit.competitions.splits import splits_of

@@ -24,7 +24,7 @@ from kit.recipes.base import Recipe, with_settings
 from kit.report.figures import to_rgb
 from kit.report.grid import Grid, draw_grid, parse_grid
 from kit.report.layout import Font, fit_names, wrap
-from kit.report.seen import (
+from kit.report.network_view import (
     GridPicture,
     Seen,
     caption_of,
@@ -355,7 +355,7 @@ def test_raw_with_a_grid_shows_the_same_images_stretched(
         drawn.append((images, captions, heading))
         return draw_grid(images, captions, grid, heading)
 
-    monkeypatch.setattr("kit.report.seen.draw_grid", keep)
+    monkeypatch.setattr("kit.report.network_view.draw_grid", keep)
     look(meadow, "--grid", "3x4")
     look(meadow, "--grid", "3x4", "--raw")
     (seen, captions, heading), (raw, same, raw_heading) = drawn

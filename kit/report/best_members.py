@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from kit.compare.beside import Counted, Shown, verdict
+from kit.compare.shown import Counted, Shown, verdict
 from kit.data.folds import digest_labels
 from kit.data.runs import Run
 from kit.data.sampling import rare_rows

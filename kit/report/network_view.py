@@ -33,7 +33,7 @@ Value = TypeVar("Value", np.uint8, np.float32)
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 # An image as training shows it, uint8, or float32 from 0 to 255 if mixed; its labels, float32.
-Shown = tuple[Pixels, NDArray[np.float32]]
+Example = tuple[Pixels, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def plan_first_epoch(
 
 def show_first(
     images: Images, labels: NDArray[np.uint8], plan: EpochPlan, recipe: Recipe, count: int
-) -> Iterator[Shown]:
+) -> Iterator[Example]:
     """The first `count` images of an epoch, as `EpochBatches` gives them to the network.
 
     One at a time, so that many large ones fit in memory.
@@ -140,7 +140,7 @@ def show_first(
         yield from islice(zip(*batched, strict=True), count - start)
 
 
-def see(shown: Iterable[Shown], recipe: Recipe, channels: Sequence[str], side: int) -> Seen:
+def see(shown: Iterable[Example], recipe: Recipe, channels: Sequence[str], side: int) -> Seen:
     """What the network sees of each image, reduced to at most `side` pixels."""
     front, is_swapped = build_front(recipe, channels), is_blue_first(recipe, channels)
     pixels, labels, least, most = [], [], [], []
@@ -156,7 +156,7 @@ def see(shown: Iterable[Shown], recipe: Recipe, channels: Sequence[str], side: i
 
 
 def stretch(
-    shown: Iterable[Shown], mixture: Mixture, side: int
+    shown: Iterable[Example], mixture: Mixture, side: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Images in display colours, each channel stretched: (images, side, side, 3); and labels."""
     pixels, labels = [], []

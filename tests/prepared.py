@@ -1,0 +1,33 @@
+"""What several test files prepare alike: folds on disk, and a few cells to train on."""
+
+from pathlib import Path
+
+from kit.competitions.cells import cells, generate_cells
+from kit.competitions.tables import LabelTable
+from kit.core.paths import Workspace
+from kit.data.fold_table import FoldOptions, make_fold_table
+from kit.data.folds import Folds, digest_labels, make_folds, write_folds
+
+
+def save_folds(workspace: Workspace, labels: LabelTable, n: int) -> Folds:
+    """Make `n` folds and write them, with the digest of the labels."""
+    made = make_folds(labels, n, seed=0)
+    write_folds(workspace.folds, made, {"labels_digest": digest_labels(labels)})
+    return made
+
+
+def write_sixty_cells(folder: Path) -> None:
+    """Sixty cells in two folds, and twelve test images."""
+    generate_cells(folder / "cells", seed=1, n_train=60, n_test=12, size=32)
+    make_fold_table(cells, place_in(folder, folder / "none"), FoldOptions(n=2, seed=0))
+
+
+def place_in(folder: Path, runs: Path) -> Workspace:
+    """The cells of a folder, with the runs in another."""
+    return Workspace(
+        source=folder / "cells",
+        stores=folder / "store",
+        runs=runs,
+        folds=folder / "folds.csv",
+        submissions=folder / "submissions",
+    )
