@@ -30,20 +30,20 @@ def look(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help="A recipe; or runs and blends, to see their labels beside the truth; or ids, "
-            "with --channels."
+            help="A recipe; runs and blends, for their labels beside the truth; or image ids, with "
+            "--channels."
         ),
     ] = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     out: Annotated[
-        Path | None, typer.Option(help="PNG file to write; default below KIT_RUNS.")
+        Path | None, typer.Option(help="PNG to write; default in the folder of the runs.")
     ] = None,
     grid: Annotated[
         str | None,
         typer.Option(
-            help="Recipe: rows x columns, like 10x5: the first images of training as the network "
-            "sees them, after the recipe's stem and scaling."
+            help="Recipe: rows x columns, such as 10x5, of the first training images as the "
+            "network sees them, after stem and scaling."
         ),
     ] = None,
     raw: Annotated[
@@ -61,25 +61,32 @@ def look(
     ] = False,
     at: Annotated[
         float | None,
-        typer.Option(help="Runs: label at this probability; default each one's own thresholds."),
+        typer.Option(help="Runs: label at this probability; default each model's own thresholds."),
     ] = None,
     first: Annotated[
         int | None,
-        typer.Option(help="Runs: how many images, the first of the label table or the rarest; 10."),
+        typer.Option(
+            help="Runs: how many images; default 10. The first of the label table or, with --rare, "
+            "one per rare class."
+        ),
     ] = None,
     ids: Annotated[
-        list[str] | None, typer.Option(help="Runs: show this image of train or test. Repeatable.")
+        list[str] | None, typer.Option(help="Runs: an image of train or test to show. Repeatable.")
     ] = None,
     rare: Annotated[
-        bool, typer.Option("--rare", help="Runs: show images of the rarest classes.")
+        bool, typer.Option("--rare", help="Runs: choose images of the rarest classes.")
     ] = False,
     held_out: Annotated[
         bool,
-        typer.Option("--held-out", help="Runs: predict by models that held it out; the default."),
+        typer.Option(
+            "--held-out", help="Runs: predict by models that held the image out; default."
+        ),
     ] = False,
     as_trained: Annotated[
         bool,
-        typer.Option("--as-trained", help="Runs: predict by models trained on it: optimistic."),
+        typer.Option(
+            "--as-trained", help="Runs: predict by models trained on the image: optimistic."
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Runs: print JSON and nothing else.")

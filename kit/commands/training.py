@@ -39,9 +39,9 @@ def folds(
     how: Annotated[
         str,
         typer.Option(
-            help="stratified; or random: a fold may have no positives of a rare class, and "
-            "without groups fold 0 is the test part of scikit-learn's train_test_split with this "
-            "seed, 20% with 5 folds."
+            help="stratified; or random, which ignores labels: a fold may have no positives of a "
+            "rare class. Without groups, its fold 0 is the test part of scikit-learn's "
+            "train_test_split with the same seed, 20% of the rows with 5 folds."
         ),
     ] = "stratified",
     groups: Annotated[
@@ -89,8 +89,8 @@ def pack(
     resize: Annotated[
         str,
         typer.Option(
-            help="area: averaged to shrink, cubic to enlarge; linear: bilinear both ways. As in "
-            "the recipe that is to train on them."
+            help="area: averaged to shrink, cubic to enlarge; linear: bilinear both ways. Use the "
+            "value of the recipe to be trained."
         ),
     ] = "area",
     competition: CompetitionName = "hpa",

@@ -10,12 +10,12 @@ from kit.commands.app import CompetitionName, DataFolder, app, place
 
 @app.command()
 def curves(
-    runs: Annotated[list[str], typer.Argument(help="Runs; a name may end after any dash.")],
+    runs: Annotated[list[str], typer.Argument(help="Runs; a name may be shortened after a dash.")],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="PNG of a single run's curves, or of those of several runs in one."),
+        typer.Option(help="PNG to write: one run's curves, or those of several runs in one."),
     ] = None,
 ) -> None:
     """Draw learning curves. Loss, accuracy, F1 and learning rate, per run and all in one."""
@@ -29,16 +29,12 @@ def curves(
 def compare(
     names: Annotated[
         list[str],
-        typer.Argument(
-            help="Two or more blends and runs; more than two are compared with the first."
-        ),
+        typer.Argument(help="Two or more blends and runs; the others are compared with the first."),
     ],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
-    out: Annotated[Path | None, typer.Option(help="PNG of the bar chart of F1.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the values as JSON, and nothing else.")
-    ] = False,
+    out: Annotated[Path | None, typer.Option(help="PNG to write: the bar chart of F1.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Compare blends and runs. Training, macro-F1, size and time; differences with 95% CIs."""
     from kit.stages.compare import compare_stage

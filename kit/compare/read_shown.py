@@ -10,7 +10,7 @@ from kit.compare.shown import Shown
 from kit.compare.sides import TrainSet, full_name
 from kit.competitions.base import Competition
 from kit.competitions.splits import splits_of
-from kit.core.errors import UserError, some
+from kit.core.errors import UserError, listed, some
 from kit.core.ids import twice
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
@@ -163,7 +163,7 @@ def _fitted_weights(on: TrainSet, models: Sequence[Labeller], wanted: Wanted) ->
     mixed = [name for name, made in _blends(on, models).items() if len(made.members) > 1]
     if not mixed:
         return ()
-    return (f"The weights in {' and '.join(mixed)} were fitted on all training images.",)
+    return (f"The weights in {listed(mixed)} were fitted on all training images.",)
 
 
 def _chosen(on: TrainSet, models: Sequence[Labeller], wanted: Wanted) -> tuple[str, ...]:
@@ -171,8 +171,8 @@ def _chosen(on: TrainSet, models: Sequence[Labeller], wanted: Wanted) -> tuple[s
     allowed = sorted(_common_folds(models))
     if wanted.ids or len(allowed) == on.folds.n:
         return ()
-    listed = f"fold{'s' * (len(allowed) > 1)} {' and '.join(map(str, allowed))}"
-    return (f"Chosen from {listed}: other images have no such prediction.",)
+    folds = f"fold{'s' * (len(allowed) > 1)} {listed(allowed)}"
+    return (f"Chosen from {folds}: other images have no such prediction.",)
 
 
 def _tested(on: TrainSet, models: Sequence[Labeller]) -> tuple[str, ...]:
@@ -183,7 +183,7 @@ def _tested(on: TrainSet, models: Sequence[Labeller]) -> tuple[str, ...]:
     )
     others = [name for name, made in _blends(on, models).items() if made.origin.all_rows]
     if others:
-        return (said, f"Those of {' and '.join(others)} are by models trained on all rows.")
+        return (said, f"Those of {listed(others)} are by models trained on all rows.")
     return (said,)
 
 

@@ -1,10 +1,12 @@
-"""Models beside the truth: their labels of the same images, and the counts of these."""
+"""Images with their true labels and those of several models, and each model's counts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kit.core.errors import listed
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,7 @@ def _compared(counts: Mapping[str, int], best: int, word: str, kind: str) -> tup
         everyone = "both" if len(counts) == 2 else f"all {len(counts)}"
         return everyone, "have", f"equally many {kind} ({best})"
     if len(winners) > 1:
-        listed = f"{', '.join(winners[:-1])} and {winners[-1]}"
-        return listed, "have", f"{word} {kind} ({best} each)"
+        return listed(winners), "have", f"{word} {kind} ({best} each)"
     others = ", ".join(str(count) for model, count in counts.items() if model != winners[0])
     return winners[0], "has", f"{word} {kind} ({best} vs {others})"
 

@@ -40,6 +40,12 @@ def _likeness(got: str, name: str) -> float:
     return SequenceMatcher(None, got, name).ratio() + 0.05 * common
 
 
+def listed(items: Iterable[object]) -> str:
+    """List all items: `a, b and c`."""
+    *most, last = map(str, items)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def some(items: Iterable[object], most: int = 5) -> str:
     """List the first few items and count the rest: `a, b, c and 7 more`."""
     listed = [str(item) for item in items]

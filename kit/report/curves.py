@@ -20,7 +20,7 @@ from kit.report.figures import INK
 Score = Callable[[EpochLog], float | None]
 Point = tuple[int, float]  # an epoch from 1, and the value after it
 
-WIDTH = 12.0  # inches
+COLUMNS, WIDTH = 3, 12.0  # of panels; in inches
 GREY = "#6a7783"
 NOTE_WIDTH = 58  # characters of a line below a panel
 
@@ -101,9 +101,12 @@ def draw_curves(runs: Sequence[RunLog]) -> Figure:
     colors = _colors(len(runs))
     handles, names = _legend(runs, colors)
     columns = max(1, min(len(names), int(WIDTH / (0.7 + 0.075 * max(map(len, names))))))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(WIDTH, 6.1 + 0.19 * rows), layout="constrained")
-    for axis, panel in zip(figure.subplots(2, 3).ravel(), PANELS, strict=True):
+    rows, panel_rows = -(-len(names) // columns), -(-len(PANELS) // COLUMNS)
+    figure = Figure(figsize=(WIDTH, 3.05 * panel_rows + 0.19 * rows), layout="constrained")
+    axes = figure.subplots(panel_rows, COLUMNS).ravel()
+    for axis in axes[len(PANELS) :]:
+        axis.set_axis_off()
+    for axis, panel in zip(axes, PANELS, strict=False):
         for run, color in zip(runs, colors, strict=True):
             _draw_run(axis, panel, run, color)
         _finish(axis, panel, runs)
