@@ -153,3 +153,16 @@ def place(
     monkeypatch.setattr("kit.kaggle.clock.system_clock", clock.as_clock)
     with sent_to(server, home, monkeypatch):
         yield Place(folder, home, server, clock, monkeypatch, capsys)
+
+
+@pytest.fixture
+def pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store with a grey image for every row, for the report."""
+
+    class Store:
+        images = np.full((40, 16, 16, 3), 128, np.uint8)
+
+        def rows(self, ids: list[str]) -> list[int]:
+            return list(range(len(ids)))
+
+    monkeypatch.setattr("kit.report.view.open_store", lambda files, typed: Store())

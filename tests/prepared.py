@@ -1,7 +1,11 @@
-"""What several test files prepare alike: folds on disk, and a few cells to train on."""
+"""What several test files prepare alike: folds and images on disk, and a few cells to train on."""
 
 from pathlib import Path
 
+import cv2
+import numpy as np
+
+from kit.competitions.base import Competition
 from kit.competitions.cells import cells, generate_cells
 from kit.competitions.tables import LabelTable
 from kit.core.paths import Workspace
@@ -31,3 +35,16 @@ def place_in(folder: Path, runs: Path) -> Workspace:
         folds=folder / "folds.csv",
         submissions=folder / "submissions",
     )
+
+
+def write_image_files(shapes: Competition, workspace: Workspace, labels: LabelTable) -> None:
+    """An image file for every row, train and test."""
+    rng = np.random.default_rng(0)
+    for folder, ids in (
+        ("train", labels.ids),
+        ("test", shapes.read_test_ids(workspace.source)),
+    ):
+        (workspace.source / folder).mkdir()
+        for one in ids:
+            pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+            cv2.imwrite(str(workspace.source / folder / f"{one}.jpg"), pixels)

@@ -1,4 +1,4 @@
-"""Models beside the truth: who predicts an image, what is counted, and what is written."""
+"""Models beside the truth, drawn and printed: by `kit look RUN RUN` and in the report."""
 
 import json
 import re
@@ -10,38 +10,33 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from constant_run import make_constant_run
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from prepared import save_folds
+from prepared import save_folds, write_image_files
 
 from kit.cli import main
 from kit.compare.read_shown import Wanted, read_shown
-from kit.compare.shown import Counted, Marked, Shown, verdict
-from kit.compare.sides import TrainSet, open_side
+from kit.compare.shown import Counted, Shown, verdict
 from kit.competitions.base import Competition
 from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
-from kit.core.disk import write_json
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.store_paths import StoreKind
 from kit.data.folds import Folds, digest_labels, write_folds
 from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions, write_predictions
-from kit.data.runs import Run, begin_run, open_run
+from kit.data.runs import Run
 from kit.data.sampling import rare_rows
 from kit.data.store import pack
 from kit.ensemble import Decision, Options
-from kit.models.build import build_model
-from kit.recipes import recipes
-from kit.recipes.base import with_settings
 from kit.report.beside_picture import draw_beside
 from kit.report.best_members import read_pair
 from kit.report.html import write_report
 from kit.report.view import view_blend
 from kit.stages.beside import BesideOptions, beside_stage
 from kit.stages.blend import blend
-from kit.training.as_trained import predict_as_trained
 
 MakeRun = Callable[..., Run]
 Labels = NDArray[np.uint8]
@@ -68,26 +63,18 @@ def wide(make_run: MakeRun) -> Run:
 
 @pytest.fixture
 def images(shapes: Competition, workspace: Workspace, labels: LabelTable) -> None:
-    """An image file for every row."""
-    rng = np.random.default_rng(0)
-    for folder, ids in (
-        ("train", labels.ids),
-        ("test", shapes.read_test_ids(workspace.source)),
-    ):
-        (workspace.source / folder).mkdir()
-        for one in ids:
-            pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
-            cv2.imwrite(str(workspace.source / folder / f"{one}.jpg"), pixels)
+    write_image_files(shapes, workspace, labels)
+
+
+@pytest.fixture
+def trained(
+    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, images: None
+) -> Run:
+    return make_constant_run(shapes, workspace, labels, folds)
 
 
 def oof_of(run: Run, shapes: Competition, fold: int) -> Predictions:
     return read_predictions(run.files.fold(fold).oof, shapes.class_keys)
-
-
-def first_of(labels: LabelTable, folds: Folds, fold: int, count: int) -> tuple[str, ...]:
-    """The first ids of a fold in the order of the label table."""
-    inside = folds.of(labels.ids) == fold
-    return tuple(one for one, here in zip(labels.ids, inside, strict=True) if here)[:count]
 
 
 def error_of(work: Callable[..., object], *arguments: object) -> str:
@@ -96,427 +83,6 @@ def error_of(work: Callable[..., object], *arguments: object) -> str:
     message = str(raised.value)
     assert "\n" not in message
     return message
-
-
-# Counting
-
-
-def test_entries_are_counted_by_hand() -> None:
-    truth = np.array([[1, 0, 1], [0, 0, 1]], np.uint8)
-    labels = np.array([[1, 1, 0], [0, 0, 1]], np.uint8)
-    counted = Counted.of("net", truth, labels)
-    assert counted == Counted("net", 2, 1, 1, 2)
-    assert (counted.precision, counted.recall) == (2 / 3, 2 / 3)
-    silent = Counted.of("net", truth, np.zeros_like(labels))
-    assert silent == Counted("net", 0, 0, 3, 3)
-    assert (silent.precision, silent.recall) == (None, 0.0)
-    assert Counted.of("net", np.zeros_like(truth), labels).recall is None
-
-
-def test_labels_are_right_wrong_or_missed_and_test_images_are_not_counted() -> None:
-    truth = np.array([[1, 0, 1], [0, 0, 0]], np.uint8)
-    labels = np.array([[1, 1, 0], [1, 1, 1]], np.uint8)
-    is_train = np.array([True, False])
-    shown = Shown(("a", "b"), is_train, truth, {"net": labels}, ("A", "B", "C"), "")
-    assert shown.marked("net", 0) == Marked(right=("A",), wrong=("B",), missed=("C",))
-    assert shown.true(0) == ("A", "C")
-    assert shown.predicted("net", 1) == ("A", "B", "C")
-    assert shown.counted() == (Counted("net", 1, 1, 1, 0),)
-    assert replace(shown, is_train=np.array([False, False])).counted() == ()
-
-
-def counts(**models: tuple[int, int]) -> list[Counted]:
-    return [Counted(name, true, false, 0, 0) for name, (true, false) in models.items()]
-
-
-@pytest.mark.parametrize(
-    ("counted", "sentence"),
-    [
-        (counts(a=(3, 1)), ""),
-        (
-            counts(a=(3, 1), b=(2, 0)),
-            "a has more true positives (3 vs 2); b has fewer false positives (0 vs 1).",
-        ),
-        (
-            counts(a=(2, 4), b=(3, 1)),
-            "b has more true positives (3 vs 2) and fewer false positives (1 vs 4).",
-        ),
-        (
-            counts(a=(2, 4), b=(2, 1)),
-            "Both have equally many true positives (2); b has fewer false positives (1 vs 4).",
-        ),
-        (
-            counts(a=(5, 4), b=(2, 4)),
-            "a has more true positives (5 vs 2); both have equally many false positives (4).",
-        ),
-        (
-            counts(a=(2, 4), b=(2, 4)),
-            "Both have equally many true positives (2) and equally many false positives (4).",
-        ),
-        (
-            counts(a=(5, 4), b=(2, 1), c=(3, 1)),
-            "a has the most true positives (5 vs 2, 3); b and c have the fewest false positives "
-            "(1 each).",
-        ),
-        (
-            counts(a=(5, 4), b=(5, 1), c=(5, 6)),
-            "All 3 have equally many true positives (5); b has the fewest false positives "
-            "(1 vs 4, 6).",
-        ),
-    ],
-)
-def test_one_sentence_names_the_better_model_and_ties(
-    counted: list[Counted], sentence: str
-) -> None:
-    assert verdict(counted) == sentence
-
-
-# Held out
-
-
-def test_each_image_is_predicted_by_the_fold_that_held_it_out(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, net: Run
-) -> None:
-    shown = read_shown(shapes, workspace, ["net"], Wanted(count=100, at=0.2))
-    assert shown.ids == labels.ids
-    np.testing.assert_array_equal(shown.truth, labels.labels)
-    for fold in range(3):
-        oof = oof_of(net, shapes, fold)
-        rows = [shown.ids.index(one) for one in oof.ids]
-        assert len(rows) == (folds.fold == fold).sum()
-        np.testing.assert_array_equal(shown.labels[net.name][rows], oof.probs >= 0.2)
-    assert shown.caption == (
-        "Held out: each training image is predicted by models that did not train on it. A label is "
-        "set at probability 0.2 or more."
-    )
-
-
-def test_a_label_is_set_at_exactly_the_probability(
-    shapes: Competition, workspace: Workspace, net: Run
-) -> None:
-    """In the precision of the file: 0.7 as float32 is below 0.7."""
-    files = net.files.fold(0)
-    oof = oof_of(net, shapes, 0)
-    probs = np.full_like(oof.probs, 0.7)
-    write_predictions(files.oof, replace(oof, probs=probs), {})
-    shown = read_shown(shapes, workspace, ["net"], Wanted(ids=oof.ids, at=0.7))
-    assert shown.labels[net.name].all()
-
-
-def test_without_a_probability_labels_are_those_that_compare_counts(
-    shapes: Competition,
-    workspace: Workspace,
-    labels: LabelTable,
-    folds: Folds,
-    net: Run,
-    wide: Run,
-) -> None:
-    made = blend(shapes, workspace, name="both", options=PLAIN)
-    test_ids = shapes.read_test_ids(workspace.source)
-    wanted = Wanted(ids=(*test_ids, *folds.ids))
-    shown = read_shown(shapes, workspace, ["net", "both"], wanted)
-    assert list(shown.labels) == [net.name, "both"]
-    assert shown.is_train.tolist() == [False] * 8 + [True] * 40
-    for name in (net.name, "both"):
-        side = open_side(TrainSet.read(shapes, workspace), name)
-        np.testing.assert_array_equal(shown.labels[name][8:], side.labels)
-    decision = Decision.load(made.decision)
-    test = read_predictions(made.test, shapes.class_keys).take(test_ids)
-    np.testing.assert_array_equal(shown.labels["both"][:8], decision.label(test.probs, test_ids))
-    alone = open_side(TrainSet.read(shapes, workspace), net.name).decision
-    of_folds = [one.take(test_ids).probs for one in net.read_tests(shapes)]
-    np.testing.assert_array_equal(shown.labels[net.name][:8], alone.decide(of_folds))
-    assert "cross-fitted on training images. The truth of test images is unknown" in shown.caption
-
-
-def test_a_blend_is_labelled_at_a_probability_too(
-    shapes: Competition, workspace: Workspace, net: Run, wide: Run
-) -> None:
-    made = blend(shapes, workspace, name="both", options=PLAIN)
-    shown = read_shown(shapes, workspace, ["both"], Wanted(count=40, at=0.4))
-    oof = read_predictions(made.oof, shapes.class_keys)
-    np.testing.assert_array_equal(shown.labels["both"], oof.take(shown.ids).probs >= 0.4)
-    assert shown.caption.endswith("The weights in both were fitted on all training images.")
-
-
-def test_test_images_are_labelled_by_the_mean_of_the_folds(
-    shapes: Competition, workspace: Workspace, net: Run
-) -> None:
-    ids = shapes.read_test_ids(workspace.source)[::-1]
-    shown = read_shown(shapes, workspace, ["net"], Wanted(ids=ids, at=0.5))
-    expected = net.read_test(shapes).take(ids).probs >= 0.5
-    np.testing.assert_array_equal(shown.labels[net.name], expected)
-    assert shown.counted() == ()
-    assert "Held out" not in shown.caption
-
-
-# Which images
-
-
-def test_the_first_images_are_those_of_the_label_table(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, net: Run
-) -> None:
-    assert read_shown(shapes, workspace, ["net"], Wanted(at=0.5)).ids == labels.ids[:10]
-    assert read_shown(shapes, workspace, ["net"], Wanted(3, at=0.5)).ids == labels.ids[:3]
-
-
-def test_rare_images_show_the_rarest_classes(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, net: Run
-) -> None:
-    shown = read_shown(shapes, workspace, ["net"], Wanted(3, rare=True, at=0.5))
-    assert shown.ids == tuple(labels.ids[row] for row in rare_rows(labels.labels, 3))
-    assert shown.truth.any(axis=0).all()
-
-
-def test_named_images_keep_their_order(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, net: Run
-) -> None:
-    ids = (labels.ids[7], "test3", labels.ids[1])
-    shown = read_shown(shapes, workspace, ["net"], Wanted(ids=ids, at=0.5))
-    assert shown.ids == ids
-    assert shown.is_train.tolist() == [True, False, True]
-    np.testing.assert_array_equal(shown.truth[[0, 2]], labels.labels[[7, 1]])
-    assert not shown.truth[1].any()
-
-
-@pytest.mark.parametrize(
-    ("wanted", "message"),
-    [
-        (Wanted(0), "0 images: a picture holds 1 to 100."),
-        (Wanted(101), "101 images: a picture holds 1 to 100."),
-        (Wanted(at=1.5), "--at 1.5: expected a probability from 0 to 1."),
-        (Wanted(at=float("nan")), "--at nan: expected a probability from 0 to 1."),
-        (Wanted(ids=("test1", "test2", "test1")), "--ids test1: given more than once."),
-        (
-            Wanted(ids=("train0",)),
-            "No image 'train0' in labels.csv and sample.csv. Similar: train0",
-        ),
-        (
-            Wanted(ids=("tset3",)),
-            "No image 'tset3' in labels.csv and sample.csv. Similar: test3",
-        ),
-        (Wanted(ids=("",)), "No image '' in labels.csv and sample.csv. They list train"),
-    ],
-)
-def test_a_wrong_request_is_one_line(
-    shapes: Competition, workspace: Workspace, net: Run, wanted: Wanted, message: str
-) -> None:
-    assert error_of(read_shown, shapes, workspace, ["net"], wanted).startswith(message)
-
-
-def test_a_model_is_named_once_and_must_be_known(
-    shapes: Competition, workspace: Workspace, net: Run
-) -> None:
-    words = ["net", net.name]
-    said = error_of(read_shown, shapes, workspace, words, Wanted())
-    assert said == f"{net.name} is named more than once."
-    said = error_of(read_shown, shapes, workspace, ["other"], Wanted())
-    assert said == f"No blend or run 'other'. There are: {net.name}."
-
-
-# Folds that are not trained
-
-
-def test_images_are_chosen_from_the_folds_that_every_run_has_trained(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, make_run: MakeRun
-) -> None:
-    one, two = make_run("one", 1, done=(0, 1)), make_run("two", 2, done=(1, 2))
-    shown = read_shown(shapes, workspace, ["one", "two"], Wanted(4, at=0.3))
-    assert shown.ids == first_of(labels, folds, 1, 4)
-    assert shown.caption.endswith("Chosen from fold 1: other images have no such prediction.")
-    for run in (one, two):
-        oof = oof_of(run, shapes, 1)
-        rows = [oof.ids.index(one) for one in shown.ids]
-        np.testing.assert_array_equal(shown.labels[run.name], oof.probs[rows] >= 0.3)
-    test = read_shown(shapes, workspace, ["one"], Wanted(ids=("test0",), at=0.5))
-    probs = np.stack(
-        [read_predictions(one.files.fold(fold).test, shapes.class_keys).probs for fold in (0, 1)]
-    )
-    row = shapes.read_test_ids(workspace.source).index("test0")
-    logits = np.log(probs[:, row] / (1 - probs[:, row])).mean(axis=0)
-    np.testing.assert_array_equal(test.labels[one.name][0], logits >= 0)
-
-
-def test_an_image_without_a_prediction_is_refused(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, make_run: MakeRun
-) -> None:
-    run = make_run("one", 1, done=(0,))
-    (image,) = first_of(labels, folds, 2, 1)
-    said = error_of(read_shown, shapes, workspace, ["one"], Wanted(ids=(image,), at=0.5))
-    assert said.startswith(
-        f"--ids {image}: {run.name} has no held-out prediction of fold 2. Train that fold, or add "
-        "--as-trained "
-    )
-    assert said.endswith("kit train one --size 16 --folds 2")
-
-
-def test_own_thresholds_need_all_folds(
-    shapes: Competition, workspace: Workspace, make_run: MakeRun
-) -> None:
-    run = make_run("one", 1, done=(0,))
-    said = error_of(read_shown, shapes, workspace, ["one"], Wanted())
-    assert said.startswith(f"{run.name}: untrained folds: 1,2. Its own thresholds need all folds: ")
-    assert "--at 0.5" in said
-    assert said.endswith("kit train one --size 16 --folds 1,2")
-
-
-def test_runs_without_a_common_fold_are_refused(
-    shapes: Competition, workspace: Workspace, make_run: MakeRun
-) -> None:
-    make_run("one", 1, done=(0,))
-    two = make_run("two", 2, done=(1,))
-    said = error_of(read_shown, shapes, workspace, ["one", "two"], Wanted(at=0.5))
-    assert said.startswith(
-        f"No image is predicted by every model. {two.name} has no held-out prediction of fold 0."
-    )
-    none = make_run("none", 3, done=())
-    said = error_of(read_shown, shapes, workspace, ["none"], Wanted(at=0.5))
-    assert said.startswith(f"{none.name}: untrained folds: 0,1,2.")
-
-
-def test_a_run_on_other_folds_is_refused(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, net: Run
-) -> None:
-    moved = replace(folds, fold=2 - folds.fold)
-    write_folds(workspace.folds, moved, {"labels_digest": digest_labels(labels)})
-    for wanted in (Wanted(), Wanted(at=0.5), Wanted(as_trained=True)):
-        said = error_of(read_shown, shapes, workspace, ["net"], wanted)
-        assert said.startswith(f"{net.name}: it was trained on other folds")
-
-
-# As trained
-
-# The logit that the model of each fold gives every image, per class.
-BIASES = np.array([[-3.0, 1.0, 0.5], [1.0, 1.0, -1.5], [2.5, -3.0, 0.5]], np.float32)
-
-
-@pytest.fixture
-def trained(
-    shapes: Competition,
-    workspace: Workspace,
-    labels: LabelTable,
-    folds: Folds,
-    images: None,
-) -> Run:
-    """A run whose models ignore the image: each fold's gives its own logits."""
-    recipe = with_settings(recipes.get("convnet"), ["size=16"])
-    test_ids = shapes.read_test_ids(workspace.source)
-    stores = {
-        "train": pack(shapes, workspace, "train", StoreKind(16), folds.ids).digest,
-        "test": pack(shapes, workspace, "test", StoreKind(16), test_ids).digest,
-    }
-    marks = (folds.digest, digest_labels(labels))
-    run = begin_run(workspace, recipe.model_dump(), 3, *marks, stores)
-    model = build_model(recipe, shapes.channels, 3, 0)
-    kernel, bias = model.weights[-2:]
-    kernel.assign(np.zeros(kernel.shape))
-    for fold, logits in enumerate(BIASES):
-        bias.assign(logits)
-        files = run.files.fold(fold)
-        files.folder.mkdir(parents=True)
-        model.save_weights(files.weights(0))
-        ids = tuple(one for one, of in zip(folds.ids, folds.fold, strict=True) if of == fold)
-        probs = np.tile(1 / (1 + np.exp(-logits)), (len(ids), 1)).astype(np.float32)
-        in_fold = np.full(len(ids), fold)
-        write_predictions(files.oof, Predictions(ids, probs, shapes.class_keys, in_fold), {})
-        probs = np.tile(1 / (1 + np.exp(-logits)), (len(test_ids), 1)).astype(np.float32)
-        write_predictions(files.test, Predictions(test_ids, probs, shapes.class_keys), {})
-        write_json(files.done, {"best": 0})
-    return run
-
-
-def unfinish(run: Run, *folds: int) -> None:
-    for fold in folds:
-        run.files.fold(fold).done.unlink()
-
-
-def test_as_trained_averages_the_other_folds_and_held_out_takes_the_own(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, trained: Run
-) -> None:
-    ids = tuple(one for fold in range(3) for one in first_of(labels, folds, fold, 2))
-    found = predict_as_trained(shapes, workspace, trained, folds, ids)
-    assert found.ids == ids
-    assert found.fold is not None
-    assert found.fold.tolist() == [0, 0, 1, 1, 2, 2]
-    others = np.stack([(BIASES.sum(axis=0) - one) / 2 for one in BIASES])
-    expected = np.repeat(1 / (1 + np.exp(-others)), 2, axis=0)
-    np.testing.assert_allclose(found.probs, expected, rtol=1e-5)
-
-    wanted = Wanted(ids=(*ids, "test0"), as_trained=True)
-    shown = read_shown(shapes, workspace, ["convnet"], wanted)
-    np.testing.assert_array_equal(shown.labels[trained.name][:-1], expected >= 0.5)
-    np.testing.assert_array_equal(shown.labels[trained.name][-1], BIASES.mean(axis=0) >= 0)
-    assert "the labels are optimistic. A label is set at probability 0.5 or more, because" in (
-        shown.caption
-    )
-    held_out = read_shown(shapes, workspace, ["convnet"], Wanted(ids=ids, at=0.5))
-    own = np.repeat(BIASES >= 0, 2, axis=0)
-    np.testing.assert_array_equal(held_out.labels[trained.name], own)
-    assert (own != (expected >= 0.5)).any()
-
-
-def test_as_trained_with_one_trained_fold_shows_the_images_of_the_others(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, trained: Run
-) -> None:
-    unfinish(trained, 1, 2)
-    wanted = Wanted(count=4, at=0.2, as_trained=True)
-    shown = read_shown(shapes, workspace, ["convnet"], wanted)
-    inside = folds.of(labels.ids) != 0
-    assert shown.ids == tuple(np.array(labels.ids, object)[inside][:4])
-    np.testing.assert_array_equal(shown.labels[trained.name], [[0, 1, 1]] * 4)
-    assert shown.caption.endswith(
-        "so the labels are optimistic. A label is set at probability 0.2 or more. Chosen from "
-        "folds 1 and 2: other images have no such prediction."
-    )
-    (image,) = first_of(labels, folds, 0, 1)
-    wanted = Wanted(ids=(image,), as_trained=True)
-    said = error_of(read_shown, shapes, workspace, ["convnet"], wanted)
-    assert said.startswith(
-        f"--ids {image}: No finished model of {trained.name} was trained on fold 0. "
-    )
-    assert said.endswith(" --folds 1")
-    with pytest.raises(UserError, match=f"no finished model trained on: {image}"):
-        predict_as_trained(shapes, workspace, trained, folds, [image])
-    unfinish(trained, 0)
-    said = error_of(read_shown, shapes, workspace, ["convnet"], Wanted(as_trained=True))
-    assert said.startswith("No image is predicted by every model. No finished model of")
-
-
-def test_as_trained_needs_the_images_of_the_training(
-    shapes: Competition, workspace: Workspace, trained: Run
-) -> None:
-    meta = workspace.store(StoreKind(16), "train").meta
-    meta.write_text(re.sub(r'"digest": "\w+"', '"digest": "other"', meta.read_text()))
-    said = error_of(read_shown, shapes, workspace, ["convnet"], Wanted(as_trained=True))
-    assert said.startswith(f"The train images have changed since {trained.name} was trained.")
-
-
-def test_only_runs_that_were_trained_here_have_models(
-    shapes: Competition, workspace: Workspace, tmp_path: Path, folds: Folds, net: Run, wide: Run
-) -> None:
-    blend(shapes, workspace, name="both", options=PLAIN)
-    write_predictions(tmp_path / "oof.parquet", net.read_oof(shapes), {})
-    import_predictions(shapes, workspace, "other", tmp_path / "oof.parquet", [])
-    for name, words in (("both", "both is a blend"), ("other", "was imported and has none")):
-        said = error_of(read_shown, shapes, workspace, [name], Wanted(as_trained=True))
-        assert words in said
-    imported = open_run(workspace, "other")
-    with pytest.raises(UserError, match="was imported and has no models"):
-        predict_as_trained(shapes, workspace, imported, folds, [folds.ids[0]])
-
-
-def test_an_imported_run_is_shown_held_out(
-    shapes: Competition, workspace: Workspace, tmp_path: Path, labels: LabelTable, net: Run
-) -> None:
-    write_predictions(tmp_path / "oof.parquet", net.read_oof(shapes), {})
-    other = import_predictions(shapes, workspace, "other", tmp_path / "oof.parquet", []).run
-    for wanted in (Wanted(at=0.4), Wanted(ids=labels.ids[:2])):
-        shown = read_shown(shapes, workspace, ["other", "net"], wanted)
-        assert list(shown.labels) == [other.name, net.name]
-    labels_of = read_shown(shapes, workspace, ["other", "net"], Wanted(at=0.4)).labels
-    np.testing.assert_array_equal(labels_of[other.name], labels_of[net.name])
-    said = error_of(read_shown, shapes, workspace, ["other"], Wanted(ids=("test0",), at=0.4))
-    assert said.startswith(f"{other.name} has no test predictions")
 
 
 # The picture

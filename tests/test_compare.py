@@ -61,19 +61,6 @@ def make_run(make_run: MakeRun) -> MakeRun:
 
 
 @pytest.fixture
-def pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store with a grey image for every row, for the report."""
-
-    class Store:
-        images = np.full((40, 16, 16, 3), 128, np.uint8)
-
-        def rows(self, ids: list[str]) -> list[int]:
-            return list(range(len(ids)))
-
-    monkeypatch.setattr("kit.report.view.open_store", lambda files, typed: Store())
-
-
-@pytest.fixture
 def comparing(
     shapes: Competition, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> Comparing:

@@ -443,19 +443,6 @@ def test_parameters_are_those_of_the_network_with_and_without_its_weights(
 # The report
 
 
-@pytest.fixture
-def pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store with a grey image for every row, for the report."""
-
-    class Store:
-        images = np.full((40, 16, 16, 3), 128, np.uint8)
-
-        def rows(self, ids: list[str]) -> list[int]:
-            return list(range(len(ids)))
-
-    monkeypatch.setattr("kit.report.view.open_store", lambda files, typed: Store())
-
-
 def report(shapes: Competition, workspace: Workspace) -> str:
     return write_report(shapes, workspace, "best").read_text()
 
