@@ -131,7 +131,7 @@ def without_paths(printed: str, figures: Path) -> str:
 
 
 def reduce_colours(figure: Path) -> None:
-    """Rewrite a PNG with 256 colours: noise in cells hardly compresses, and this saves two thirds."""
+    """Rewrite a PNG with 256 colours, which more than halves it: images compress badly."""
     with Image.open(figure) as image:
         reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     reduced.save(figure, optimize=True)
