@@ -19,6 +19,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from PIL import Image
 
 from kit.competitions.cells import cells
 from kit.competitions.exact import decide, exact_thresholds
@@ -33,14 +34,14 @@ TEMPLATE = Path(__file__).with_suffix(".md")
 SMALL = ("weights=none",)
 # Recipe: settings that make it small and short.
 REPORT = {
-    "inceptionresnetv2": (*SMALL, "size=75", "steps=20", "frozen_epochs=3", "epochs=12"),
-    "vgg16": (*SMALL, "size=75", "steps=20", "epochs=15"),
+    "inceptionresnetv2": (*SMALL, "size=75", "steps=20", "frozen_epochs=2", "epochs=13"),
+    "vgg16": (*SMALL, "size=75", "steps=20", "epochs=22"),
 }
 POSTER = {
     "convnet_rgb": ("size=64", "epochs=10"),
     "convnet_rgby": ("size=128", "epochs=6", "batch=16"),
-    "xception": (*SMALL, "size=75", "epochs=4"),
-    "gapnet": ("size=96", "epochs=10", "batch=20"),
+    "xception": (*SMALL, "size=75", "epochs=3", "batch=8"),
+    "gapnet": ("size=96", "epochs=25", "batch=20"),
 }
 CUT = 0.2  # the report's threshold
 
@@ -112,13 +113,28 @@ def draw_all(kit: Kit, runs: dict[str, Run], figures: Path) -> dict[str, str]:
     draw("curves", "curves-report.png", *report)
     draw("curves", "curves-poster.png", *poster)
     draw("look", "channels.png", "--channels", first_id(kit))
+    told = draw("look", "first-ten.png", *report, "--at", f"{CUT}", "--first", "10", "--as-trained")
+    compared = draw("compare", "f1.png", *poster)
+    for figure in figures.glob("*.png"):
+        reduce_colours(figure)
     return {
-        "first_ten": draw(
-            "look", "first-ten.png", *report, "--at", f"{CUT}", "--first", "10", "--as-trained"
-        ),
-        "compared": draw("compare", "f1.png", *poster),
+        "first_ten": without_paths(told[told.index("10 training images") :], figures),
+        "compared": without_paths(compared, figures),
         "summary": "\n\n".join(totals(kit("models", name, "--summary")) for name in REPORT),
     }
+
+
+def without_paths(printed: str, figures: Path) -> str:
+    """Printed tables without the paths of pictures, and without notes too long for the page."""
+    lines = printed.splitlines()
+    return "\n".join(one for one in lines if str(figures.resolve()) not in one and len(one) <= 80)
+
+
+def reduce_colours(figure: Path) -> None:
+    """Rewrite a PNG with 256 colours, which more than halves it: images compress badly."""
+    with Image.open(figure) as image:
+        reduced = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    reduced.save(figure, optimize=True)
 
 
 def first_id(kit: Kit) -> str:
@@ -149,7 +165,10 @@ def report_rows(runs: dict[str, Run]) -> list[list[str]]:
         row = [title]
         for name, published in PUBLISHED_REPORT.items():
             value = published[position]
-            row += ["" if value is None else f"{value:g}", f"{getattr(kept(runs[name]), key):.3f}"]
+            row += [
+                "not given" if value is None else f"{value:g}",
+                f"{getattr(kept(runs[name]), key):.3f}",
+            ]
         rows.append(row)
     extra = {
         "exact matches, training": "exact_match",
@@ -159,7 +178,7 @@ def report_rows(runs: dict[str, Run]) -> list[list[str]]:
     }
     for title, key in extra.items():
         values = [f"{getattr(kept(runs[name]), key):.3f}" for name in PUBLISHED_REPORT]
-        rows.append([title, *(cell for value in values for cell in ("", value))])
+        rows.append([title, *(cell for value in values for cell in ("not given", value))])
     return rows
 
 
@@ -205,6 +224,7 @@ def facts(kit: Kit, runs: dict[str, Run]) -> dict[str, Any]:
         "poster_runs": [runs[name].name for name in POSTER],
         "poster_sizes": f"{', '.join(map(str, sizes[:-1]))} and {sizes[-1]} pixels",
         "channel_id": first_id(kit),
+        "convnet": kept(runs["convnet_rgb"]),
         "empty_accuracy": 1 - table.of(held_out.ids).mean(),
         "report_rows": report_rows(runs),
         "poster_rows": poster_rows(runs),

@@ -353,7 +353,7 @@ def test_folds_train_blend_submit(competition: Path) -> None:
 
     train = run_make(competition, "train", "MODEL=convnet", "SIZE=32", "SET=epochs=1 batch=8")
     assert train.returncode == 0, train.stderr
-    assert train.stdout.count(", 1/1: loss ") == 5
+    assert train.stdout.count(" 1/1: loss ") == 5
 
     blend = run_make(competition, "blend")
     assert blend.returncode == 0, blend.stderr

@@ -68,8 +68,8 @@ def test_a_reporter_receives_what_happens(
     trained, epochs = reporter.lines[-1], reporter.lines[-3:-1]
     assert trained.startswith("Trained ")
     pattern = re.compile(
-        r"convnet-16-\w+ fold 0, ([12])/2: loss [\d.]+ \(val [\d.]+\), acc [\d.]+ \([\d.]+\), "
-        r"exact [\d.]+ \([\d.]+\), F1 [\d.]+ \([\d.]+\), macro-F1 [\d.]+, \d+ (s left|images/s)"
+        r"convnet-16-\w+ fold 0 ([12])/2: loss [\d.]+ \(val [\d.]+\), acc [\d.]+ \([\d.]+\), "
+        r"exact [\d.]+ \([\d.]+\), F1 [\d.]+ \([\d.]+\), max macro-F1 [\d.]+, \d+ (s left|images/s)"
     )
     matches = [pattern.fullmatch(line) for line in epochs]
     assert [match and match.groups() for match in matches] == [("1", "s left"), ("2", "images/s")]
@@ -106,16 +106,16 @@ def told(line: EpochLog, fold: int | None, epochs: int) -> str:
 
 def test_an_epoch_is_told_in_two_rows_of_a_terminal() -> None:
     assert told(LINE, 4, 150) == (
-        "inceptionresnetv2-299-08959f38 fold 4, 150/150: loss 0.1020 (val 0.0998), acc 0.965 "
-        "(0.968), exact 0.412 (0.422), F1 0.638 (0.686), macro-F1 0.176, 20 images/s"
+        "inceptionresnetv2-299-08959f38 fold 4 150/150: loss 0.1020 (val 0.0998), acc 0.965 "
+        "(0.968), exact 0.41 (0.42), F1 0.638 (0.686), max macro-F1 0.176, 20 images/s"
     )
-    assert told(LINE, 4, 170).endswith("macro-F1 0.176, 0 s left")
+    assert told(LINE, 4, 170).endswith("max macro-F1 0.176, 0 s left")
     assert len(told(LINE, 4, 170)) + len("89 min") - len("0 s") <= 2 * 80
 
 
 def test_without_held_out_rows_an_epoch_has_the_scores_of_training() -> None:
     alone = EpochLog(1, loss=0.102, accuracy=0.9652, exact_match=0.412, batch_f1=0.6379)
     assert told(alone, None, 2) == (
-        "inceptionresnetv2-299-08959f38 fold all, 2/2: loss 0.1020, acc 0.965, exact 0.412, "
+        "inceptionresnetv2-299-08959f38 fold all 2/2: loss 0.1020, acc 0.965, exact 0.41, "
         "F1 0.638, 0 images/s"
     )

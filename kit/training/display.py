@@ -48,7 +48,7 @@ class FoldDisplay:
         best = line.val_macro_f1_best_cut
         shown = f"loss {line.loss:.4f}" if best is None else f"macro-F1 {best:.3f}"
         self._bar.describe(f"fold {self._fold} {done}/{self._epochs} {shown}")
-        text = f"{self._name}, {done}/{self._epochs}: {_scores(line)}"
+        text = f"{self._name} {done}/{self._epochs}: {_scores(line)}"
         if done == self._epochs:
             self.reporter.say(f"{text}, {line.samples_per_second:.0f} images/s")
         else:
@@ -62,13 +62,13 @@ def _scores(line: EpochLog) -> str:
     """
     if line.val_macro_f1_best_cut is None:
         return (
-            f"loss {line.loss:.4f}, acc {line.accuracy:.3f}, exact {line.exact_match:.3f}, "
+            f"loss {line.loss:.4f}, acc {line.accuracy:.3f}, exact {line.exact_match:.2f}, "
             f"F1 {line.batch_f1:.3f}"
         )
     return (
         f"loss {line.loss:.4f} (val {line.val_loss:.4f}), "
         f"acc {line.accuracy:.3f} ({line.val_accuracy:.3f}), "
-        f"exact {line.exact_match:.3f} ({line.val_exact_match:.3f}), "
+        f"exact {line.exact_match:.2f} ({line.val_exact_match:.2f}), "
         f"F1 {line.batch_f1:.3f} ({line.val_batch_f1:.3f}), "
-        f"macro-F1 at best {line.val_macro_f1_best_cut:.3f}"
+        f"max macro-F1 {line.val_macro_f1_best_cut:.3f}"
     )
