@@ -7,7 +7,7 @@ from kit.core.paths import Workspace
 from kit.core.terminal import say
 from kit.report.figures import picture_grid
 from kit.report.png import write_png
-from kit.report.view import left_out_pictures, view_blend
+from kit.report.view import held_out_pictures, view_blend
 
 TARGET = Path(__file__).parent.parent / "docs" / "cells.png"
 
@@ -16,7 +16,7 @@ def main() -> None:
     """Write docs/cells.png: twelve held-out images with the blend's labels."""
     competition = competitions.get("cells")
     workspace = Workspace.of(competition.name)
-    cells = left_out_pictures(view_blend(competition, workspace, None), count=12)
+    cells = held_out_pictures(view_blend(competition, workspace, None), count=12)
     write_png(TARGET, picture_grid(cells, columns=6))
     say(f"Wrote {TARGET}")
 

@@ -11,6 +11,7 @@ from flowers import FILE, write_flowers
 from hypothesis import settings
 from kaggle_place import Place, StillClock, grade_bytes, sent_to, write_blends
 from kaggle_server import KaggleServer
+from numpy.typing import NDArray
 from prepared import save_folds
 
 from kit.competitions.base import Competition
@@ -157,12 +158,11 @@ def place(
 
 @pytest.fixture
 def pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store with a grey image for every row, for the report."""
+    """A grey image for every row, for the report."""
 
-    class Store:
-        images = np.full((40, 16, 16, 3), 128, np.uint8)
+    def read(*arguments: object) -> list[NDArray[np.uint8]]:
+        ids = arguments[-1]
+        assert isinstance(ids, list)
+        return [np.full((16, 16, 3), 128, np.uint8)] * len(ids)
 
-        def rows(self, ids: list[str]) -> list[int]:
-            return list(range(len(ids)))
-
-    monkeypatch.setattr("kit.report.view.open_store", lambda files, typed: Store())
+    monkeypatch.setattr("kit.report.view.read_composites", read)

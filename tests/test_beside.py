@@ -34,7 +34,7 @@ from kit.ensemble import Decision, Options
 from kit.report.beside_picture import draw_beside
 from kit.report.best_members import read_pair
 from kit.report.html import write_report
-from kit.report.view import view_blend
+from kit.report.view import held_out_pictures, view_blend
 from kit.stages.beside import BesideOptions, beside_stage
 from kit.stages.blend import blend
 
@@ -401,3 +401,16 @@ def test_members_on_other_folds_are_not_shown_as_held_out(
     moved = replace(folds, fold=2 - folds.fold)
     write_folds(workspace.folds, moved, {"labels_digest": digest_labels(labels)})
     assert read_pair(view_blend(shapes, workspace, "both")) is None
+
+
+def test_held_out_images_are_decoded_if_no_run_has_a_store(
+    shapes: Competition, workspace: Workspace, both: BlendFiles, images: None
+) -> None:
+    pictures = held_out_pictures(view_blend(shapes, workspace, "both"), 3)
+    assert [one.pixels.shape for one in pictures] == [(256, 256, 3)] * 3
+
+
+def test_without_image_files_no_held_out_image_is_shown(
+    shapes: Competition, workspace: Workspace, both: BlendFiles
+) -> None:
+    assert held_out_pictures(view_blend(shapes, workspace, "both"), 3) == []

@@ -23,7 +23,7 @@ from kit.data.predictions import Predictions, read_predictions, write_prediction
 from kit.data.runs import Run
 from kit.ensemble import Decision, Options
 from kit.report.html import write_report
-from kit.report.view import left_out_pictures, view_blend
+from kit.report.view import held_out_pictures, view_blend
 from kit.stages.blend import blend, blend_stage
 from kit.stages.compare import compare_stage
 from kit.stages.status import status_stage
@@ -170,7 +170,7 @@ def test_the_report_shows_labels_with_postprocessing(
     np.testing.assert_array_equal(view.decided, expected)
     np.testing.assert_array_equal(view.labels, labels.of(view.folds.ids))
     names = np.array(shapes.class_names)
-    pictures = left_out_pictures(view, 3)
+    pictures = held_out_pictures(view, 3)
     assert pictures
     truths = [tuple(names[row == 1]) for row in view.labels]
     for picture in pictures:

@@ -16,7 +16,7 @@ from kit.report.curves import draw_curves
 from kit.report.f1_chart import draw_f1
 from kit.report.figures import f1_bars, picture_grid
 from kit.report.png import to_png
-from kit.report.view import BlendView, left_out_pictures, view_blend
+from kit.report.view import BlendView, held_out_pictures, view_blend
 from kit.submission.grade import read_grades
 from kit.submission.write import submission_name
 
@@ -32,7 +32,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     import jinja2
 
     view = view_blend(competition, workspace, name)
-    pictures, rows, pair = left_out_pictures(view, PICTURES), _rows(view), read_pair(view)
+    pictures, rows, pair = held_out_pictures(view, PICTURES), _rows(view), read_pair(view)
     decision = view.decision
     worth = decision.worth
     by_class = [worth.classes[key] for key in competition.class_keys]

@@ -11,9 +11,9 @@ from kit.data.blends import find_blend
 from kit.data.folds import Folds, read_folds
 from kit.data.predictions import read_predictions
 from kit.data.runs import Run, open_run
-from kit.data.store import open_store
 from kit.ensemble import Decision
-from kit.report.figures import Captioned, to_rgb
+from kit.report.composites import read_composites
+from kit.report.figures import Captioned
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,11 @@ def view_blend(competition: Competition, workspace: Workspace, name: str | None)
     return BlendView(competition, workspace, files, decision, folds, labels, decided, runs)
 
 
-def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
+def held_out_pictures(view: BlendView, count: int) -> list[Captioned]:
     """Training images with the labels from models and thresholds that held them out.
 
     Covers as many classes as possible: takes the next image whose rarest label has not been shown.
-    The pixels come from the largest store that a run of the blend used; no images if all its runs
-    were imported.
+    Empty if the image files are missing; see `read_composites`.
     """
     rarity = view.labels.sum(axis=0)
     shown: set[int] = set()
@@ -62,18 +61,16 @@ def left_out_pictures(view: BlendView, count: int) -> list[Captioned]:
         if rarest is not None and rarest not in shown and len(rows) < count:
             shown.add(rarest)
             rows.append(row)
-    kinds = [kind for run in view.runs if (kind := run.store_kind) is not None]
-    if not kinds:
+    ids = [view.folds.ids[row] for row in rows]
+    pixels = read_composites(view.competition, view.workspace, view.runs, "train", ids)
+    if pixels is None:
         return []
-    store = open_store(view.workspace.store(max(kinds), "train"), view.workspace.typed)
-    positions = store.rows([view.folds.ids[row] for row in rows])
     names = np.array(view.competition.class_names)
-    mixture = view.competition.mixture()
     return [
         Captioned(
-            pixels=to_rgb(store.images[position], mixture),
+            pixels=image,
             true=tuple(names[view.labels[row] == 1]),
             predicted=tuple(names[view.decided[row] == 1]),
         )
-        for row, position in zip(rows, positions, strict=True)
+        for row, image in zip(rows, pixels, strict=True)
     ]
