@@ -29,7 +29,7 @@ class PictureFiles:
     def beside(self, models: Sequence[str]) -> Path:
         """A picture of the labels of runs or blends, by full name, beside the truth."""
         named = "+".join(models)
-        # File names end at 255 bytes: of many models, the first and a digest of all.
+        # File names have at most 255 bytes: of many models, the first and a digest of all.
         if len(named.encode()) > 200:
             named = f"{models[0][:60]}+{len(models) - 1}-{digest(list(models))[:8]}"
         return self.folder / f"look-{named}.png"

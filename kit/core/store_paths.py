@@ -14,7 +14,7 @@ RESIZES = (AREA, LINEAR)
 
 @dataclass(frozen=True, order=True)
 class StoreKind:
-    """What tells the stores of a competition apart besides the split: side in pixels, resizing.
+    """What distinguishes the stores of a split: the side in pixels, and how images are resized.
 
     Stores of one kind share a folder. Raises UserError for a `resize` that is not one of RESIZES.
     """

@@ -30,6 +30,11 @@ _METHODS = {
     ),
     (RANDOM, True): "groups kept whole, shuffled K-fold of the groups, not stratified",
 }
+# Why the same command and the same labels can make other random folds.
+_REORDERED = (
+    ", made by this command from the same labels in another order, or by an earlier version of the "
+    "kit"
+)
 
 
 @dataclass(frozen=True)
@@ -99,13 +104,6 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
     }
     write_folds(target, folds, provenance)
     return folds
-
-
-# Why the same command and the same labels can make other random folds.
-_REORDERED = (
-    ", made by this command from the same labels in another order, or by an earlier version of the "
-    "kit"
-)
 
 
 def _holds_other_folds(target: Path, folds: Folds) -> bool:

@@ -1,6 +1,5 @@
 """Learning curves: loss, accuracy, F1 and learning rate by epoch, of one run or several in one."""
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,13 +15,15 @@ from kit.compare.logs import FoldLog, RunLog
 from kit.core.errors import some
 from kit.data.run_files import EpochLog
 from kit.report.figures import INK
+from kit.report.layout import Font, wrap
 
 Score = Callable[[EpochLog], float | None]
 Point = tuple[int, float]  # an epoch from 1, and the value after it
 
 COLUMNS, WIDTH = 3, 12.0  # of panels; in inches
 GREY = "#6a7783"
-NOTE_WIDTH = 58  # characters of a line below a panel
+NOTE = Font(8)
+NOTE_WIDTH = 3.4  # inches of a line below a panel, which is narrower than its column
 
 # From here on, thick lines hide each other's ups and downs.
 MANY_EPOCHS = 50
@@ -189,11 +190,11 @@ def _finish(axis: Axes, panel: Panel, runs: Sequence[RunLog]) -> None:
     ]
     notes = _notes(panel, runs)
     axis.set_xlabel("\n".join(["epoch", *notes]) if values else "epoch", color=INK)
-    axis.xaxis.label.set(parse_math=False, fontsize=8)
+    axis.xaxis.label.set(parse_math=False, fontsize=NOTE.size)
     if not values:
         axis.set_yticks([])
         told = axis.text(0.5, 0.5, "\n".join(notes), ha="center", transform=axis.transAxes)
-        told.set(parse_math=False, fontsize=8, color=INK)
+        told.set(parse_math=False, fontsize=NOTE.size, color=INK)
     elif panel.may_be_log and 0 < LOG_FROM * min(values) < max(values):
         axis.set_yscale("log")
         axis.set_ylim(bottom=max(min(values) / 1.2, max(values) / LOG_DEPTH))
@@ -215,9 +216,7 @@ def _notes(panel: Panel, runs: Sequence[RunLog]) -> list[str]:
     unscored = [run.name for run in without if not run.has_held_out]
     notes = {"not in the log": unlogged, "trained on all rows, none held out": unscored}
     told = [f"{reason}: {some(names, 3)}" for reason, names in notes.items() if names]
-    return [
-        line for text in told for line in textwrap.wrap(text, NOTE_WIDTH, break_on_hyphens=False)
-    ]
+    return [line for text in told for line in wrap(text, NOTE_WIDTH, NOTE)]
 
 
 def _legend(runs: Sequence[RunLog], colors: Sequence[str]) -> tuple[list[Line2D], list[str]]:
