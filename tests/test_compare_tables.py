@@ -231,8 +231,13 @@ def test_a_run_with_one_fold_has_training_figures_and_a_command(
     assert row.training.val_accuracy == pytest.approx(0.81)
     held_out = int((folds.fold == 0).sum())
     printed = capsys.readouterr().out
-    assert f"{row.name}: Macro-F1 at threshold 0.5 is {row.macro_f1_at_half:.3f} on the" in printed
-    assert f"on the {held_out} held-out rows of fold 0. Fitted thresholds and a CI need" in printed
+    assert row.macro_f1_at_half is not None
+    assert row.interval_at_half is not None
+    low, high = row.interval_at_half
+    assert 0 <= low < row.macro_f1_at_half < high <= 1
+    half = f"{row.macro_f1_at_half:.3f} (95% CI {low:.3f} to {high:.3f})"
+    assert f"{row.name}: Macro-F1 at threshold 0.5 is {half} on the" in printed
+    assert f"on the {held_out} held-out rows of fold 0. Fitted thresholds need" in printed
     assert "kit train one --size 16 --folds 1,2" in printed
     assert rows_below(printed, "F1: batch-wise")[row.name] == "0.500 0.450"
     assert rows_below(printed, "Size and time")[row.name] == "1 of 3 1.0"
@@ -389,7 +394,7 @@ def test_the_chart_has_a_bar_for_what_is_known() -> None:
     rows = [
         Row("both_$x$", 3, 3, TRAINING, SCORE),
         Row("blend", 3, 3, None, SCORE),
-        Row("one fold", 1, 3, TRAINING, macro_f1_at_half=0.25),
+        Row("one fold", 1, 3, TRAINING, macro_f1_at_half=0.25, interval_at_half=(0.1, 0.4)),
         Row("nothing", 0, 3),
     ]
     axis = draw_f1(rows).axes[0]
@@ -399,7 +404,7 @@ def test_the_chart_has_a_bar_for_what_is_known() -> None:
         np.array([(-0.19, 0.45), (0.19, 0.65), (0.81, 0.45), (1.81, 0.25), (2.19, 0.65)])
     )
     whiskers = [np.asarray(line.get_xdata()).tolist() for line in axis.get_lines()]
-    assert whiskers == [[0.3, 0.6], [0.3, 0.6]]
+    assert whiskers == [[0.3, 0.6], [0.3, 0.6], [0.1, 0.4]]
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names == [row.name for row in rows]
     assert not any(label.get_parse_math() for label in axis.get_yticklabels())
@@ -416,6 +421,8 @@ def test_the_chart_names_what_it_draws() -> None:
     alone = ["macro-F1 at 0.5, held-out rows", "batch-wise F1 (micro) at 0.5, held-out rows"]
     assert named(half) == alone
     assert named(half, Row("blend", 3, 3, None, SCORE)) == [*expected, *alone]
+    with_ci = replace(half, interval_at_half=(0.1, 0.4))
+    assert named(with_ci) == [alone[0], "95% CI", alone[1]]
     assert named(Row("nothing", 0, 3)) == []
 
 

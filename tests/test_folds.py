@@ -412,6 +412,14 @@ def test_the_stage_uses_the_competitions_own_groups(
     folds = fold_stage(grouped, workspace, FoldOptions(n=2, seed=0))
     assert len(set(folds.group)) == 4
     assert read_json(provenance_of(workspace.folds))["groups"] == 4
+    alone = FoldOptions(n=2, seed=0, how="random", groups=Path("none"), force=True)
+    folds = fold_stage(grouped, workspace, alone)
+    assert folds.group == folds.ids
+    table = grouped.read_labels(workspace.source)
+    _, test = train_test_split(table.ids, test_size=0.5, random_state=0)
+    assert {one for one, fold in zip(folds.ids, folds.fold, strict=True) if fold == 0} == set(test)
+    words = read_json(provenance_of(workspace.folds))["command"]
+    assert words == ["folds", "--n", "2", "--how", "random", "--groups", "none"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,11 @@ def folds(
         ),
     ] = "stratified",
     groups: Annotated[
-        Path | None, typer.Option(help="CSV 'Id,group': all images of a group share a fold.")
+        Path | None,
+        typer.Option(
+            help="CSV 'Id,group': all images of a group share a fold; none: ignore the "
+            "competition's own groups."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write the table to.")] = None,
     force: Annotated[

@@ -11,7 +11,6 @@ from kit.compare.sides import Side, TrainSet, full_name, open_side
 from kit.competitions.base import Competition
 from kit.competitions.exact import decide
 from kit.competitions.metrics import f1_per_class, macro_f1
-from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
@@ -119,7 +118,7 @@ def _scored(on: TrainSet, side: Side) -> Row:
         run = on.open_run(side.name)
         row = run_row(on.competition, run, side.score)
         oof = run.read_oof(on.competition)
-    return replace(row, macro_f1_at_half=_at_half(oof, on.table))
+    return _with_score_at_half(on, row, oof)
 
 
 def _unscored(on: TrainSet, run: Run) -> Row:
@@ -129,22 +128,33 @@ def _unscored(on: TrainSet, run: Run) -> Row:
     if not done:
         return replace(row, note=f"No fold is trained, so no row has a held-out score. {train}")
     oof = run.read_finished_oof(on.competition)
-    at_half = _at_half(oof, on.table)
+    row = _with_score_at_half(on, row, oof)
+    assert row.interval_at_half is not None  # set with the score
+    low, high = row.interval_at_half
     note = (
-        f"Macro-F1 at threshold {HALF} is {at_half:.3f} on the {len(oof.ids)} held-out rows of "
-        f"fold{'s' if len(done) > 1 else ''} {_listed(done)}. Fitted thresholds and a CI need all "
-        f"folds. {train}"
+        f"Macro-F1 at threshold {HALF} is {row.macro_f1_at_half:.3f} (95% CI {low:.3f} to "
+        f"{high:.3f}) on the {len(oof.ids)} held-out rows of fold{'s' if len(done) > 1 else ''} "
+        f"{_listed(done)}. Fitted thresholds need all folds. {train}"
     )
-    return replace(row, macro_f1_at_half=at_half, note=note)
+    return replace(row, note=note)
 
 
 def _listed(folds: Sequence[int]) -> str:
     return ",".join(map(str, folds))
 
 
-def _at_half(oof: Predictions, truth: LabelTable) -> float:
-    labels = truth.of(oof.ids)
-    return macro_f1(labels, decide(oof.probs, np.full(labels.shape[1], HALF)))
+def _with_score_at_half(on: TrainSet, row: Row, oof: Predictions) -> Row:
+    """The row with macro-F1 at one fixed threshold, and its 95% CI on a test set.
+
+    Nothing is fitted, so any held-out rows will do.
+    """
+    labels = on.table.of(oof.ids)
+    decided = decide(oof.probs, np.full(labels.shape[1], HALF))
+    group_of = dict(zip(on.folds.ids, on.folds.group, strict=True))
+    group = number_groups(tuple(group_of[one] for one in oof.ids))
+    test_rows = on.competition.count_private(on.workspace.source)
+    interval = prediction_interval(Counts.of(labels, decided, group), test_rows / len(labels))
+    return replace(row, macro_f1_at_half=macro_f1(labels, decided), interval_at_half=interval.macro)
 
 
 def _difference(

@@ -36,7 +36,8 @@ class Row:
 
     `folds_done` of `folds` are finished, or imported. `training` is None for a blend, an imported
     run, and before the first fold is finished. `score` needs all folds; `macro_f1_at_half` is
-    macro-F1 at threshold 0.5 on the out-of-fold rows there are. `parameters` and `minutes` of
+    macro-F1 at threshold 0.5 on the out-of-fold rows there are, with the 95% CI that it has on a
+    test set. `parameters` and `minutes` of
     training are summed over the members of a blend. `note` says why a score is missing.
     """
 
@@ -46,6 +47,7 @@ class Row:
     training: Training | None = None
     score: HonestScore | None = None
     macro_f1_at_half: float | None = None
+    interval_at_half: tuple[float, float] | None = None
     parameters: int | None = None
     minutes: float | None = None
     note: str | None = None

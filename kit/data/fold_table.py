@@ -30,6 +30,8 @@ _METHODS = {
     ),
     (RANDOM, True): "groups kept whole, shuffled K-fold of the groups, not stratified",
 }
+# In place of a group table: split images one by one, whatever the competition's own groups.
+NO_GROUPS = Path("none")
 # Why the same command and the same labels can make other random folds.
 _REORDERED = (
     ", made by this command from the same labels in another order, or by an earlier version of the "
@@ -41,8 +43,9 @@ _REORDERED = (
 class FoldOptions:
     """How to split: into `n` folds, by one of SPLITS, and where to write the table.
 
-    `groups` is a CSV `Id,group`; by default the competition's own group table is used, if it has
-    one. `out` overrides the workspace's path. `force` replaces a table of other folds.
+    `groups` is a CSV `Id,group`, or NO_GROUPS; by default the competition's own group table is
+    used, if it has one. `out` overrides the workspace's path. `force` replaces a table of other
+    folds.
     """
 
     n: int = 5
@@ -77,11 +80,7 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
             f"--out {target}: a fold table is a .csv file; its provenance is a .json next to it."
         )
     labels = competition.read_labels(workspace.source)
-    group_file = options.groups
-    if group_file is None and competition.group_table is not None:
-        group_file = workspace.source / competition.group_table
-        competition.require(group_file)
-    group_of = read_groups(group_file) if group_file is not None else None
+    group_of = _groups(competition, workspace, options.groups)
     folds = make_folds(labels, options.n, options.seed, group_of, options.how)
     labels_digest, command = digest_labels(labels), options.words()
     if not options.force and _holds_other_folds(target, folds):
@@ -104,6 +103,18 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
     }
     write_folds(target, folds, provenance)
     return folds
+
+
+def _groups(
+    competition: Competition, workspace: Workspace, asked: Path | None
+) -> dict[str, str] | None:
+    """The group of each id: from a file, or the competition's own; None without groups."""
+    if asked == NO_GROUPS:
+        return None
+    if asked is None and competition.group_table is not None:
+        asked = workspace.source / competition.group_table
+        competition.require(asked)
+    return None if asked is None else read_groups(asked)
 
 
 def _holds_other_folds(target: Path, folds: Folds) -> bool:

@@ -21,24 +21,20 @@ def draw_f1(rows: Sequence[Row]) -> Figure:
     """Two bars per row: the expected macro-F1 with its 95% CI, and batch-wise F1.
 
     The latter is micro-F1 at 0.5 of held-out batches, as the trainer logs it. Without all folds
-    there is no expected score, and the first bar is macro-F1 at 0.5 on the rows held out so far. A
-    row without one of the two, such as a blend, has the other bar alone.
+    there is no expected score, and the first bar is macro-F1 at 0.5 on the rows held out so far, with
+    its 95% CI. A row without one of the two, such as a blend, has the other bar alone.
     """
     figure = Figure(figsize=(9, 0.62 * len(rows) + 1.4), layout="constrained")
     axis = figure.subplots()
     for place, row in enumerate(rows):
+        above, below = place - HEIGHT / 2, place + HEIGHT / 2
         if row.score is not None:
-            low, high = row.score.interval
-            axis.barh(place - HEIGHT / 2, row.score.expected, HEIGHT, color=MACRO)
-            axis.plot([low, high], [place - HEIGHT / 2] * 2, "|-", color=CI, lw=1.2, ms=6)
-            _write(axis, max(high, row.score.expected), place - HEIGHT / 2, row.score.expected)
+            _bar(axis, above, row.score.expected, MACRO, row.score.interval)
         elif row.macro_f1_at_half is not None:
-            axis.barh(place - HEIGHT / 2, row.macro_f1_at_half, HEIGHT, color=AT_HALF)
-            _write(axis, row.macro_f1_at_half, place - HEIGHT / 2, row.macro_f1_at_half)
+            _bar(axis, above, row.macro_f1_at_half, AT_HALF, row.interval_at_half)
         batch = None if row.training is None else row.training.val_batch_f1
         if batch is not None:
-            axis.barh(place + HEIGHT / 2, batch, HEIGHT, color=BATCH)
-            _write(axis, batch, place + HEIGHT / 2, batch)
+            _bar(axis, below, batch, BATCH)
     names = [textwrap.fill(row.name, NAME_WIDTH) for row in rows]
     axis.set_yticks(range(len(rows)), names, parse_math=False)
     axis.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6))
@@ -49,8 +45,14 @@ def draw_f1(rows: Sequence[Row]) -> Figure:
     return figure
 
 
-def _write(axis: Axes, end: float, place: float, value: float) -> None:
-    """The value beside the end of a bar."""
+def _bar(
+    axis: Axes, place: float, value: float, color: str, interval: tuple[float, float] | None = None
+) -> None:
+    """A bar with its value at the end, and a whisker for the interval, if any."""
+    axis.barh(place, value, HEIGHT, color=color)
+    if interval is not None:
+        axis.plot(interval, [place, place], "|-", color=CI, lw=1.2, ms=6)
+    end = max(value, *(interval or (value,)))
     axis.text(end + 0.01, place, f"{value:.3f}", color=INK, fontsize=8, va="center")
 
 
@@ -62,6 +64,8 @@ def _add_legend(figure: Figure, rows: Sequence[Row]) -> None:
         named |= {"macro-F1 expected on the test set": Patch(color=MACRO), "95% CI": whisker}
     if any(row.score is None and row.macro_f1_at_half is not None for row in rows):
         named["macro-F1 at 0.5, held-out rows"] = Patch(color=AT_HALF)
+    if any(row.score is None and row.interval_at_half is not None for row in rows):
+        named["95% CI"] = whisker
     if any(row.training is not None for row in rows):
         named["batch-wise F1 (micro) at 0.5, held-out rows"] = Patch(color=BATCH)
     if not named:
