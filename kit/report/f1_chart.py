@@ -21,8 +21,8 @@ def draw_f1(rows: Sequence[Row]) -> Figure:
     """Two bars per row: the expected macro-F1 with its 95% CI, and batch-wise F1.
 
     The latter is micro-F1 at 0.5 of held-out batches, as the trainer logs it. Without all folds
-    there is no expected score, and the first bar is macro-F1 at 0.5 on the rows held out so far, with
-    its 95% CI. A row without one of the two, such as a blend, has the other bar alone.
+    there is no expected score, and the first bar is macro-F1 at 0.5 on the rows held out so far,
+    with its 95% CI. A row without one of the two, such as a blend, has the other bar alone.
     """
     figure = Figure(figsize=(9, 0.62 * len(rows) + 1.4), layout="constrained")
     axis = figure.subplots()
