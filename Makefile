@@ -12,15 +12,23 @@ PYTEST = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist 
 # Only PYTHON, which creates .venv, may come from there. `value` leaves a `$` alone.
 typed = $(if $(and $(findstring command line,$(origin $1)),$(strip $(value $1))),$(value $1))
 quote = '$(subst ','\'',$1)'
-# As an argument and as an option; the same with each word of a value of several words.
+# As an argument, as an option and as a flag, whose value is 1; then the first two with each word of
+# a value of several words.
 argument = $(if $(call typed,$1),$(call quote,$(call typed,$1)))
 option = $(if $(call typed,$2),$1 $(call quote,$(call typed,$2)))
+flag = $(if $(call typed,$2),$1)
 arguments = $(foreach word,$(call typed,$1),$(call quote,$(word)))
 options = $(foreach word,$(call typed,$2),$1 $(call quote,$(word)))
 
 PLACE = [COMPETITION=cells] [DATA=folder]
 OF = --competition $(call quote,$(or $(call typed,COMPETITION),hpa))
 WHERE = $(OF) $(call option,--data,DATA)
+
+FLAGS = RARE SUMMARY
+# What may follow `make` without being in a usage: make's own variables and those of this file, and
+# environment variables of the commands.
+OWN = KIT PYTEST SHELL MAKE MAKEFLAGS
+ENVIRONMENT = CUDA_% JAX_% KAGGLE_% KERAS_% KIT_% OMP_% PYTHON% TF_% XLA_%
 
 .DEFAULT_GOAL := help
 TARGETS = help setup demo data folds pack train predict look import-predictions blend tune score \
@@ -33,7 +41,9 @@ help:  ## list the targets and their variables
 	@echo
 	@echo 'Variables follow the target: make train MODEL=gapnet SET="epochs=3 batch=16".'
 	@echo 'Those in brackets are optional. Targets that read a competition take'
-	@echo 'COMPETITION=cells, and most of them DATA=folder for its files.'
+	@echo 'COMPETITION=cells, and most of them DATA=folder for its files. Environment'
+	@echo 'variables go before make: KERAS_BACKEND=jax make train MODEL=gapnet. Those that'
+	@echo 'may also follow: $(subst %,*,$(ENVIRONMENT)).'
 
 setup: .venv/.ready  ## create .venv from the lock if it is missing or out of date
 
@@ -67,9 +77,9 @@ usage.predict = RUN=gapnet [TTA=8] $(PLACE)
 predict: setup  ## predict again, averaging several views of each image
 	$(KIT) predict $(call argument,RUN) $(WHERE) $(call option,--tta,TTA)
 
-usage.look = MODEL=gapnet|RUNS="gapnet vgg16" [GRID=10x5] [SIZE=512] [SET=augment=rotate] [AT=0.2] $(PLACE)
-look: setup  ## draw a recipe's augmentation, what its network sees (GRID), or the labels of RUNS beside the truth
-	$(KIT) look $(call argument,MODEL) $(call arguments,RUNS) $(WHERE) $(call option,--grid,GRID) $(call option,--size,SIZE) $(call options,--set,SET) $(call option,--at,AT)
+usage.look = MODEL=gapnet|RUNS="gapnet vgg16" [GRID=10x5] [SIZE=512] [SET=augment=rotate] [AT=0.2] [FIRST=3] [RARE=1] [IDS=ID] $(PLACE)
+look: setup  ## draw a recipe's augmentation, what its network sees (GRID), or the labels of RUNS beside the truth (AT to IDS)
+	$(KIT) look $(call argument,MODEL) $(call arguments,RUNS) $(WHERE) $(call option,--grid,GRID) $(call option,--size,SIZE) $(call options,--set,SET) $(call option,--at,AT) $(call option,--first,FIRST) $(call flag,--rare,RARE) $(call options,--ids,IDS)
 
 usage.import-predictions = NAME=other OOF=oof.parquet [TEST=test.parquet] $(PLACE)
 import-predictions: setup  ## import another framework's predictions as a run
@@ -115,9 +125,9 @@ usage.status = $(PLACE)
 status: setup  ## what exists, what it scored, what to type next
 	$(KIT) status $(WHERE)
 
-usage.models = [MODEL=gapnet] [COMPETITION=cells]
-models: setup  ## every recipe, or the parameters and settings of MODEL
-	$(KIT) models $(call argument,MODEL) $(OF)
+usage.models = [MODEL=gapnet] [SUMMARY=1] [COMPETITION=cells]
+models: setup  ## every recipe, the settings of MODEL, or its layers (SUMMARY)
+	$(KIT) models $(call argument,MODEL) $(OF) $(call flag,--summary,SUMMARY)
 
 test: setup  ## every stage, fault and rule on small networks
 	$(PYTEST) -m "not slow"
@@ -153,16 +163,26 @@ lock: setup  ## resolve pyproject.toml into the requirements files again
 clean:  ## remove the demo's files; your runs and submissions stay
 	rm -rf data/cells runs/cells folds/cells.* submissions/cells-*
 
-# Checked while this file is read: recipes run only after setup has installed everything. A missing
-# variable, or one that none of the goals takes, ends in one line. Names that no target takes, such as
-# KERAS_BACKEND=jax, reach the commands as environment variables.
+# Checked while this file is read: recipes run only after setup has installed everything. What is
+# missing, what none of the goals takes, and a flag that is not 1 end in one line each.
 goals = $(or $(MAKECMDGOALS),help)
-# The names of the variables in a usage; what a target needs.
+# The names of the variables in a usage; what a target needs, alternatives in one word.
 names = $(foreach word,$(subst |, ,$(subst [, ,$1)),$(if $(findstring =,$(word)),$(firstword $(subst =, ,$(word)))))
 needed = $(filter-out [%,$(usage.$1))
 space = $() $()
-miss = make $1 needs $(subst $(space), or ,$(strip $(call names,$2))), for example: make $1 $(subst |, or make $1 ,$(call needed,$1))
-$(foreach goal,$(goals),$(foreach word,$(call needed,$(goal)),$(if $(findstring =,$(word)),$(if $(strip $(foreach name,$(call names,$(word)),$(call typed,$(name)))),,$(error $(call miss,$(goal),$(word)))))))
+comma = ,
+# `a, b and c` of several words.
+listed = $(if $(word 2,$1),$(subst $(space),$(comma) ,$(wordlist 2,$(words $1),- $1)) and )$(lastword $1)
+missing = $(foreach word,$(call needed,$1),$(if $(findstring =,$(word)),$(if $(strip $(foreach name,$(call names,$(word)),$(call typed,$(name)))),,$(subst $(space),|,$(call names,$(word))))))
+example = make $1 $(subst |, or make $1 ,$(call needed,$1))
+$(foreach goal,$(goals),$(if $(strip $(call missing,$(goal))),$(error make $(goal) needs $(subst |, or ,$(call listed,$(call missing,$(goal)))), for example: $(call example,$(goal)))))
+
 known = $(sort $(foreach target,$(TARGETS),$(call names,$(usage.$(target)))))
-taken = $(foreach goal,$(goals),$(call names,$(usage.$(goal))))
-$(foreach name,$(filter-out $(taken),$(known)),$(if $(call typed,$(name)),$(error $(name) has no effect on make $(goals); make help lists what each target takes)))
+taken = $(sort $(foreach goal,$(goals),$(call names,$(usage.$(goal)))))
+given = $(sort $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name))))
+# A make inside another is given all variables of that one, so only those of other targets are wrong.
+idle = $(filter-out $(taken) $(OWN) $(ENVIRONMENT),$(if $(filter 0,$(MAKELEVEL)),$(given),$(filter $(known),$(given))))
+takes = it takes $(or $(call listed,$(taken)),no variables)
+# make itself refuses a target that does not exist.
+$(if $(filter-out $(TARGETS),$(goals)),,$(foreach name,$(idle),$(error $(name) has no effect on make $(goals); $(takes))))
+$(foreach name,$(FLAGS),$(if $(filter-out 1,$(call typed,$(name))),$(error $(name)=$(call typed,$(name)): the only value is 1; omit it for no)))

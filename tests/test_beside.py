@@ -287,7 +287,17 @@ def typed(
             ("a", "b", "--size", "64"),
             "--size has no effect with runs. It belongs to: kit look MODEL",
         ),
-        (("a", "--at", "0.2", "--set", "tta=2"), "--set has no effect with runs."),
+        (("a", "b", "--at", "0.2", "--set", "tta=2"), "--set has no effect with runs."),
+        (
+            ("convnet", "--grid", "2x2", "--at", "0.2"),
+            "--grid is for a recipe and --at for runs. Give one.",
+        ),
+        (("convent", "--raw", "--rare"), "--raw is for a recipe and --rare for runs. Give one."),
+        (
+            ("vgg16", "gapnet", "--grid", "2x2"),
+            "--grid takes one recipe, got 2 names. Name one: kit look MODEL -c cells",
+        ),
+        (("vgg16", "a", "b", "--size", "64", "--at", "0.2"), "--size takes one recipe, got 3"),
         (("a", "b", "--ids", "x", "--rare"), "--ids names the images. Omit --rare."),
         (("a", "b", "--ids", "x", "--first", "3"), "--ids names the images. Omit --first."),
         (("a", "b", "--held-out", "--as-trained"), "--held-out and --as-trained contradict"),

@@ -1,5 +1,6 @@
 """`kit look`: a picture of training images as a recipe varies them."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -153,3 +154,13 @@ def test_a_wrong_name_is_told_in_one_line_before_any_work(
     assert error.startswith(message)
     assert error.count("\n") == 1
     assert not (cells / "data" / "cells" / "store").exists()
+
+
+@pytest.mark.parametrize(
+    "words", ["look convnet", "look convnet --grid 2x2", "models convnet --summary"]
+)
+def test_no_library_announces_itself(cells: Path, words: str) -> None:
+    """In a process of its own, because a library announces itself once, when it is imported."""
+    typed = [sys.executable, "-m", "kit", *words.split(), "-c", "cells", "--size", "32"]
+    done = subprocess.run(typed, cwd=cells, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

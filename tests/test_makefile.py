@@ -25,7 +25,14 @@ KNOWN = sorted({name for usage in USAGE.values() for name, _ in re.findall(VARIA
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 KIT = f"{sys.executable} -m kit"
 # Values of several words: each word becomes an argument or an option.
-LISTS = ("RUNS", "SET", "TEST", "POSTPROCESS")
+LISTS = ("RUNS", "SET", "TEST", "POSTPROCESS", "IDS")
+FLAGS = ("RARE", "SUMMARY")
+
+
+def taken(target: str) -> list[str]:
+    """The names of the variables that a target takes, sorted."""
+    usage = USAGE.get(target, "").replace("$(PLACE)", "[COMPETITION=cells] [DATA=folder]")
+    return sorted(name for name, _ in re.findall(VARIABLE, usage))
 
 
 def run_make(
@@ -135,6 +142,8 @@ EXPECTED = {
         "look / gapnet / --competition / hpa / --size / 64 / --set / mix=mixup(0.2)"
     ),
     "look 'RUNS=gapnet vgg16' AT=0.2": "look / gapnet / vgg16 / --competition / hpa / --at / 0.2",
+    "look RUNS=a 'IDS=x y'": "look / a / --competition / hpa / --ids / x / --ids / y",
+    "look RUNS=a FIRST=3 RARE=1": "look / a / --competition / hpa / --first / 3 / --rare",
     "import-predictions NAME=theirs OOF=o.csv": (
         "import-predictions / theirs / --competition / hpa / --oof / o.csv"
     ),
@@ -178,6 +187,8 @@ EXPECTED = {
     ),
     "models": "models / --competition / hpa",
     "models MODEL=gapnet": "models / gapnet / --competition / hpa",
+    "models MODEL=gapnet SUMMARY=1": "models / gapnet / --competition / hpa / --summary",
+    "models MODEL=gapnet SUMMARY=": "models / gapnet / --competition / hpa",
 }
 
 
@@ -197,9 +208,8 @@ def test_every_target_of_the_kit_is_among_these() -> None:
 def test_every_variable_of_a_usage_reaches_the_command_unchanged(
     recorded: Path, target: str
 ) -> None:
-    usage = USAGE[target].replace("$(PLACE)", "[COMPETITION=cells] [DATA=folder]")
-    given = {name: f"{name}={value}" for name, value in needed(usage)}
-    for name, _ in re.findall(VARIABLE, usage):
+    given = {name: f"{name}={value}" for name, value in needed(USAGE[target])}
+    for name in set(taken(target)) - set(FLAGS):
         value = """it's "1"; $HOME `x` (*) \\ #""" if name not in LISTS else """it's("$x")"""
         assert value in arguments(recorded, target, *{**given, name: f"{name}={value}"}.values())
 
@@ -233,11 +243,34 @@ def test_several_targets_share_their_variables(recorded: Path) -> None:
     )
 
 
-def test_other_variables_reach_the_command_as_its_environment(
-    recorded: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CUDA_VISIBLE_DEVICES",
+        "JAX_PLATFORMS",
+        "KAGGLE_USERNAME",
+        "KERAS_BACKEND",
+        "KIT_DATA",
+        "KIT_RUNS",
+        "OMP_NUM_THREADS",
+        "PYTHONWARNINGS",
+        "TF_CPP_MIN_LOG_LEVEL",
+        "XLA_FLAGS",
+    ],
+)
+def test_variables_of_libraries_reach_the_command_as_its_environment(
+    recorded: Path, name: str
 ) -> None:
-    recorded.write_text('#!/bin/sh\necho "$KERAS_BACKEND" > arguments\n')
-    assert arguments(recorded, "status", "KERAS_BACKEND=jax") == "jax"
+    recorded.write_text(f'#!/bin/sh\necho "${name}" > arguments\n')
+    assert arguments(recorded, "status", f"{name}=some value") == "some value"
+    prefix = re.match(r"[A-Z]+_|PYTHON", name)
+    assert prefix
+    assert f"{prefix[0]}*" in run_make(recorded.parent, "help").stdout
+
+
+def test_variables_of_make_and_of_the_makefile_can_be_typed(recorded: Path) -> None:
+    own = ("SHELL=/bin/sh", "MAKEFLAGS=--silent", "PYTHON=python3", "PYTEST=pytest")
+    assert arguments(recorded, "status", *own) == "status / --competition / hpa"
 
 
 # Without their variables
@@ -253,9 +286,21 @@ MISSING = {
         "make look needs MODEL or RUNS, for example: make look MODEL=gapnet or make look "
         'RUNS="gapnet vgg16"'
     ),
+    "import-predictions": (
+        "make import-predictions needs NAME and OOF, for example: make import-predictions "
+        "NAME=other OOF=oof.parquet"
+    ),
     "import-predictions OOF=o.csv": (
         "make import-predictions needs NAME, for example: make import-predictions NAME=other "
         "OOF=oof.parquet"
+    ),
+    "tune": (
+        "make tune needs OOF, LABELS and OUT, for example: make tune OOF=oof.parquet "
+        "LABELS=train.csv OUT=decision.json"
+    ),
+    "tune LABELS=l": (
+        "make tune needs OOF and OUT, for example: make tune OOF=oof.parquet LABELS=train.csv "
+        "OUT=decision.json"
     ),
     "tune OOF=o LABELS=l": (
         "make tune needs OUT, for example: make tune OOF=oof.parquet LABELS=train.csv "
@@ -305,15 +350,40 @@ def test_what_is_missing_is_said_before_anything_is_installed(tmp_path: Path, ta
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("target", [name for name in TARGETS if name not in ("help", "setup")])
+def effect(target: str) -> str:
+    """What the refusal of a variable that a target does not take ends with."""
+    *most, last = taken(target) or ["no variables"]
+    listed = f"{', '.join(most)} and {last}" if most else last
+    return f" has no effect on make {target}; it takes {listed}"
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_variable_without_effect_is_refused(tmp_path: Path, target: str) -> None:
-    usage = USAGE.get(target, "").replace("$(PLACE)", "[COMPETITION=cells] [DATA=folder]")
-    taken = {name for name, _ in re.findall(VARIABLE, usage)}
-    given = [f"{name}={value}" for name, value in needed(usage)]
-    other = next(name for name in KNOWN if name not in taken)
-    assert refusal(tmp_path, target, *given, f"{other}=1") == (
-        f"{other} has no effect on make {target}; make help lists what each target takes"
+    given = [f"{name}={value}" for name, value in needed(USAGE.get(target, ""))]
+    other = next(name for name in KNOWN if name not in taken(target))
+    for name in (other, "SIEZ", "size", "PYTHN"):
+        for value in ("1", "a 'b", ""):
+            assert refusal(tmp_path, target, *given, f"{name}={value}") == name + effect(target)
+
+
+def test_several_targets_are_refused_what_none_of_them_takes(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "predict", "models", "RUN=a", "MODEL=b", "SIEZ=3") == (
+        "SIEZ has no effect on make predict models; it takes COMPETITION, DATA, MODEL, RUN, "
+        "SUMMARY and TTA"
     )
+    assert refusal(tmp_path, "SIEZ=3") == "SIEZ" + effect("help")
+
+
+def test_a_target_that_does_not_exist_is_refused_as_such(tmp_path: Path) -> None:
+    done = run_make(tmp_path, "trian", "MODEL=gapnet", "SIEZ=3")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "make: *** No rule to make target 'trian'.  Stop.\n"
+
+
+@pytest.mark.parametrize("words", ["look RUNS=a RARE=0", "models MODEL=a SUMMARY=yes"])
+def test_a_flag_has_one_value(tmp_path: Path, words: str) -> None:
+    told = words.split()[-1]
+    assert refusal(tmp_path, *words.split()) == f"{told}: the only value is 1; omit it for no"
 
 
 # On real files

@@ -229,11 +229,11 @@ def test_the_caption_states_stem_normalization_and_range() -> None:
     three[0, 0, 0, 0] = 1
     recipe = recipe_with("stem=mix_half_yellow", "normalize=scale")
     assert describe(seen_of(three), recipe, RGBY) == (
-        "as the network sees them: stem mix_half_yellow, normalize scale; values 0.00 to 1.00"
+        "as the network sees it: stem mix_half_yellow, normalize scale; values 0.00 to 1.00"
     )
     four[0, 0, 0] = (-2, 3.456, 0, 0)
     assert describe(seen_of(four), recipe_with("normalize=image"), RGBY) == (
-        "as the network sees them: stem as_is, normalize image; values -2.00 to 3.46; drawn from "
+        "as the network sees it: stem as_is, normalize image; values -2.00 to 3.46; drawn from "
         "-2.00 (black) to 3.46 (white); 4 channels in display colours"
     )
     learned = recipe_with("stem=conv1x1", "normalize=scale")
@@ -365,6 +365,28 @@ def test_raw_with_a_grid_shows_the_same_images_stretched(
         np.testing.assert_array_equal(bright, to_rgb(dim, RGB))
     assert "First epoch, first 12 images as the network sees them" in heading
     assert raw_heading.endswith("12 images before stem and scaling, each image stretched")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "image as the network sees it: stem as_is, normalize scale; values "),
+        (("--raw",), "image before stem and scaling, stretched"),
+    ],
+)
+def test_a_single_image_is_told_in_the_singular(
+    words: tuple[str, ...], told: str, meadow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headings: list[str] = []
+
+    def keep(images: NDArray[np.uint8], captions: Any, grid: Grid, heading: str) -> Figure:
+        headings.append(heading)
+        return draw_grid(images, captions, grid, heading)
+
+    monkeypatch.setattr("kit.report.network_view.draw_grid", keep)
+    said = look(meadow, "--grid", "1x1", *words)
+    assert f"First epoch, first {told}" in headings[0]
+    assert f"-1x1{'-raw' if words else ''}.png, 1 {told}" in said
 
 
 def test_large_images_make_a_picture_of_bounded_size(meadow: Path) -> None:

@@ -425,7 +425,8 @@ def nothing_to_look_at(here: Here) -> str:
 
 
 def options_of_another_picture(here: Here) -> str:
-    return here.kit("look", "--channels", "id", "--grid", "10x5")
+    said = here.kit("look", "--channels", "id", "--grid", "10x5")
+    return said + here.kit("look", "vgg16", "gapnet", "--grid", "10x5")
 
 
 def no_submission(here: Here) -> str:

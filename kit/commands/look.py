@@ -142,6 +142,8 @@ def _check(form: str, names: Sequence[str], given: Sequence[str], typed: "Typed"
     if not names:
         examples = [typed.command("look", *words) for words, _ in FORMS.values()]
         raise UserError(f"Name what to look at: {' or '.join(examples)}")
+    if form == RUNS:
+        _check_one_recipe(names, given, typed)
     for option in given:
         user = next(one for one, (_, options) in FORMS.items() if option in options)
         if form != user:
@@ -152,3 +154,18 @@ def _check(form: str, names: Sequence[str], given: Sequence[str], typed: "Typed"
             raise UserError(f"--ids names the images. Omit {option}.")
     if "--held-out" in given and "--as-trained" in given:
         raise UserError("--held-out and --as-trained contradict each other. Give one.")
+
+
+def _check_one_recipe(names: Sequence[str], given: Sequence[str], typed: "Typed") -> None:
+    """Raise UserError for a recipe's option beside one for runs, or with several recipes."""
+    from kit.recipes import recipes
+
+    of_recipe = [option for option in given if option in FORMS[RECIPE][1]]
+    of_runs = [option for option in given if option in FORMS[RUNS][1]]
+    if of_recipe and of_runs and len(names) == 1:
+        raise UserError(f"{of_recipe[0]} is for a recipe and {of_runs[0]} for runs. Give one.")
+    if of_recipe and len(names) > 1 and set(names) & set(recipes.names()):
+        example = typed.command("look", *FORMS[RECIPE][0])
+        raise UserError(
+            f"{of_recipe[0]} takes one recipe, got {len(names)} names. Name one: {example}"
+        )

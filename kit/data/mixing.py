@@ -62,11 +62,11 @@ class Mix:
         changes. Each Keras backend draws different numbers. On torch this seeds the generator that
         all threads share, so batches must not be mixed in parallel with training.
         """
-        import keras
-
         as_floats = pixels.astype(np.float32)
         if not self.mixes:
             return as_floats, labels
+        import keras
+
         (drawn,) = np.random.SeedSequence([seed, epoch, step, 7]).generate_state(1)
         # Batches are made on the CPU; an accelerator is still busy with the previous batch.
         with keras.device("cpu"):

@@ -97,14 +97,16 @@ def look_grid(
     shown = show_first(store.images, labels, plan, recipe, count)
     mixture, side = competition.mixture(), picture.grid.side
     if picture.raw:
-        told = "before stem and scaling, each image stretched"
+        told = f"before stem and scaling, {'each image ' if count > 1 else ''}stretched"
         images, shares = stretch(shown, mixture, side)
     else:
         seen = see(shown, recipe, competition.channels, side)
         told = describe(seen, recipe, competition.channels)
         images, shares = to_display(seen, mixture), seen.labels
     told = f"{count} {'image' if count == 1 else 'images'} {told}"
-    heading = f"{title(recipe)}, sampling={recipe.sampling}\nFirst epoch, first {told}"
+    # A single one is "the first image".
+    shown_first = f"First epoch, first {told.removeprefix('1 ')}"
+    heading = f"{title(recipe)}, sampling={recipe.sampling}\n{shown_first}"
     captions = [caption_of(one, competition.class_names) for one in shares]
     figure = draw_grid(images, captions, picture.grid, heading)
     write_png(picture.path, figure)
@@ -180,7 +182,8 @@ def to_display(seen: Seen, mixture: Mixture) -> NDArray[np.uint8]:
 def describe(seen: Seen, recipe: Recipe, channels: Sequence[str]) -> str:
     """What the picture shows: stem, normalization, values, and how they are drawn."""
     stem = f"{recipe.stem} (its initial kernel)" if recipe.stem == LEARNED else recipe.stem
-    parts = [f"as the network sees them: stem {stem}, normalize {recipe.normalize}"]
+    them = "it" if len(seen.pixels) == 1 else "them"
+    parts = [f"as the network sees {them}: stem {stem}, normalize {recipe.normalize}"]
     if recipe.normalize == "batch":
         parts[0] += " (a learned layer: shown before it, divided by 255)"
     parts.append(f"values {seen.least:.2f} to {seen.most:.2f}")
