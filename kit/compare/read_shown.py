@@ -11,6 +11,7 @@ from kit.compare.shown import Shown
 from kit.compare.sides import TrainSet, full_name
 from kit.competitions.base import Competition
 from kit.competitions.splits import splits_of
+from kit.core.disk import digest
 from kit.core.errors import UserError, listed, some
 from kit.core.ids import twice
 from kit.core.paths import Workspace
@@ -19,6 +20,7 @@ from kit.data.runs import Run
 from kit.data.sampling import rare_rows
 from kit.ensemble import Decision
 
+DEFAULT_IMAGES = 10
 # As many as a picture holds.
 MOST_IMAGES = 100
 # What --as-trained labels at unless told otherwise.
@@ -35,11 +37,23 @@ class Wanted:
     thresholds. With `as_trained`, models predict images that they were trained on.
     """
 
-    count: int = 10
+    count: int = DEFAULT_IMAGES
     rare: bool = False
     ids: tuple[str, ...] = ()
     at: float | None = None
     as_trained: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Short parts of a file name for what differs from the defaults."""
+        parts = {
+            f"ids{digest(list(self.ids))[:8]}": bool(self.ids),
+            "rare": self.rare,
+            f"first{self.count}": self.count != DEFAULT_IMAGES,
+            "as-trained": self.as_trained,
+            f"at{self.at}": self.at is not None,
+        }
+        return tuple(part for part, is_in in parts.items() if is_in)
 
     def check(self) -> None:
         """Raise UserError for numbers out of range and for an id that is given twice."""
