@@ -32,7 +32,7 @@ from kit.data.sampling import rare_rows
 from kit.data.store import pack
 from kit.ensemble import Decision, Options
 from kit.report.beside_picture import draw_beside
-from kit.report.best_members import read_pair
+from kit.report.best_members import read_best_members
 from kit.report.html import write_report
 from kit.report.view import held_out_pictures, view_blend
 from kit.stages.beside import BesideOptions, beside_stage
@@ -162,7 +162,7 @@ def test_the_picture_is_written_from_the_store_of_a_run(
         for path in (workspace.source / folder).iterdir():
             path.unlink()
     printed = shown_by(["convnet"], Wanted(6, at=0.5))
-    path = workspace.runs / f"look-{trained.name}.png"
+    path = workspace.runs / f"look-{trained.name}-first6-at0.5.png"
     assert printed.rstrip().endswith(f"Wrote {path}")
     picture = cv2.imread(str(path))
     assert picture is not None
@@ -202,6 +202,18 @@ def test_pictures_of_many_models_have_short_file_names(workspace: Workspace) -> 
     assert len(workspace.pictures.beside(many).name) < 120
     assert workspace.pictures.beside(many) != workspace.pictures.beside(many[::-1])
     assert workspace.pictures.beside(many[:2]).name == f"look-{many[0]}+{many[1]}.png"
+
+
+def test_pictures_of_the_same_models_have_a_file_for_each_request(workspace: Workspace) -> None:
+    def name(wanted: Wanted) -> str:
+        return workspace.pictures.beside(["a", "b"], wanted.parts).name
+
+    assert name(Wanted()) == "look-a+b.png"
+    assert name(Wanted(rare=True, as_trained=True, at=0.2)) == "look-a+b-rare-as-trained-at0.2.png"
+    assert name(Wanted(count=3, at=1e-7)) == "look-a+b-first3-at1e-07.png"
+    one, other = name(Wanted(ids=("x/1", "y"))), name(Wanted(ids=("x/1", "z")))
+    assert re.fullmatch(r"look-a\+b-ids[0-9a-f]{8}\.png", one)
+    assert one != other
 
 
 # What is printed
@@ -339,26 +351,27 @@ def test_the_report_shows_the_two_best_members_beside_the_truth(
     pack(shapes, workspace, "train", StoreKind(16), folds.ids)
     odd = replace(shapes, class_names=ODD)
     blend(odd, workspace, name="three", options=PLAIN)
-    pair = read_pair(view_blend(odd, workspace, "three"))
-    assert pair is not None
-    assert list(pair.everywhere.labels) == [good.name, net.name]
+    best = read_best_members(view_blend(odd, workspace, "three"))
+    assert best is not None
+    assert list(best.everywhere.labels) == [good.name, net.name]
     truth = labels.of(folds.ids)
     alone = Decision.load(workspace.blend("three").decision).worth.alone
-    counted = pair.everywhere.counted()
+    counted = best.everywhere.counted()
     for one in counted:
-        found = pair.everywhere.labels[one.model]
+        found = best.everywhere.labels[one.model]
         assert one == Counted.of(one.model, truth, found)
         assert macro_f1(truth, found) == alone[one.model].score.cross_fitted
-    assert pair.pictured.ids == tuple(folds.ids[row] for row in rare_rows(truth, 10))
-    assert [one.true_positives for one in pair.pictured.counted()] == [
-        int((found & pair.pictured.truth).sum()) for found in pair.pictured.labels.values()
+    assert best.pictured.ids == tuple(folds.ids[row] for row in rare_rows(truth, 10))
+    assert [one.true_positives for one in best.pictured.counted()] == [
+        int((found & best.pictured.truth).sum()) for found in best.pictured.labels.values()
     ]
     page = write_report(odd, workspace, "three").read_text()
     section = page[page.index("<h2>Two models beside the truth") : page.index("<h2>F1 per class")]
     assert f"<td>{good.name}</td><td>{counted[0].true_positives}</td>" in section
     assert "<th>all 40 images</th>" in section
     assert "<th>the 10 below</th>" in section
-    assert f"Over all images, {pair.verdict}" in section
+    assert best.verdict == verdict(counted, "Over all images, ")
+    assert best.verdict in section
     assert 'src="data:image/png;base64,' in section
 
 
@@ -389,15 +402,29 @@ def test_without_images_the_report_has_the_counts(
     assert "below" not in section
 
 
-def test_a_single_member_is_shown_with_the_blend(
-    shapes: Competition, workspace: Workspace, net: Run
+def test_a_single_member_is_shown_alone_and_without_a_verdict(
+    shapes: Competition, workspace: Workspace, net: Run, images: None
 ) -> None:
     blend(shapes, workspace, name="alone", options=PLAIN)
-    pair = read_pair(view_blend(shapes, workspace, "alone"))
-    assert pair is not None
-    assert list(pair.everywhere.labels) == [net.name, "alone"]
-    of_run, of_blend = pair.everywhere.labels.values()
-    np.testing.assert_array_equal(of_run, of_blend)
+    best = read_best_members(view_blend(shapes, workspace, "alone"))
+    assert best is not None
+    assert list(best.everywhere.labels) == [net.name]
+    page = write_report(shapes, workspace, "alone").read_text()
+    assert "Two models beside the truth" not in page
+    section = page[page.index("<h2>The run beside the truth") : page.index("<h2>F1 per class")]
+    assert section.count(f"<td>{net.name}</td>") == 2  # of all images, and of those below
+    assert "Over all images" not in section
+    assert f'<img alt="Images with the truth and the labels of {net.name}"' in section
+
+
+def test_a_tie_has_no_capital_inside_the_sentence_of_the_report(
+    shapes: Competition, workspace: Workspace, net: Run, wide: Run
+) -> None:
+    for fold in range(3):
+        write_predictions(wide.files.fold(fold).oof, oof_of(net, shapes, fold), {})
+    blend(shapes, workspace, name="both", options=PLAIN)
+    page = write_report(shapes, workspace, "both").read_text()
+    assert "<p>Over all images, both have equally many true positives" in page
 
 
 def test_members_on_other_folds_are_not_shown_as_held_out(
@@ -407,10 +434,10 @@ def test_members_on_other_folds_are_not_shown_as_held_out(
     folds: Folds,
     both: BlendFiles,
 ) -> None:
-    assert read_pair(view_blend(shapes, workspace, "both")) is not None
+    assert read_best_members(view_blend(shapes, workspace, "both")) is not None
     moved = replace(folds, fold=2 - folds.fold)
     write_folds(workspace.folds, moved, {"labels_digest": digest_labels(labels)})
-    assert read_pair(view_blend(shapes, workspace, "both")) is None
+    assert read_best_members(view_blend(shapes, workspace, "both")) is None
 
 
 def test_held_out_images_are_decoded_if_no_run_has_a_store(

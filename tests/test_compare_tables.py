@@ -139,14 +139,50 @@ def test_a_blend_sums_its_members_and_has_no_training(
 
 
 def test_a_blend_whose_run_was_deleted_is_still_compared(
-    shapes: Competition, workspace: Workspace, make_run: MakeRun
+    shapes: Competition,
+    workspace: Workspace,
+    make_run: MakeRun,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     one, two = make_run("one", seed=1), make_run("two", seed=2)
     blend(shapes, workspace, [one.name], name="best", options=PLAIN)
     one.files.inputs.unlink()
+    capsys.readouterr()
     row = compare_stage(shapes, workspace, ["best", two.name]).rows[0]
     assert (row.minutes, row.parameters) == (None, None)
     assert row.score is not None
+    note = f"best: No parameters and minutes, because they are unknown of {one.name} (deleted).\n"
+    assert note in capsys.readouterr().out
+
+
+def test_what_an_imported_member_hides_of_a_blend_is_said_in_table_and_report(
+    shapes: Competition,
+    workspace: Workspace,
+    tmp_path: Path,
+    make_run: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one = make_run("one", seed=1)
+    files = tmp_path / "oof.parquet", [tmp_path / "test.parquet"]
+    write_predictions(files[0], one.read_oof(shapes), {})
+    write_predictions(files[1][0], one.read_test(shapes), {})
+    other = import_predictions(shapes, workspace, "other", *files).run
+    blend(shapes, workspace, name="best", options=PLAIN)
+    sized = {one.name: 1000, other.name: None}
+    monkeypatch.setattr("kit.compare.rows.run_parameters", lambda facts, run: sized[run.name])
+    capsys.readouterr()
+    row = compare_stage(shapes, workspace, ["best", one.name]).rows[0]
+    assert (row.minutes, row.parameters) == (None, None)
+    reason = f"because they are unknown of {other.name} (imported)."
+    note = f"best: No parameters and minutes, {reason}"
+    assert f"{note}\n" in capsys.readouterr().out
+    assert f'<p class="dim">{note}</p>' in report(shapes, workspace)
+    sized[one.name] = None
+    row = compare_stage(shapes, workspace, ["best", one.name]).rows[0]
+    assert row.note is not None
+    assert row.note.startswith("No parameters, because they are unknown of ")
+    assert row.note.endswith(f". No minutes, {reason}")
 
 
 # More than two
@@ -292,7 +328,7 @@ def test_an_imported_run_has_scores_alone(
     printed = capsys.readouterr().out
     assert rows_below(printed, "Training, at the epoch")[other.name] == ""
     assert rows_below(printed, "Size and time")[other.name] == "3 of 3"
-    assert "Accuracy is not in the log" not in printed
+    assert "not in the log" not in printed
 
 
 def test_accuracy_that_an_older_version_did_not_log_is_said(
@@ -305,7 +341,10 @@ def test_accuracy_that_an_older_version_did_not_log_is_said(
     row = compare_stage(shapes, workspace, [old.name, new.name]).rows[0]
     assert row.training is not None
     assert (row.training.accuracy, row.training.val_exact_match) == (None, None)
-    assert f"Accuracy is not in the log of {old.name}.\n" in capsys.readouterr().out
+    note = f"Accuracy and exact match are not in the log of {old.name}."
+    assert f"{note}\n" in capsys.readouterr().out
+    blend(shapes, workspace, name="best", options=PLAIN)
+    assert f'<p class="dim">{note}</p>' in report(shapes, workspace)
 
 
 # Width

@@ -186,6 +186,50 @@ def test_a_loss_that_falls_far_has_a_logarithmic_axis() -> None:
     assert panels(draw_curves([run_log("net", changed(log, steep))]))["loss"].get_yscale() == "log"
 
 
+def with_rates(log: FoldLog, *rates: float) -> FoldLog:
+    lines = (replace(line, learning_rate=one) for line, one in zip(log.lines, rates, strict=True))
+    return replace(log, lines=tuple(lines))
+
+
+def test_the_highest_learning_rate_of_each_run_is_on_the_axis() -> None:
+    runs = [
+        run_log("net", with_rates(fold_log(0, 3), 1e-3, 5e-4, 1e-9)),
+        run_log("slow", with_rates(fold_log(0, 2), 1.7e-7, 1e-8)),
+    ]
+    low, high = panels(draw_curves(runs))["rate"].get_ylim()
+    assert 1e-8 < low < 1.7e-7
+    assert high > 1e-3
+    # Of one run alone the end of a cosine does not squeeze the rest.
+    assert panels(draw_curves(runs[:1]))["rate"].get_ylim()[0] == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rates", "ticks"),
+    [
+        ((5e-4, 2e-5), {"2e-5", "5e-5", "1e-4", "2e-4", "5e-4"}),
+        ((2e-3, 3e-4), {"0.0005", "0.001", "0.002"}),
+    ],
+)
+def test_ticks_of_learning_rates_have_one_format(
+    rates: tuple[float, float], ticks: set[str]
+) -> None:
+    figure = draw_curves([run_log("net", with_rates(fold_log(0, 2), *rates))])
+    axis = panels(figure)["rate"]
+    low, high = axis.get_ylim()
+    places = [tick for tick in axis.get_yticks() if low <= tick <= high]
+    assert set(axis.yaxis.get_major_formatter().format_ticks(places)) == ticks
+
+
+def test_the_legend_has_the_markers_of_single_epochs() -> None:
+    def markers(*folds: FoldLog) -> list[str]:
+        handles = draw_curves([run_log("net", *folds)]).legends[0].get_lines()
+        return [str(one.get_marker()) for one in handles[:4]]
+
+    assert markers(fold_log(0, 1)) == ["o", "s", "x", "o"]
+    assert markers(fold_log(0, 2), fold_log(1, 1)) == ["o", "s", "x", "o"]
+    assert markers(fold_log(0, 2)) == ["None", "None", "None", "o"]
+
+
 def test_curves_are_a_png() -> None:
     assert to_png(draw_curves([run_log("$", fold_log(0, 2), fold_log(1, 1))])).startswith(
         b"\x89PNG"

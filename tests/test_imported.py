@@ -197,7 +197,7 @@ def test_without_test_predictions_a_run_is_compared_but_not_blended(
     assert not run.has_tests()
     assert same(run.read_oof(shapes), oof)
     command = r"kit import-predictions other --oof .*0\.parquet --test FILE"
-    with pytest.raises(UserError, match=f"{run.name} has no test predictions, .*: {command}"):
+    with pytest.raises(UserError, match=f"{run.name} has no test predictions\\. .*: {command}"):
         blend(shapes, workspace, [run.name])
     assert workspace.blend_names() == ()
 

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
-from constant_run import BIASES, make_constant_run
+from constant_run import ALL_ROWS, BIASES, add_all_rows_model, make_constant_run
 from numpy.typing import NDArray
 from prepared import save_folds, write_image_files
 
@@ -209,7 +211,15 @@ def test_without_a_probability_labels_are_those_that_compare_counts(
     alone = open_side(TrainSet.read(shapes, workspace), net.name).decision
     of_folds = [one.take(test_ids).probs for one in net.read_tests(shapes)]
     np.testing.assert_array_equal(shown.labels[net.name][:8], alone.decide(of_folds))
-    assert "cross-fitted on training images. The truth of test images is unknown" in shown.caption
+    assert shown.caption.endswith(
+        "Labels are set at each model's own thresholds, cross-fitted on training images. Test "
+        "images have the labels that each model would submit: its thresholds are fitted on all "
+        "training images. The truth of test images is unknown: they are not counted. Their "
+        "probabilities are averaged over the models of the folds."
+    )
+    alone_said = read_shown(shapes, workspace, ["net"], Wanted(ids=test_ids[:1])).caption
+    assert alone_said.startswith("Test images have the labels that each model would submit: ")
+    assert "cross-fitted" not in alone_said
 
 
 def test_a_blend_is_labelled_at_a_probability_too(
@@ -320,16 +330,37 @@ def test_images_are_chosen_from_the_folds_that_every_run_has_trained(
     np.testing.assert_array_equal(test.labels[one.name][0], logits >= 0)
 
 
+def test_the_caption_says_which_models_predict_test_images(
+    shapes: Competition, workspace: Workspace, trained: Run, net: Run, make_run: MakeRun
+) -> None:
+    def said(*names: str) -> str:
+        wanted = Wanted(ids=("test0",), at=0.5)
+        caption = read_shown(shapes, workspace, names, wanted).caption
+        return caption.split("they are not counted. ")[1]
+
+    one = make_run("one", 3, done=(2,))
+    make_run("two", 4, done=(0, 2))
+    assert said("one") == "Their probabilities are from the model of fold 2."
+    assert said("two") == "Their probabilities are averaged over the models of folds 0 and 2."
+    assert said("net") == "Their probabilities are averaged over the models of the folds."
+    add_all_rows_model(shapes, workspace, trained)
+    unfinish(trained, 0, 1, 2)
+    assert said("net", "one", "convnet") == (
+        f"Of their probabilities, those of {net.name} are averaged over the models of the folds; "
+        f"those of {one.name} are from the model of fold 2; those of {trained.name} are from the "
+        "model trained on all rows."
+    )
+
+
 def test_an_image_without_a_prediction_is_refused(
     shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, make_run: MakeRun
 ) -> None:
     run = make_run("one", 1, done=(0,))
     (image,) = first_of(labels, folds, 2, 1)
     said = error_of(read_shown, shapes, workspace, ["one"], Wanted(ids=(image,), at=0.5))
-    assert said.startswith(
-        f"--ids {image}: {run.name} has no held-out prediction of fold 2. Train that fold, or add "
-        "--as-trained "
-    )
+    # This run has no weights, so --as-trained would be refused too.
+    assert said.startswith(f"--ids {image}: {run.name} has no held-out prediction of fold 2. Train")
+    assert "--as-trained" not in said
     assert said.endswith("kit train one --size 16 --folds 2")
 
 
@@ -427,6 +458,90 @@ def test_as_trained_with_one_trained_fold_shows_the_images_of_the_others(
     assert said.startswith("No image is predicted by every model. No finished model of")
 
 
+def test_as_trained_uses_the_model_of_all_rows_too(
+    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, trained: Run
+) -> None:
+    add_all_rows_model(shapes, workspace, trained)
+    ids = tuple(one for fold in range(3) for one in first_of(labels, folds, fold, 2))
+    found = predict_as_trained(shapes, workspace, trained, folds, ids)
+    logits = np.stack([(BIASES.sum(axis=0) - one + ALL_ROWS) / 3 for one in BIASES])
+    expected = np.repeat(1 / (1 + np.exp(-logits)), 2, axis=0)
+    np.testing.assert_allclose(found.probs, expected, rtol=1e-5)
+    unfinish(trained, 1, 2)
+    wanted = Wanted(ids=first_of(labels, folds, 0, 1), at=0.2, as_trained=True)
+    shown = read_shown(shapes, workspace, ["convnet"], wanted)
+    np.testing.assert_array_equal(shown.labels[trained.name], [ALL_ROWS > 0])
+    assert shown.caption.startswith(
+        "As trained: each training image is predicted by all finished models that were trained on "
+        "it, so the labels are optimistic."
+    )
+
+
+def test_a_run_with_nothing_but_the_model_of_all_rows_is_shown(
+    shapes: Competition, workspace: Workspace, labels: LabelTable, trained: Run
+) -> None:
+    add_all_rows_model(shapes, workspace, trained)
+    of_folds = read_shown(shapes, workspace, ["convnet"], Wanted(ids=("test0",), at=0.2))
+    np.testing.assert_array_equal(of_folds.labels[trained.name], [BIASES.mean(axis=0) > -1.386])
+    unfinish(trained, 0, 1, 2)
+    for as_trained in (False, True):
+        wanted = Wanted(ids=("test0",), at=0.2, as_trained=as_trained)
+        shown = read_shown(shapes, workspace, ["convnet"], wanted)
+        np.testing.assert_array_equal(shown.labels[trained.name], [ALL_ROWS > 0])
+    assert shown.caption.endswith("Their probabilities are from the model trained on all rows.")
+    shown = read_shown(shapes, workspace, ["convnet"], Wanted(as_trained=True))
+    assert shown.ids == labels.ids[:10]
+    np.testing.assert_array_equal(shown.labels[trained.name], [ALL_ROWS > 0] * 10)
+
+
+@pytest.mark.parametrize("done", [(), (0,), (0, 1)])
+@pytest.mark.parametrize("has_all_rows", [False, True])
+def test_the_option_that_a_refusal_suggests_is_not_refused(
+    shapes: Competition,
+    workspace: Workspace,
+    labels: LabelTable,
+    folds: Folds,
+    trained: Run,
+    make_run: MakeRun,
+    monkeypatch: pytest.MonkeyPatch,
+    done: tuple[int, ...],
+    has_all_rows: bool,
+) -> None:
+    if has_all_rows:
+        add_all_rows_model(shapes, workspace, trained)
+    make_run("other", 1, done=(1, 2))  # a run without weights
+    unfinish(trained, *({0, 1, 2} - set(done)))
+
+    def predict(*asked: object) -> Predictions:
+        ids = asked[4]
+        assert isinstance(ids, tuple)
+        return Predictions(ids, np.zeros((len(ids), 3), np.float32), shapes.class_keys)
+
+    monkeypatch.setattr("kit.training.as_trained.predict_as_trained", predict)
+    of_fold = [first_of(labels, folds, fold, 1) for fold in range(3)]
+    all_ids = ((), of_fold[0], of_fold[1], (*of_fold[0], *of_fold[2]), ("test0",))
+    for names in (["convnet"], ["convnet", "other"]):
+        for ids, at, as_trained in product(all_ids, (None, 0.2), (False, True)):
+            wanted = Wanted(ids=ids, at=at, as_trained=as_trained)
+            suggested = suggestion(partial(read_shown, shapes, workspace, names), wanted)
+            if suggested is not None:
+                read_shown(shapes, workspace, names, suggested)
+
+
+def suggestion(read: Callable[[Wanted], object], wanted: Wanted) -> Wanted | None:
+    """What a refusal suggests to ask for instead of training; None without either."""
+    try:
+        read(wanted)
+    except UserError as error:
+        if found := re.search(r"replace --as-trained by --at (\S+)\. ", str(error)):
+            return replace(wanted, as_trained=False, at=float(found[1]))
+        if "add --at 0.5" in str(error):
+            return replace(wanted, at=0.5)
+        if "add --as-trained" in str(error):
+            return replace(wanted, as_trained=True)
+    return None
+
+
 def test_as_trained_needs_the_images_of_the_training(
     shapes: Competition, workspace: Workspace, trained: Run
 ) -> None:
@@ -461,4 +576,8 @@ def test_an_imported_run_is_shown_held_out(
     labels_of = read_shown(shapes, workspace, ["other", "net"], Wanted(at=0.4)).labels
     np.testing.assert_array_equal(labels_of[other.name], labels_of[net.name])
     said = error_of(read_shown, shapes, workspace, ["other"], Wanted(ids=("test0",), at=0.4))
-    assert said.startswith(f"{other.name} has no test predictions")
+    again = f"import-predictions other --oof {tmp_path / 'oof.parquet'} --test FILE"
+    assert said.startswith(f"{other.name} has no test predictions. Import it again with them: kit ")
+    assert again in said
+    said = error_of(read_shown, shapes, workspace, ["other", "net"], Wanted(ids=("test0",)))
+    assert said.startswith(f"{other.name} has no test predictions. Import it again with them: kit ")

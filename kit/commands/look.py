@@ -119,10 +119,12 @@ def look(
         options = LookOptions(size, tuple(settings or ()), grid, raw, out)
         look_stage(facts, workspace, named[0], options)
     else:
-        from kit.compare.read_shown import Wanted
+        from kit.compare.read_shown import DEFAULT_IMAGES, Wanted
         from kit.stages.beside import BesideOptions, beside_stage
 
-        wanted = Wanted(10 if first is None else first, rare, tuple(ids or ()), at, as_trained)
+        wanted = Wanted(
+            DEFAULT_IMAGES if first is None else first, rare, tuple(ids or ()), at, as_trained
+        )
         beside_stage(facts, workspace, named, BesideOptions(wanted, out, as_json))
 
 

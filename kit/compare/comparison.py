@@ -111,7 +111,7 @@ def _scored(on: TrainSet, side: Side) -> Row:
     """The row of a blend, or of a run with all folds."""
     if on.is_blend(side.name):
         members = member_rows(on.competition, on.workspace, side.decision.members)
-        row = blend_row(side.name, side.score, members, on.folds.n)
+        row = blend_row(side.name, side.decision, members, on.folds.n)
         path = on.workspace.blend(side.name).oof
         oof = read_predictions(path, on.competition.class_keys)
     else:

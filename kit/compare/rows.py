@@ -1,15 +1,16 @@
 """What the tables across models show of a run or blend: training, size, time and macro-F1."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from kit.compare.logs import RunLog, read_log
 from kit.compare.model_size import run_parameters
 from kit.competitions.base import Competition
+from kit.core.errors import listed, some
 from kit.core.paths import Workspace
 from kit.data.run_files import EpochLog
 from kit.data.runs import Run, open_run
-from kit.ensemble import HonestScore
+from kit.ensemble import Decision, HonestScore
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Row:
     `folds_done` of `folds` are finished, or imported. `training` is None for a blend, an imported
     run, and before the first fold is finished. `score` needs all folds; `macro_f1_at_half` is
     macro-F1 at threshold 0.5 on the out-of-fold rows there are, with the 95% CI that it has on a
-    test set. `parameters` and `minutes` of
-    training are summed over the members of a blend. `note` says why a score is missing.
+    test set. `parameters` and `minutes` of training are summed over the members of a blend. `note`
+    says why something is missing.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Row:
     parameters: int | None = None
     minutes: float | None = None
     note: str | None = None
+    is_imported: bool = False
 
 
 def run_row(competition: Competition, run: Run, score: HonestScore | None) -> Row:
@@ -64,28 +66,62 @@ def run_row(competition: Competition, run: Run, score: HonestScore | None) -> Ro
         score=score,
         parameters=run_parameters(competition, run),
         minutes=run.seconds() / 60 if log.folds else None,
+        is_imported=run.is_imported,
     )
 
 
-def blend_row(name: str, score: HonestScore, members: Sequence[Row], folds: int) -> Row:
-    """The row of a blend, from those of all its members."""
-    sizes = [row.parameters for row in members if row.parameters is not None]
-    times = [row.minutes for row in members if row.minutes is not None]
-    row = Row(name, folds, folds, score=score)
-    if members and len(sizes) == len(members):
-        row = replace(row, parameters=sum(sizes))
-    if members and len(times) == len(members):
-        row = replace(row, minutes=sum(times))
-    return row
+def blend_row(name: str, made: Decision, members: Sequence[Row], folds: int) -> Row:
+    """The row of a blend, from those of its members that are still there."""
+    rows = {row.name: row for row in members}
+    sizes = {row.name: row.parameters for row in members if row.parameters is not None}
+    times = {row.name: row.minutes for row in members if row.minutes is not None}
+    unsized = tuple(member for member in made.members if member not in sizes)
+    untimed = tuple(member for member in made.members if member not in times)
+    return Row(
+        name,
+        folds,
+        folds,
+        score=made.worth.score,
+        parameters=None if unsized else sum(sizes.values()),
+        minutes=None if untimed else sum(times.values()),
+        note=_sums_note({"parameters": unsized, "minutes": untimed}, rows),
+    )
+
+
+def _sums_note(lacking: Mapping[str, tuple[str, ...]], rows: Mapping[str, Row]) -> str | None:
+    """Why a blend's sums are missing: the members of which a summand is unknown."""
+    lines = []
+    for members in dict.fromkeys(one for one in lacking.values() if one):
+        sums = listed(name for name, of in lacking.items() if of == members)
+        told = some(_with_reason(member, rows) for member in members)
+        lines.append(f"No {sums}, because they are unknown of {told}.")
+    return " ".join(lines) or None
+
+
+def _with_reason(member: str, rows: Mapping[str, Row]) -> str:
+    if member not in rows:
+        return f"{member} (deleted)"
+    return f"{member} (imported)" if rows[member].is_imported else member
 
 
 def member_rows(
     competition: Competition, workspace: Workspace, members: Sequence[str]
 ) -> tuple[Row, ...]:
-    """The rows of a blend's members without scores; none if one of them is no longer there."""
-    if not set(members) <= set(workspace.run_names()):
-        return ()
-    return tuple(run_row(competition, open_run(workspace, name), None) for name in members)
+    """The rows without scores of those of a blend's members that are still there."""
+    there = set(workspace.run_names())
+    return tuple(
+        run_row(competition, open_run(workspace, name), None) for name in members if name in there
+    )
+
+
+def row_notes(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Lines below tables of rows: what is missing in them, and why."""
+    each = {row.name: row for row in rows}.values()
+    unlogged = [row.name for row in each if row.training and row.training.accuracy is None]
+    said = [f"{row.name}: {row.note}" for row in each if row.note is not None]
+    if unlogged:
+        return (f"Accuracy and exact match are not in the log of {some(unlogged)}.", *said)
+    return tuple(said)
 
 
 def _training(log: RunLog) -> Training | None:

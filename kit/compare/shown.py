@@ -100,10 +100,11 @@ class Counted:
         return _share(self.true_positives, self.false_negatives)
 
 
-def verdict(counted: Sequence[Counted]) -> str:
+def verdict(counted: Sequence[Counted], opening: str = "") -> str:
     """One sentence: which model has more true positives, and which fewer false positives.
 
-    Ties are named as ties. Empty for fewer than two models.
+    It starts with the opening, such as "Over all images, ". Ties are named as ties. Empty for fewer
+    than two models.
     """
     if len(counted) < 2:
         return ""
@@ -114,7 +115,9 @@ def verdict(counted: Sequence[Counted]) -> str:
     second, have, said = _compared(false, min(false.values()), fewer, "false positives")
     same = f"{first} {has} {found} and {said}."
     sentence = same if first == second else f"{first} {has} {found}; {second} {have} {said}."
-    return sentence[0].upper() + sentence[1:] if len(set(true.values())) == 1 else sentence
+    if not opening and len(set(true.values())) == 1:
+        return sentence[0].upper() + sentence[1:]
+    return opening + sentence
 
 
 def _compared(counts: Mapping[str, int], best: int, word: str, kind: str) -> tuple[str, str, str]:

@@ -26,13 +26,16 @@ class PictureFiles:
         """Images with each channel in its colour."""
         return self.folder / "channels.png"
 
-    def beside(self, models: Sequence[str]) -> Path:
-        """A picture of the labels of runs or blends, by full name, beside the truth."""
+    def beside(self, models: Sequence[str], parts: Sequence[str] = ()) -> Path:
+        """A picture of the labels of runs or blends, by full name, beside the truth.
+
+        `parts` tell pictures of the same models apart, such as at0.2.
+        """
         named = "+".join(models)
         # File names have at most 255 bytes: of many models, the first and a digest of all.
         if len(named.encode()) > 200:
             named = f"{models[0][:60]}+{len(models) - 1}-{digest(list(models))[:8]}"
-        return self.folder / f"look-{named}.png"
+        return self.folder / f"look-{'-'.join([named, *parts])}.png"
 
     def curves(self, run: str) -> Path:
         """A picture of a run's learning curves."""

@@ -78,6 +78,11 @@ class Run:
         """The folds with a marker."""
         return tuple(fold for fold in range(self.folds) if self.files.fold(fold).done.exists())
 
+    @property
+    def is_on_all_rows_only(self) -> bool:
+        """Whether its only finished model is the one trained on all rows."""
+        return self.files.fold(None).done.exists() and not self.finished_folds()
+
     def has_tests(self) -> bool:
         """Whether there are test predictions; an imported run may have none."""
         tests = [self.files.fold(fold).test for fold in range(self.folds)]
@@ -102,10 +107,13 @@ class Run:
         return mean_of_logits(self.read_tests(competition))
 
     def read_finished_test(self, competition: Competition) -> Predictions:
-        """The mean of the finished folds' logits on test images; UserError as `read_finished_oof`.
+        """The mean of the finished folds' logits on test images.
 
-        Also for an imported run without test predictions.
+        Without a finished fold, the test predictions of the model trained on all rows. Raises
+        UserError as `read_finished_oof`, and for an imported run without test predictions.
         """
+        if self.is_on_all_rows_only:
+            return self.read_all_rows(competition)
         self._require_finished_fold()
         if self.is_imported:
             return self.read_test(competition)
@@ -117,8 +125,8 @@ class Run:
         self._require_all_folds()
         if self.is_imported and not self.has_tests():
             raise UserError(
-                f"{self.name} has no test predictions, so it cannot be blended. Import it again "
-                f"with them: {self._import_command('--test', 'FILE')}"
+                f"{self.name} has no test predictions. Import it again with them: "
+                f"{self._import_command('--test', 'FILE')}"
             )
         averaged = self.files.averaged_test
         parts = [self.files.fold(fold).test for fold in range(self.folds)]

@@ -1,4 +1,4 @@
-"""For the report: a blend's two best members beside the truth, on held-out images."""
+"""For the report: a blend's best two members beside the truth, on held-out images."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ PICTURED = 10
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two models beside the truth: on all held-out images, and on the few of the picture.
+class BestMembers:
+    """One or two runs beside the truth: on all held-out images, and on the few of the picture.
 
     `picture` is None without images.
     """
@@ -39,12 +39,12 @@ class Pair:
 
     @property
     def verdict(self) -> str:
-        """Which model has more true and which fewer false positives, over all images."""
-        return verdict(self.everywhere.counted())
+        """Which run has more true and which fewer false positives; empty for a single run."""
+        return verdict(self.everywhere.counted(), "Over all images, ")
 
 
-def read_pair(view: BlendView) -> Pair | None:
-    """The two members with the highest expected scores, or a single member and the blend.
+def read_best_members(view: BlendView) -> BestMembers | None:
+    """The two members with the highest expected scores, or the only one.
 
     Labels are cross-fitted: those of the members' cross-fitted scores in the decision. The pictured
     images show one rare class each. None when a member was trained on other folds or labels than
@@ -57,8 +57,6 @@ def read_pair(view: BlendView) -> Pair | None:
     alone = view.decision.worth.alone
     runs = sorted(view.runs, key=lambda run: -alone[run.name].score.expected if alone else 0)[:2]
     labels = {run.name: _label_alone(view, run) for run in runs}
-    if len(runs) == 1:
-        labels[view.files.name] = view.decided
     everywhere = Shown(
         view.folds.ids,
         np.ones(len(view.labels), bool),
@@ -70,7 +68,8 @@ def read_pair(view: BlendView) -> Pair | None:
     )
     pictured = everywhere.only(rare_rows(view.labels, PICTURED))
     pixels = read_composites(competition, workspace, view.runs, "train", pictured.ids)
-    return Pair(everywhere, pictured, None if pixels is None else draw_beside(pictured, pixels))
+    picture = None if pixels is None else draw_beside(pictured, pixels)
+    return BestMembers(everywhere, pictured, picture)
 
 
 def _label_alone(view: BlendView, run: Run) -> NDArray[np.uint8]:

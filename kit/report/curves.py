@@ -31,6 +31,8 @@ MANY_EPOCHS = 50
 LOG_FROM = 5.0
 # A cosine ends near zero: the rest of a logarithmic axis stays readable.
 LOG_DEPTH = 1000.0
+# On a logarithmic axis that goes below, ticks are like 1e-4.
+POWERS_BELOW = 1e-4
 
 
 @dataclass(frozen=True)
@@ -166,10 +168,10 @@ def _draw(axis: Axes, points: list[Point], color: str, style: Style, is_thick: b
         return
     thick = 2.0 if len(points) < MANY_EPOCHS else 1.2
     width, alpha = (thick, 1.0) if is_thick else (0.8, 0.45)
-    marker = style.marker if len(points) == 1 else ""
     epochs, values = zip(*points, strict=True)
     (line,) = axis.plot(epochs, values, style.line, color=color, lw=width, alpha=alpha)
-    line.set(marker=marker, markersize=5, markerfacecolor="none")
+    if len(points) == 1:
+        _set_marker(line, style)
 
 
 def _finish(axis: Axes, panel: Panel, runs: Sequence[RunLog]) -> None:
@@ -181,13 +183,16 @@ def _finish(axis: Axes, panel: Panel, runs: Sequence[RunLog]) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(which="both", labelsize=8, colors=INK)
-    values = [
-        value
+    of_run = [
+        [
+            value
+            for log in run.folds
+            for score, _ in panel.scores
+            for _, value in _points(log, score)
+        ]
         for run in runs
-        for log in run.folds
-        for score, _ in panel.scores
-        for _, value in _points(log, score)
     ]
+    values = [value for run in of_run for value in run]
     notes = _notes(panel, runs)
     axis.set_xlabel("\n".join(["epoch", *notes]) if values else "epoch", color=INK)
     axis.xaxis.label.set(parse_math=False, fontsize=NOTE.size)
@@ -197,12 +202,21 @@ def _finish(axis: Axes, panel: Panel, runs: Sequence[RunLog]) -> None:
         told.set(parse_math=False, fontsize=NOTE.size, color=INK)
     elif panel.may_be_log and 0 < LOG_FROM * min(values) < max(values):
         axis.set_yscale("log")
-        axis.set_ylim(bottom=max(min(values) / 1.2, max(values) / LOG_DEPTH))
+        # No run is below the axis altogether.
+        highest = min(max(run) for run in of_run if run)
+        bottom = max(min(values) / 1.2, min(highest / 1.2, max(values) / LOG_DEPTH))
+        axis.set_ylim(bottom=bottom)
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_major_formatter(_power if bottom < POWERS_BELOW else "{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
     elif panel.bottom is not None:
         axis.set_ylim(bottom=panel.bottom)
+
+
+def _power(value: float, _: float) -> str:
+    """A tick like 5e-5."""
+    digits, power = f"{value:.0e}".split("e")
+    return f"{digits}e{int(power)}"
 
 
 def _notes(panel: Panel, runs: Sequence[RunLog]) -> list[str]:
@@ -221,10 +235,13 @@ def _notes(panel: Panel, runs: Sequence[RunLog]) -> list[str]:
 
 def _legend(runs: Sequence[RunLog], colors: Sequence[str]) -> tuple[list[Line2D], list[str]]:
     """Handles and texts: what the lines mean, then the runs if there are several."""
+    scores = [score for panel in PANELS for score, _ in panel.scores]
+    folds = [log for run in runs for log in run.folds]
+    has_single = any(len(_points(log, score)) == 1 for log in folds for score in scores)
     named = {
-        "validation: held-out rows": Line2D([], [], color=GREY, ls=HELD_OUT.line, lw=2),
-        "training": Line2D([], [], color=GREY, ls=TRAINING.line, lw=2),
-        "macro-F1 at 0.5": Line2D([], [], color=GREY, ls=AT_HALF.line, lw=2),
+        "validation: held-out rows": _handle(HELD_OUT, has_single),
+        "training": _handle(TRAINING, has_single),
+        "macro-F1 at 0.5": _handle(AT_HALF, has_single),
         "kept epoch": Line2D([], [], color=GREY, ls="", marker="o", ms=6, mec=INK),
     }
     if any(len(run.folds) > 1 for run in runs):
@@ -236,3 +253,15 @@ def _legend(runs: Sequence[RunLog], colors: Sequence[str]) -> tuple[list[Line2D]
         handles += [Line2D([], [], color=color, lw=3) for color in colors]
         texts += [run.name for run in runs]
     return handles, texts
+
+
+def _handle(style: Style, has_marker: bool) -> Line2D:
+    """A score's line in the legend, with the marker of a single epoch if one is drawn."""
+    line = Line2D([], [], color=GREY, ls=style.line, lw=2)
+    if has_marker:
+        _set_marker(line, style)
+    return line
+
+
+def _set_marker(line: Line2D, style: Style) -> None:
+    line.set(marker=style.marker, markersize=5, markerfacecolor="none")

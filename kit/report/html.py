@@ -7,11 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kit.compare.logs import read_log
-from kit.compare.rows import Row, blend_row, run_row
+from kit.compare.rows import Row, blend_row, row_notes, run_row
 from kit.competitions.base import Competition
 from kit.core.disk import write_text
 from kit.core.paths import Workspace
-from kit.report.best_members import read_pair
+from kit.report.best_members import read_best_members
 from kit.report.curves import draw_curves
 from kit.report.f1_chart import draw_f1
 from kit.report.figures import f1_bars, picture_grid
@@ -32,7 +32,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     import jinja2
 
     view = view_blend(competition, workspace, name)
-    pictures, rows, pair = held_out_pictures(view, PICTURES), _rows(view), read_pair(view)
+    pictures, rows, best = held_out_pictures(view, PICTURES), _rows(view), read_best_members(view)
     decision = view.decision
     worth = decision.worth
     by_class = [worth.classes[key] for key in competition.class_keys]
@@ -55,8 +55,9 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
         grades=read_grades(submission),
         classes=list(zip(competition.class_names, by_class, decision.thresholds, strict=True)),
         pictures=_embedded(picture_grid(pictures, COLUMNS)) if pictures else None,
-        pair=pair,
-        pair_picture=_embedded(pair.picture) if pair and pair.picture else None,
+        best=best,
+        best_picture=_embedded(best.picture) if best and best.picture else None,
+        notes=row_notes(rows),
         bars=_embedded(f1_bars(competition.class_names, f1, positives)),
         rows=rows,
         models=_embedded(draw_f1(rows)),
@@ -73,7 +74,7 @@ def _rows(view: BlendView) -> tuple[Row, ...]:
     for run in view.runs:
         alone = worth.alone.get(run.name)
         members.append(run_row(view.competition, run, None if alone is None else alone.score))
-    return (*members, blend_row(view.files.name, worth.score, members, view.folds.n))
+    return (*members, blend_row(view.files.name, view.decision, members, view.folds.n))
 
 
 def _curves(view: BlendView) -> dict[str, str]:

@@ -52,7 +52,8 @@ def beside_stage(
     reporter = SILENT if options.as_json else TERMINAL
     with without_announcements():
         shown = read_shown(competition, workspace, names, options.wanted, reporter)
-    path = png_path(options.out, workspace.pictures.beside(tuple(shown.labels)))
+    usual = workspace.pictures.beside(tuple(shown.labels), options.wanted.parts)
+    path = png_path(options.out, usual)
     figure = _draw(competition, workspace, shown)
     if figure is not None:
         write_png(path, figure)

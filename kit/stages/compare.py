@@ -5,9 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from kit.compare.comparison import Comparison, compare
-from kit.compare.rows import Row, Training
+from kit.compare.rows import Row, Training, row_notes
 from kit.competitions.base import Competition
-from kit.core.errors import some
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT
 from kit.core.terminal import TERMINAL, WIDTH, say, say_json, table
@@ -80,13 +79,8 @@ def _print_rows(rows: Sequence[Row], labels: Mapping[str, str]) -> None:
         ["", "folds", "parameters", "minutes of training"],
         [[label, *_sizes(row)] for label, row in told],
     )
-    each = {row.name: row for row in rows}.values()
-    unlogged = [row.name for row in each if row.training and row.training.accuracy is None]
-    if unlogged:
-        say(f"Accuracy is not in the log of {some(unlogged)}.")
-    for row in each:
-        if row.note is not None:
-            say(f"{row.name}: {row.note}")
+    for note in row_notes(rows):
+        say(note)
 
 
 def _losses(training: Training | None) -> list[str]:

@@ -18,9 +18,10 @@ from kit.training import backend
 from kit.training.predictor import Predictor
 
 
-def trained_folds(run: Run) -> tuple[int, ...]:
-    """The finished folds of a run that have weights, ascending."""
-    return tuple(fold for fold in range(run.folds) if find_weights(run.files.fold(fold)))
+def trained_models(run: Run) -> tuple[int | None, ...]:
+    """The finished models of a run that have weights: by fold, ascending; None for all rows."""
+    models = (*range(run.folds), None)
+    return tuple(fold for fold in models if find_weights(run.files.fold(fold)))
 
 
 def predict_as_trained(
@@ -33,16 +34,17 @@ def predict_as_trained(
 ) -> Predictions:
     """Predict training images with the models that were trained on them: optimistic.
 
-    An image of fold k is predicted by every finished model but that of fold k and that of all rows:
-    the mean of their logits, over the recipe's views. Returns the predictions in the order of
-    `ids`, with the fold of each. Raises UserError for a run without models, for an image that no
-    finished model was trained on, and for images that have changed since.
+    An image of fold k is predicted by every finished model but that of fold k, the one trained on
+    all rows included: the mean of their logits, over the recipe's views. Returns the predictions in
+    the order of `ids`, with the fold of each. Raises UserError for a run without models, for an
+    image that no finished model was trained on, and for images that have changed since.
     """
     if run.is_imported:
         raise UserError(f"{run.name} was imported and has no models to predict with.")
     fold_of = folds.of(tuple(ids))
-    finished = np.array(trained_folds(run), np.int64)
-    predicts = finished[:, None] != fold_of[None, :]
+    models = trained_models(run)
+    predicts = np.array([[fold != of for of in fold_of.tolist()] for fold in models], bool)
+    predicts = predicts.reshape(len(models), len(ids))
     if not predicts.any(axis=0).all():
         unseen = [ids[row] for row in np.flatnonzero(~predicts.any(axis=0)).tolist()]
         raise UserError(f"{run.name} has no finished model trained on: {some(unseen)}.")
@@ -57,7 +59,7 @@ def predict_as_trained(
     total = np.zeros((len(ids), len(competition.class_keys)))
     with reporter.bar(run.name, recipe.tta * int(predicts.sum()), lines=True) as bar:
         predictor = Predictor(model, recipe.size, bar.advance, reporter)
-        for fold, seen in zip(finished.tolist(), predicts, strict=True):
+        for fold, seen in zip(models, predicts, strict=True):
             if seen.any():
                 model.load_weights(find_weights(run.files.fold(fold)))
                 total[seen] += predictor.logits(store.images, rows[seen], recipe.tta)
