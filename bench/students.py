@@ -36,12 +36,12 @@ SMALL = ("weights=none",)
 # Recipe: settings that make it small and short.
 REPORT = {
     "inceptionresnetv2": (*SMALL, "size=75", "steps=20", "frozen_epochs=2", "epochs=13"),
-    "vgg16": (*SMALL, "size=75", "steps=20", "epochs=22"),
+    "vgg16": (*SMALL, "size=75", "steps=20", "epochs=16"),
 }
 POSTER = {
     "convnet_rgb": ("size=64", "epochs=10"),
     "convnet_rgby": ("size=128", "epochs=6", "batch=16"),
-    "xception": (*SMALL, "size=75", "epochs=3", "batch=8"),
+    "xception": (*SMALL, "size=75", "epochs=3", "batch=8", "steps=110"),
     "gapnet": ("size=96", "epochs=25", "batch=20"),
 }
 CUT = 0.2  # the report's threshold
