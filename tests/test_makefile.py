@@ -338,6 +338,7 @@ def test_the_example_can_be_typed(recorded: Path, target: str) -> None:
 def test_what_is_missing_is_said_before_anything_is_installed(tmp_path: Path, target: str) -> None:
     exported = {**os.environ, **dict.fromkeys(KNOWN, "exported")}
     exported.pop("MAKEFLAGS", None)
+    exported.pop("MAKELEVEL", None)  # below `make test`, make would name the folders it enters
     done = subprocess.run(
         ["make", "-f", str(ROOT / "Makefile"), target],
         cwd=tmp_path,
