@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import kit
+from constant_run import make_constant_run
 from flowers import FILE, write_flowers
 from hypothesis import settings
 from kaggle_place import Place, StillClock, grade_bytes, sent_to, write_blends
 from kaggle_server import KaggleServer
 from numpy.typing import NDArray
-from prepared import save_folds
+from prepared import save_folds, write_image_files
 
 from kit.competitions.base import Competition
 from kit.competitions.images import OneFile
@@ -166,3 +167,29 @@ def pixels(monkeypatch: pytest.MonkeyPatch) -> None:
         return [np.full((16, 16, 3), 128, np.uint8)] * len(ids)
 
     monkeypatch.setattr("kit.report.view.read_composites", read)
+
+
+@pytest.fixture
+def net(make_run: Callable[..., Run]) -> Run:
+    """A run with all three folds done."""
+    return make_run("net", 1, done=range(3))
+
+
+@pytest.fixture
+def wide(make_run: Callable[..., Run]) -> Run:
+    """Another, whose scores are noisier."""
+    return make_run("wide", 2, done=range(3), noise=0.5)
+
+
+@pytest.fixture
+def images(shapes: Competition, workspace: Workspace, labels: LabelTable) -> None:
+    """The image files of all ids."""
+    write_image_files(shapes, workspace, labels)
+
+
+@pytest.fixture
+def trained(
+    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, images: None
+) -> Run:
+    """A run whose models predict the same for every image."""
+    return make_constant_run(shapes, workspace, labels, folds)

@@ -1,16 +1,21 @@
 """What several test files prepare alike: folds and images on disk, and a few cells to train on."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from kit.competitions.base import Competition
 from kit.competitions.cells import cells, generate_cells
 from kit.competitions.tables import LabelTable
+from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data.fold_table import FoldOptions, make_fold_table
 from kit.data.folds import Folds, digest_labels, make_folds, write_folds
+from kit.data.predictions import Predictions, read_predictions
+from kit.data.runs import Run
 
 
 def save_folds(workspace: Workspace, labels: LabelTable, n: int) -> Folds:
@@ -48,3 +53,17 @@ def write_image_files(shapes: Competition, workspace: Workspace, labels: LabelTa
         for one in ids:
             pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
             cv2.imwrite(str(workspace.source / folder / f"{one}.jpg"), pixels)
+
+
+def oof_of(run: Run, shapes: Competition, fold: int) -> Predictions:
+    """The out-of-fold predictions of one fold."""
+    return read_predictions(run.files.fold(fold).oof, shapes.class_keys)
+
+
+def error_of(work: Callable[..., object], *arguments: object) -> str:
+    """The one-line UserError that a call ends with."""
+    with pytest.raises(UserError) as raised:
+        work(*arguments)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message

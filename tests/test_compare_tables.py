@@ -151,7 +151,7 @@ def test_a_blend_whose_run_was_deleted_is_still_compared(
     row = compare_stage(shapes, workspace, ["best", two.name]).rows[0]
     assert (row.minutes, row.parameters) == (None, None)
     assert row.score is not None
-    note = f"best: No parameters and minutes, because they are unknown of {one.name} (deleted).\n"
+    note = f"best: No parameters and minutes: unknown for {one.name} (deleted).\n"
     assert note in capsys.readouterr().out
 
 
@@ -174,15 +174,15 @@ def test_what_an_imported_member_hides_of_a_blend_is_said_in_table_and_report(
     capsys.readouterr()
     row = compare_stage(shapes, workspace, ["best", one.name]).rows[0]
     assert (row.minutes, row.parameters) == (None, None)
-    reason = f"because they are unknown of {other.name} (imported)."
-    note = f"best: No parameters and minutes, {reason}"
+    reason = f"unknown for {other.name} (imported)."
+    note = f"best: No parameters and minutes: {reason}"
     assert f"{note}\n" in capsys.readouterr().out
     assert f'<p class="dim">{note}</p>' in report(shapes, workspace)
     sized[one.name] = None
     row = compare_stage(shapes, workspace, ["best", one.name]).rows[0]
     assert row.note is not None
-    assert row.note.startswith("No parameters, because they are unknown of ")
-    assert row.note.endswith(f". No minutes, {reason}")
+    assert row.note.startswith("No parameters: unknown for ")
+    assert row.note.endswith(f". No minutes: {reason}")
 
 
 # More than two

@@ -21,7 +21,7 @@ from kit.data.batches import EpochPlan
 from kit.models.build import build_model
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
-from kit.report.figures import to_rgb
+from kit.report.figures import shrink, to_rgb
 from kit.report.grid import Grid, draw_grid, parse_grid
 from kit.report.layout import Font, fit_names, wrap
 from kit.report.network_view import (
@@ -33,7 +33,6 @@ from kit.report.network_view import (
     plan_first_epoch,
     see,
     show_first,
-    shrink,
     to_display,
 )
 from kit.training.batches import EpochBatches

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from constant_run import ALL_ROWS, BIASES, add_all_rows_model, make_constant_run
+from constant_run import ALL_ROWS, BIASES, add_all_rows_model
 from numpy.typing import NDArray
-from prepared import save_folds, write_image_files
+from prepared import error_of, oof_of, save_folds
 
 from kit.compare.read_shown import Wanted, read_shown
 from kit.compare.shown import Counted, Marked, Shown, verdict
@@ -43,44 +43,10 @@ def folds(labels: LabelTable, workspace: Workspace) -> Folds:
     return save_folds(workspace, labels, 3)
 
 
-@pytest.fixture
-def net(make_run: MakeRun) -> Run:
-    return make_run("net", 1, done=range(3))
-
-
-@pytest.fixture
-def wide(make_run: MakeRun) -> Run:
-    return make_run("wide", 2, done=range(3), noise=0.5)
-
-
-@pytest.fixture
-def images(shapes: Competition, workspace: Workspace, labels: LabelTable) -> None:
-    write_image_files(shapes, workspace, labels)
-
-
-@pytest.fixture
-def trained(
-    shapes: Competition, workspace: Workspace, labels: LabelTable, folds: Folds, images: None
-) -> Run:
-    return make_constant_run(shapes, workspace, labels, folds)
-
-
-def oof_of(run: Run, shapes: Competition, fold: int) -> Predictions:
-    return read_predictions(run.files.fold(fold).oof, shapes.class_keys)
-
-
 def first_of(labels: LabelTable, folds: Folds, fold: int, count: int) -> tuple[str, ...]:
     """The first ids of a fold in the order of the label table."""
     inside = folds.of(labels.ids) == fold
     return tuple(one for one, here in zip(labels.ids, inside, strict=True) if here)[:count]
-
-
-def error_of(work: Callable[..., object], *arguments: object) -> str:
-    with pytest.raises(UserError) as raised:
-        work(*arguments)
-    message = str(raised.value)
-    assert "\n" not in message
-    return message
 
 
 # Counting
@@ -128,15 +94,15 @@ def counts(**models: tuple[int, int]) -> list[Counted]:
         ),
         (
             counts(a=(2, 4), b=(2, 1)),
-            "Both have equally many true positives (2); b has fewer false positives (1 vs 4).",
+            "Both have 2 true positives; b has fewer false positives (1 vs 4).",
         ),
         (
             counts(a=(5, 4), b=(2, 4)),
-            "a has more true positives (5 vs 2); both have equally many false positives (4).",
+            "a has more true positives (5 vs 2); both have 4 false positives.",
         ),
         (
             counts(a=(2, 4), b=(2, 4)),
-            "Both have equally many true positives (2) and equally many false positives (4).",
+            "Both have 2 true positives and 4 false positives.",
         ),
         (
             counts(a=(5, 4), b=(2, 1), c=(3, 1)),
@@ -145,8 +111,7 @@ def counts(**models: tuple[int, int]) -> list[Counted]:
         ),
         (
             counts(a=(5, 4), b=(5, 1), c=(5, 6)),
-            "All 3 have equally many true positives (5); b has the fewest false positives "
-            "(1 vs 4, 6).",
+            "All 3 have 5 true positives; b has the fewest false positives (1 vs 4, 6).",
         ),
     ],
 )

@@ -94,7 +94,7 @@ def _sums_note(lacking: Mapping[str, tuple[str, ...]], rows: Mapping[str, Row]) 
     for members in dict.fromkeys(one for one in lacking.values() if one):
         sums = listed(name for name, of in lacking.items() if of == members)
         told = some(_with_reason(member, rows) for member in members)
-        lines.append(f"No {sums}, because they are unknown of {told}.")
+        lines.append(f"No {sums}: unknown for {told}.")
     return " ".join(lines) or None
 
 

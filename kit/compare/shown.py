@@ -125,7 +125,7 @@ def _compared(counts: Mapping[str, int], best: int, word: str, kind: str) -> tup
     winners = [model for model, count in counts.items() if count == best]
     if len(winners) == len(counts):
         everyone = "both" if len(counts) == 2 else f"all {len(counts)}"
-        return everyone, "have", f"equally many {kind} ({best})"
+        return everyone, "have", f"{best} {kind}"
     if len(winners) > 1:
         return listed(winners), "have", f"{word} {kind} ({best} each)"
     others = ", ".join(str(count) for model, count in counts.items() if model != winners[0])

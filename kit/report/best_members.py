@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.compare.shown import Counted, Shown, verdict
+from kit.competitions.tables import LabelTable
 from kit.data.folds import digest_labels
 from kit.data.runs import Run
 from kit.data.sampling import rare_rows
@@ -51,7 +52,7 @@ def read_best_members(view: BlendView) -> BestMembers | None:
     the present ones, or a fold of it is gone: then not all images are held out.
     """
     competition, workspace = view.competition, view.workspace
-    digests = view.folds.digest, digest_labels(competition.read_labels(workspace.source))
+    digests = view.folds.digest, digest_labels(LabelTable(view.folds.ids, view.labels))
     if any(run.misfit(*digests) or run.missing_folds() for run in view.runs):
         return None
     alone = view.decision.worth.alone

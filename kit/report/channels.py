@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from kit.competitions.splits import splits_of
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data.native import read_native
-from kit.report.figures import to_rgb
+from kit.report.figures import shrink, to_rgb
 from kit.report.layout import Font, fit_names, lines_high, show, wrap, write
 from kit.report.png import write_png
 
@@ -81,7 +80,9 @@ def split_channels(pixels: NDArray[np.uint8], mixture: Mixture) -> tuple[NDArray
     singles = [
         to_rgb(pixels[..., [each]], (full_colour(share),)) for each, share in enumerate(mixture)
     ]
-    return tuple(_shrink(picture) for picture in (*singles, to_rgb(pixels, mixture)))
+    return tuple(
+        shrink(picture, round(PANEL * DPI)) for picture in (*singles, to_rgb(pixels, mixture))
+    )
 
 
 def full_colour(share: tuple[float, float, float]) -> tuple[float, float, float]:
@@ -91,15 +92,6 @@ def full_colour(share: tuple[float, float, float]) -> tuple[float, float, float]
         return (1.0, 1.0, 1.0)
     red, green, blue = share
     return (red / most, green / most, blue / most)
-
-
-def _shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    factor = PANEL * DPI / max(height, width)
-    if factor >= 1:
-        return picture
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def draw_channels(rows: Sequence[Panels], competition: Competition) -> Figure:

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import cv2
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kit.competitions.base import Mixture
+
+Value = TypeVar("Value", np.uint8, np.float32)
 
 INK = "#22303c"
 TRUE, WRONG, MISSED = "#2c7a4b", "#b3452c", "#8a8f94"
@@ -32,6 +36,17 @@ def to_rgb(pixels: NDArray[np.uint8], mixture: Mixture) -> NDArray[np.uint8]:
     bright = np.minimum(pixels / top, 1.0)
     mixed = bright @ np.array(mixture)
     return (255 * np.minimum(mixed, 1.0)).astype(np.uint8)
+
+
+def shrink(image: NDArray[Value], side: int) -> NDArray[Value]:
+    """An image (height, width, channels) whose longer side is at most `side` pixels."""
+    height, width, channels = image.shape
+    factor = side / max(height, width)
+    if factor >= 1:
+        return image
+    high, wide = max(1, round(height * factor)), max(1, round(width * factor))
+    small = cv2.resize(image, (wide, high), interpolation=cv2.INTER_AREA)
+    return small.reshape(high, wide, channels)  # OpenCV drops the axis of a single channel
 
 
 def picture_grid(cells: Sequence[Captioned], columns: int) -> Figure:

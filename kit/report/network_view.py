@@ -4,9 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
-import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +19,13 @@ from kit.data.store import pack
 from kit.models.build import build_front, is_blue_first
 from kit.models.stems import LEARNED
 from kit.recipes.base import Recipe
-from kit.report.figures import to_rgb
+from kit.report.figures import shrink, to_rgb
 from kit.report.grid import Grid, draw_grid
 from kit.report.look import list_mixed, title
 from kit.report.png import write_png
 from kit.training.check import check_recipe
 from kit.training.fold import training_seed
 from kit.training.plan import plan_epoch, recipe_sampling
-
-Value = TypeVar("Value", np.uint8, np.float32)
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 # An image as training shows it, uint8, or float32 from 0 to 255 if mixed; its labels, float32.
@@ -201,11 +197,3 @@ def caption_of(shares: NDArray[np.float32], names: Sequence[str]) -> list[str]:
     if ((shares > 0) & (shares < 1)).any():
         return list_mixed(shares, names)
     return [names[each] for each in np.flatnonzero(shares).tolist()] or ["no labels"]
-
-
-def shrink(image: NDArray[Value], side: int) -> NDArray[Value]:
-    """An image (size, size, channels), reduced to `side` pixels if it is larger."""
-    if image.shape[0] <= side:
-        return image
-    small = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-    return small.reshape(side, side, image.shape[-1])  # OpenCV drops the axis of a single channel
