@@ -20,24 +20,36 @@ import kit.commands.submitting  # noqa: F401
 
 # isort: split
 from kit.commands.app import app
-from kit.core.disk import is_disk_full
 from kit.core.errors import UserError
+from kit.core.faults import told
+from kit.core.interrupts import Interrupted, interruptible
+
+_KEPT = "Finished work is kept; rerun the command to resume."
 
 
 def main() -> None:
-    """Run the command line; errors that the user can fix print one line and exit with status 2."""
+    """Run the command line; errors that the user can fix print one line and exit with status 2.
+
+    A signal prints one line, too, and exits with 128 plus its number.
+    """
     # Silence TensorFlow's log; its errors are raised and still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        app()
+        with interruptible():
+            app()
     except UserError as error:
-        print(f"kit: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error), 2)
+    except Interrupted as stop:
+        _fail(stop.told or f"Stopped by {stop.name}. {_KEPT}", stop.status)
+    except BrokenPipeError:
+        # The reader of the output, such as `head`, has gone. What Python would still flush to it
+        # when it exits would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
-        if is_disk_full(error):
-            print("kit: The disk is full. Finished work is kept.", file=sys.stderr)
-        elif error.filename is not None:
-            print(f"kit: {error.strerror}: {error.filename}", file=sys.stderr)
-        else:
-            raise
-        sys.exit(2)
+        _fail(told(error), 2)
+
+
+def _fail(line: str, status: int) -> None:
+    print(f"kit: {line}", file=sys.stderr)
+    sys.exit(status)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import edit_unsealed
 
 from kit.competitions.base import Competition
 from kit.competitions.exact import NEVER, decide
 from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
-from kit.core.disk import digest_file, read_json, write_json
+from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.folds import Folds, digest_labels, make_folds, write_folds
@@ -394,9 +395,7 @@ def test_thresholds_without_a_class_are_refused(
 ) -> None:
     make_run("one", seed=1)
     made = blend(shapes, workspace, options=PLAIN)
-    saved = read_json(made.decision)
-    del saved["thresholds"]["star"]
-    write_json(made.decision, saved)
+    edit_unsealed(made.decision, lambda saved: saved["thresholds"].pop("star"))
     message = r"not valid: thresholds: expected one threshold per class\."
     with pytest.raises(UserError, match=message):
         decision_of(made)

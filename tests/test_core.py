@@ -1,6 +1,7 @@
 """Errors that teach, files that are whole or absent, and registries that miss helpfully."""
 
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from kit.core.disk import (
     digest_file,
     read_csv,
     read_json,
+    remove_leftovers,
     write_json,
     write_text,
 )
 from kit.core.errors import UserError, some, unknown
+from kit.core.faults import require_space, told
+from kit.core.process import machine_token
 from kit.core.progress import duration
 from kit.core.registry import Registry
 
@@ -92,17 +96,67 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(
     "error",
     [
         OSError(errno.ENOSPC, "no space"),
-        OSError(errno.EDQUOT, "over quota"),
         OSError("write failed: No space left on device"),
         RuntimeError("Can't decrement id ref count (errno = 28, 'No space left on device')"),
     ],
-    ids=["disk", "quota", "arrow", "hdf5"],
+    ids=["disk", "arrow", "hdf5"],
 )
 def test_a_full_disk_is_a_user_error_that_names_the_file(tmp_path: Path, error: Exception) -> None:
     target = tmp_path / "big.npy"
     with pytest.raises(UserError, match=rf"Disk full: {re.escape(str(target))} was not written"):
         break_off(target, error)
     assert files_below(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EDQUOT, "Disk quota exceeded"),
+        (errno.EFBIG, "File too large for this file system"),
+        (errno.EIO, "Input/output error"),
+        (errno.EROFS, "Read-only file system"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_a_fault_of_the_disk_is_a_user_error_that_names_the_file(
+    tmp_path: Path, number: int, reason: str
+) -> None:
+    target = tmp_path / "big.npy"
+    with pytest.raises(UserError, match=rf"^{reason}.*: {re.escape(str(target))} was not written"):
+        break_off(target, OSError(number, os.strerror(number)))
+    assert files_below(tmp_path) == set()
+
+
+def test_a_fault_of_another_file_is_not_blamed_on_the_target(tmp_path: Path) -> None:
+    error = OSError(errno.EIO, os.strerror(errno.EIO), str(tmp_path / "source.png"))
+    with pytest.raises(OSError, match=r"source\.png"):
+        break_off(tmp_path / "big.npy", error)
+    assert told(error).startswith(f"Input/output error: {tmp_path / 'source.png'}. The disk or ")
+
+
+def test_leftovers_of_dead_processes_and_old_ones_of_other_machines_go(tmp_path: Path) -> None:
+    mine, dead = f".partial-{machine_token()}", 2**22 + 1  # above Linux' largest process number
+    old = (tmp_path / ".partial-elsewhere-7-x.csv", tmp_path / ".partial-host-a.b-9-x.csv")
+    gone = [tmp_path / f"{mine}-{dead}-x.csv", *old]
+    kept = [
+        tmp_path / f"{mine}-{os.getppid()}-x.csv",
+        tmp_path / ".partial-elsewhere-8-x.csv",
+        tmp_path / f"{mine}-{dead}-y.csv",
+    ]
+    for path in (*gone, *kept):
+        path.touch()
+    for path in old:
+        os.utime(path, (0, 0))
+    write_text(tmp_path / "x.csv", "a\n")
+    assert files_below(tmp_path) == {path.name for path in kept} | {"x.csv"}
+    remove_leftovers(tmp_path)
+    assert files_below(tmp_path) == {"x.csv"}
+
+
+def test_space_is_required_before_work_begins(tmp_path: Path) -> None:
+    require_space(tmp_path / "not" / "yet", 1, "x")
+    with pytest.raises(UserError, match=r"^Packing needs 1\.0 EB|^Packing needs 1000000\.0 TB in"):
+        require_space(tmp_path / "not" / "yet", 10**18, "Packing")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from damage import edit_unsealed
 from numpy.typing import NDArray
 from simulation import as_members, name_rows, simulate_members
 
@@ -176,9 +177,7 @@ def at(*path: str, value: Any = ...) -> Callable[[dict[str, Any]], None]:
 def test_a_damaged_file_is_refused_at_the_damage(
     file: Path, change: Callable[[dict[str, Any]], None], place: str
 ) -> None:
-    content = json.loads(file.read_text())
-    change(content)
-    file.write_text(json.dumps(content))
+    edit_unsealed(file, change)
     message = refused(file)
     assert re.match(f"is not valid: {place}", message)
     assert message.endswith(FORMAT.remake)

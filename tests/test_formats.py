@@ -335,8 +335,19 @@ EXAMPLE = Format("an example", 3, "Make it again: kit example.", oldest=2)
 def test_what_is_written_reads_back(tmp_path: Path, value: dict[str, int]) -> None:
     path = tmp_path / "example.json"
     EXAMPLE.write(path, value)
-    assert EXAMPLE.read(path) == {"format": 3, "kit": kit.__version__, **value}
+    read = EXAMPLE.read(path)
+    assert len(read.pop("sha256")) == 64
+    assert read == {"format": 3, "kit": kit.__version__, **value}
     assert EXAMPLE.read_body(path) == value
+
+
+def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "example.json"
+    EXAMPLE.write(path, {"a": 0.25, "b": (1, 2), "c": "é"})
+    EXAMPLE.read(path)
+    path.write_text(path.read_text().replace("0.25", "0.75"))
+    with pytest.raises(UserError, match=r"has changed since it was written\. Make it again"):
+        EXAMPLE.read(path)
 
 
 def test_a_file_that_is_too_old_names_its_kit_and_the_way_out(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def test_a_decision_of_format_1_opens() -> None:
 
 def test_a_decision_of_format_1_is_written_as_it_was_read(tmp_path: Path) -> None:
     Decision.load(SAVED).save(tmp_path / "again.json")
-    assert read_json(tmp_path / "again.json") == {**read_json(SAVED), "kit": kit.__version__}
+    again = read_json(tmp_path / "again.json")
+    del again["sha256"]
+    assert again == {**read_json(SAVED), "kit": kit.__version__}
 
 
 def test_a_decision_of_format_1_sets_the_labels_it_did() -> None:

@@ -53,8 +53,13 @@ TestFiles = Annotated[
     ),
 ]
 
+Wait = Annotated[
+    bool,
+    typer.Option("--wait", help="Wait if another process is working on the same files."),
+]
 
-def place(name: str, data: Path | None) -> "tuple[Competition, Workspace]":
+
+def place(name: str, data: Path | None, wait: bool = False) -> "tuple[Competition, Workspace]":
     """The competition of a name or file, and its folders; UserError if `data` is not a folder."""
     from kit.competitions.registry import find_competition
     from kit.core.paths import Workspace
@@ -64,4 +69,4 @@ def place(name: str, data: Path | None) -> "tuple[Competition, Workspace]":
         competition = replace(competition, file=Path(name))
     if data is not None and not data.is_dir():
         raise UserError(f"--data {data} is not a folder. {competition.how_to_get(data)}")
-    return competition, Workspace.of(competition.name, data, typed=name)
+    return competition, Workspace.of(competition.name, data, typed=name, wait=wait)

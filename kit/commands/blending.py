@@ -11,6 +11,7 @@ from kit.commands.app import (
     PolicyName,
     TestFiles,
     TransferName,
+    Wait,
     app,
     place,
 )
@@ -23,11 +24,12 @@ def import_predictions(
     test: TestFiles = None,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
+    wait: Wait = False,
 ) -> None:
     """Import another framework's predictions as a run. It can be blended and compared."""
     from kit.stages.imported import import_stage
 
-    facts, workspace = place(competition, data)
+    facts, workspace = place(competition, data, wait)
     import_stage(facts, workspace, name, oof, test or [])
 
 
@@ -52,12 +54,13 @@ def blend(
             "--all-rows", help="Predict the test set with models trained with --folds all."
         ),
     ] = False,
+    wait: Wait = False,
 ) -> None:
     """Blend runs, fit thresholds, write the submission CSV. Prints the expected score."""
     from kit.ensemble import Options
     from kit.stages.blend import blend_stage
 
-    facts, workspace = place(competition, data)
+    facts, workspace = place(competition, data, wait)
     options = Options(method, policy, transfer, tuple(dict.fromkeys(postprocess or [])))
     blend_stage(facts, workspace, runs or [], name, options, all_rows)
 
@@ -79,12 +82,13 @@ def tune(
         typer.Option(help="Optuna's journal: rerun to resume, or share it between machines."),
     ] = None,
     competition: CompetitionName = "hpa",
+    wait: Wait = False,
 ) -> None:
     """Fit thresholds to out-of-fold predictions. From any source; prints the expected score."""
     from kit.ensemble import Options
     from kit.stages.tune import TuneInputs, tune_stage
 
-    facts, _ = place(competition, None)
+    facts, _ = place(competition, None, wait)
     inputs = TuneInputs(oof, labels, folds, tuple(test or []))
     options = Options(policy=policy, transfer=transfer, journal=journal)
     tune_stage(facts, inputs, out, options)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kit.commands.app import CompetitionName, DataFolder, app, place
+from kit.commands.app import CompetitionName, DataFolder, Wait, app, place
 
 
 @app.command()
@@ -55,12 +55,13 @@ def kernel(
         bool, typer.Option("--check", help="Run it here, with the network blocked.")
     ] = False,
     push: Annotated[bool, typer.Option("--push", help="Send it to Kaggle.")] = False,
+    wait: Wait = False,
 ) -> None:
     """Write an offline notebook that reproduces a blend. Some competitions accept only those."""
     from kit.kaggle.clock import system_clock
     from kit.stages.kernel import KernelOptions, kernel_stage
 
-    facts, workspace = place(competition, data)
+    facts, workspace = place(competition, data, wait)
     options = KernelOptions(facts.file, title, out, check, push)
     kernel_stage(facts, workspace, name, options, system_clock())
 

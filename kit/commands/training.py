@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kit.commands.app import CompetitionName, DataFolder, Settings, app, place
+from kit.commands.app import CompetitionName, DataFolder, Settings, Wait, app, place
 from kit.core.errors import UserError, unknown
 from kit.core.quiet import without_announcements
 
@@ -20,12 +20,15 @@ def demo() -> None:
 
 
 @app.command()
-def data(competition: CompetitionName = "hpa") -> None:
+def data(
+    competition: CompetitionName = "hpa",
+    wait: Wait = False,
+) -> None:
     """Get a competition's files. From Kaggle, or generated for a synthetic competition."""
     from kit.kaggle.clock import system_clock
     from kit.stages.data import data_stage
 
-    facts, workspace = place(competition, None)
+    facts, workspace = place(competition, None, wait)
     data_stage(facts, workspace, system_clock())
 
 
@@ -64,6 +67,7 @@ def folds(
     repeats: Annotated[
         str, typer.Option(help="With --show sampling: class:times for sampling=table, as 27:10.")
     ] = "",
+    wait: Wait = False,
 ) -> None:
     """Split the training images into folds. Stratified over all labels at once."""
     from kit.data.fold_table import FoldOptions
@@ -73,7 +77,7 @@ def folds(
         raise unknown("table to --show", show or "", ("sampling",))
     if repeats and show is None:
         raise UserError(f"--repeats {repeats} changes no folds. Add --show sampling, or drop it.")
-    facts, workspace = place(competition, data)
+    facts, workspace = place(competition, data, wait)
     options = FoldOptions(n, seed, how, groups, out, force)
     if show is None:
         fold_stage(facts, workspace, options)
@@ -99,12 +103,13 @@ def pack(
     ] = "area",
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
+    wait: Wait = False,
 ) -> None:
     """Decode every image once into a memory map. From folders or packed zip archives."""
     from kit.core.store_paths import StoreKind
     from kit.stages.data import pack_stage
 
-    facts, workspace = place(competition, data)
+    facts, workspace = place(competition, data, wait)
     pack_stage(facts, workspace, StoreKind(size, resize))
 
 
@@ -128,11 +133,12 @@ def train(
         ),
     ] = None,
     settings: Settings = None,
+    wait: Wait = False,
 ) -> None:
     """Train a recipe on every fold. Safe to interrupt; rerun to resume."""
     from kit.stages.train import TrainOptions, train_stage
 
-    facts, workspace = place(competition, data)
+    facts, workspace = place(competition, data, wait)
     options = TrainOptions(size, folds, seeds, extra, tuple(settings or []))
     train_stage(facts, workspace, model, options)
 
@@ -150,11 +156,12 @@ def predict(
     ] = 8,
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
+    wait: Wait = False,
 ) -> None:
     """Predict again, averaging several views of each image. With a run's trained models."""
     from kit.stages.train import predict_stage
 
-    facts, workspace = place(competition, data)
+    facts, workspace = place(competition, data, wait)
     predict_stage(facts, workspace, run, tta)
 
 

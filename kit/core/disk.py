@@ -2,75 +2,108 @@
 
 import csv
 import errno
+import glob
 import hashlib
 import io
 import json
 import os
-import socket
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kit.core.errors import UserError
+from kit.core.faults import fault_of, unwritten
+from kit.core.process import is_alive, machine_token
+
+_PARTIAL = ".partial-"
+# Seconds after which a leftover of another machine counts as abandoned.
+ABANDONED = 24 * 3600
+# How file systems say that a folder cannot be synced.
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS)
 
 
 @contextmanager
 def atomic(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; rename it to `target` when the block succeeds.
 
-    If the block raises or the process is killed, the old target stays unchanged. The temporary
-    name keeps the target's suffix, because some writers infer the format from it. Leftovers of a
-    killed process for the same target are removed. Raises UserError when the disk is full.
+    If the block raises, the process is killed or the power fails, the old target stays unchanged:
+    file and folder reach the disk in that order. The temporary name keeps the target's suffix,
+    because some writers infer the format from it. Leftovers of a killed process for the same target
+    are removed. Raises UserError that names the target when the file system refuses to write it.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(target)
-    temporary = target.with_name(f".partial-{socket.gethostname()}-{os.getpid()}-{target.name}")
+    temporary = target.with_name(f"{_PARTIAL}{machine_token()}-{os.getpid()}-{target.name}")
     try:
+        make_folder(target.parent)
+        _remove_abandoned(target)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(target)
+        sync_folder(target.parent)
     except (OSError, RuntimeError) as error:  # HDF5 raises the latter when a flush fails
-        if is_disk_full(error):
-            raise disk_full(target) from error
+        own = (None, str(temporary), str(target), str(target.parent))
+        if fault_of(error) and getattr(error, "filename", None) in own:
+            raise unwritten(target, error) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where the folder cannot be written or read at all, there is nothing to remove.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Delete temporary files of `target` whose process on this machine no longer exists."""
-    start = f".partial-{socket.gethostname()}-"
-    for path in target.parent.glob(f"{start}*-{target.name}"):
-        process = path.name.removeprefix(start).removesuffix(f"-{target.name}")
-        if process.isdigit() and not _is_alive(int(process)):
-            path.unlink(missing_ok=True)
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents so that they survive a power failure."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        sync_folder(one.parent)
 
 
-def _is_alive(process: int) -> bool:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk; some file systems cannot, and need not."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        opened = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder may be writable and yet not readable
+        return
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        # Network and FUSE file systems refuse to sync a folder.
+        if error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(opened)
 
 
-def is_disk_full(error: Exception) -> bool:
-    """Whether an error means a full disk or quota; HDF5 and Arrow only say so in the message."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    return "No space left on device" in str(error)
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Delete temporary files of killed processes for this target in a folder; by default all.
+
+    Only the owner of what they belong to may call it: it asks neither their age nor their process.
+    """
+    for path in folder.glob(f"{_PARTIAL}*-{name}"):
+        path.unlink(missing_ok=True)
 
 
-def disk_full(target: Path) -> UserError:
-    """The error for a disk that filled up while writing `target`."""
-    return UserError(
-        f"Disk full: {target} was not written. Free some space and rerun the command; finished "
-        "work is kept."
-    )
+def _remove_abandoned(target: Path) -> None:
+    """Delete temporary files of `target` whose process is gone, or that are a day old."""
+    own = f"{_PARTIAL}{machine_token()}-"
+    for path in target.parent.glob(f"{_PARTIAL}*-{glob.escape(target.name)}"):
+        process = path.name.removeprefix(own).removesuffix(f"-{target.name}")
+        with suppress(FileNotFoundError):  # its owner has just finished
+            if path.name.startswith(own) and process.isdigit():
+                gone = not is_alive(int(process))
+            else:
+                gone = time.time() - path.stat().st_mtime > ABANDONED
+            if gone:
+                path.unlink()
+
+
+def write_bytes(target: Path, content: bytes | memoryview) -> None:
+    """Write `content` atomically."""
+    with atomic(target) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """JSON files with a format version, so that other versions of the kit can read or refuse them."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
-from kit.core.disk import read_json, write_json
+from kit.core.disk import digest, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.version import VERSION
 
@@ -45,7 +46,7 @@ class EqualByValue:
 
 # A file without a version was written by the first release, which wrote none.
 UNVERSIONED = 0
-_HEADER = ("format", "kit")
+_HEADER = ("format", "kit", "sha256")
 
 Kind = TypeVar("Kind")
 
@@ -60,7 +61,8 @@ class Format:
 
     `oldest` is the oldest version that is still read; the caller converts it. `remake` ends the
     message for older files: a sentence that says what to do. If files without a version were a bare
-    list, it is read under the key `items`.
+    list, it is read under the key `items`. Each file holds the digest of its own contents, so that
+    a damaged one is refused; files of earlier versions without it are read unchecked.
     """
 
     name: str
@@ -70,8 +72,10 @@ class Format:
     items: str | None = None
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Write `content` with the versions of the format and the kit, atomically."""
-        write_json(path, {"format": self.version, "kit": VERSION, **content})
+        """Write `content` with the versions of the format and the kit and a digest, atomically."""
+        whole = {"format": self.version, "kit": VERSION, **content}
+        # As JSON reads it back: tuples are lists, and all keys are text.
+        write_json(path, {**whole, "sha256": digest(json.loads(json.dumps(whole)))})
 
     def read(self, path: Path) -> dict[str, Any]:
         """Read what `write` wrote, version included; a one-line UserError for any other file.
@@ -95,6 +99,9 @@ class Format:
                 f"{path} is {self.name} of format {version}, written by {maker}, which hpa-kit "
                 f"{VERSION} no longer reads. {self.remake}"
             )
+        written = {key: value for key, value in content.items() if key != "sha256"}
+        if "sha256" in content and content["sha256"] != digest(written):
+            raise Unreadable(f"{path} has changed since it was written. {self.remake}")
         return content
 
     def read_body(self, path: Path) -> dict[str, Any]:

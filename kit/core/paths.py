@@ -141,7 +141,10 @@ class SubmissionFiles:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one competition's files, and how the user names the competition."""
+    """The folders of one competition's files, and how the user names the competition.
+
+    `wait`: whether to wait for what another process is working on, or to refuse at once.
+    """
 
     source: Path
     stores: Path
@@ -149,10 +152,15 @@ class Workspace:
     folds: Path
     submissions: Path
     typed: Typed = field(default_factory=Typed)
+    wait: bool = False
 
     @classmethod
     def of(
-        cls, competition: str, source: Path | None = None, typed: str | None = None
+        cls,
+        competition: str,
+        source: Path | None = None,
+        typed: str | None = None,
+        wait: bool = False,
     ) -> "Workspace":
         """The default folders below the current one; `KIT_DATA` and `KIT_RUNS` move them.
 
@@ -167,6 +175,7 @@ class Workspace:
             folds=Path("folds") / f"{competition}.csv",
             submissions=Path("submissions"),
             typed=Typed(typed or competition, source),
+            wait=wait,
         )
 
     @property

@@ -17,8 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from kit.core.disk import atomic, disk_full, is_disk_full, read_json, write_json
+from kit.core.disk import atomic, read_json, write_json
 from kit.core.errors import UserError
+from kit.core.faults import fault_of, unwritten
 from kit.core.paths import partial_of, partial_source
 from kit.core.progress import Reporter, volume
 from kit.kaggle.answers import StorageError
@@ -182,8 +183,8 @@ def _write(answer: requests.Response, wanted: Wanted, done: int, reporter: Repor
                     done += len(piece)
                     progress.move_to(done // 10**6)
         except OSError as error:
-            if is_disk_full(error):
-                raise disk_full(part) from error
+            if fault_of(error):
+                raise unwritten(part, error) from error
             raise
 
 

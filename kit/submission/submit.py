@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from kit.competitions.base import Competition
 from kit.core.disk import digest_file
 from kit.core.errors import UserError
+from kit.core.interrupts import Interrupted
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter, duration, volume
 from kit.kaggle.answers import daily_limit, new_day
@@ -184,7 +185,7 @@ def _finish(
     reporter.say(f"Submitted as number {upload.ref}. Waiting for the score; safe to interrupt.")
     try:
         upload = wait_for_score(kaggle, draft.slug, draft.files, upload, options.wait, clock)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         reporter.say(f"Kaggle has the submission. {go_on}")
         raise
     if upload.step == "rejected":

@@ -1,0 +1,85 @@
+"""Signals: what ends a command, and how work is told to finish its step first."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+# Ctrl-C; a scheduler that ends a job; a closed terminal; a scheduler's warning before the end.
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+    if hasattr(signal, name)
+)
+
+
+class Interrupted(BaseException):
+    """A signal asked this process to end. Not an Exception, so nothing handles it by accident."""
+
+    def __init__(self, number: int, told: str = "") -> None:
+        super().__init__(told)
+        self.number = number
+        # What was kept, in one line; empty if the work has nothing to say.
+        self.told = told
+
+    @property
+    def name(self) -> str:
+        """SIGINT and the like."""
+        return signal.Signals(self.number).name
+
+    @property
+    def status(self) -> int:
+        """The exit status by which a shell knows the signal: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + self.number
+
+
+@dataclass
+class Request:
+    """Whether a signal has asked to stop: its number, or None."""
+
+    number: int | None = None
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise Interrupted inside the block on every signal of SIGNALS."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    with _handled_by(stop):
+        yield
+
+
+@contextmanager
+def finishing_first() -> Iterator[Request]:
+    """Note the first signal of SIGNALS in the Request that is yielded; the second raises.
+
+    The block looks at the Request between steps. Other threads than the main one receive no
+    signals, so their Request stays empty.
+    """
+    request = Request()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if request.number is not None:
+            raise Interrupted(number)
+        request.number = number
+
+    with _handled_by(note):
+        yield request
+
+
+@contextmanager
+def _handled_by(handler: "signal._HANDLER") -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            # None: the former handler was not set by Python and cannot be set again.
+            signal.signal(number, signal.SIG_DFL if former is None else former)
