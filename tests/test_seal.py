@@ -29,12 +29,17 @@ def flip(path: Path) -> None:
         file.write(bytes([byte ^ 1]))
 
 
-WAYS: dict[str, tuple[Callable[[Path], None], str]] = {
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+WAYS: dict[str, tuple[Callable[[Path], object], str]] = {
     "deleted": (Path.unlink, "is missing"),
     "emptied": (lambda path: path.write_bytes(b""), "has changed: 0 bytes instead of "),
     "cut": (lambda path: os.truncate(path, 1), "has changed: 1 bytes instead of "),
     "one bit": (flip, "has changed: its contents do not match their digest"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir())[1], "is missing"),
+    "a folder": (replace_by_folder, "is missing"),
 }
 
 
