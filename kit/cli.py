@@ -1,7 +1,10 @@
 """The command line: registers the commands, and turns errors into one line and an exit status."""
 
+import io
 import os
 import sys
+
+import typer
 
 # Importing a module registers its commands; help lists them in this order.
 import kit.commands.training
@@ -30,26 +33,49 @@ _KEPT = "Finished work is kept; rerun the command to resume."
 def main() -> None:
     """Run the command line; errors that the user can fix print one line and exit with status 2.
 
-    A signal prints one line, too, and exits with 128 plus its number.
+    So do words that are no command or option of the kit. A signal prints one line, too, and exits
+    with 128 plus its number.
     """
     # Silence TensorFlow's log; its errors are raised and still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _escape_what_cannot_be_encoded()
     try:
         with interruptible():
-            app()
+            sys.exit(app(prog_name="kit", standalone_mode=False))
     except UserError as error:
-        _fail(str(error), 2)
+        _fail(error, 2)
+    except typer.TyperException as error:
+        if len(sys.argv) == 1:  # no command: the help
+            print(error.format_message(), file=sys.stderr)
+            sys.exit(error.exit_code)
+        _fail(_usage(error), error.exit_code)
     except Interrupted as stop:
-        _fail(stop.told or f"Stopped by {stop.name}. {_KEPT}", stop.status)
+        _fail(UserError(stop.told or f"Stopped by {stop.name}. {_KEPT}"), stop.status)
     except BrokenPipeError:
         # The reader of the output, such as `head`, has gone. What Python would still flush to it
         # when it exits would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        _fail(told(error), 2)
+        _fail(UserError(told(error)), 2)
 
 
-def _fail(line: str, status: int) -> None:
-    print(f"kit: {line}", file=sys.stderr)
+def _usage(error: typer.TyperException) -> UserError:
+    """What is wrong with the words that were typed, and the command that explains them."""
+    context = getattr(error, "ctx", None)
+    path = "kit" if context is None else context.command_path
+    message = error.format_message().rstrip(".")
+    end = "" if message.endswith("?") else "."
+    return UserError(f"{message}{end} See: {path} --help")
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """Print names in any alphabet where the terminal or a pipe is set to ASCII, too."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _fail(error: UserError, status: int) -> None:
+    print(f"kit: {error}", file=sys.stderr)
     sys.exit(status)

@@ -97,13 +97,15 @@ def run_demo(plan: DemoPlan) -> None:
     singles = [_grade_alone(competition, workspace, made, name) for name in names]
     report = write_report(competition, workspace, made.name)
     _print_result(workspace, made, [*singles, grades])
-    say(f"\nTook {duration(time.monotonic() - begun)} and wrote:")
+    say("")
+    say(f"Took {duration(time.monotonic() - begun)} and wrote:")
     _print_files(workspace, made, written, report)
     say(NEXT)
 
 
 def _step(number: int, text: str) -> None:
-    say(f"\n[{number}/5] {text}")
+    say("")
+    say(f"[{number}/5] {text}")
 
 
 def _grade_alone(
@@ -136,7 +138,8 @@ def _print_result(workspace: Workspace, made: BlendFiles, grades: Sequence[Grade
             ]
         )
     header = ["macro-F1", "cross-fitted", "expected", "95% CI", "public", "private"]
-    table("\nExpected score (left) and the grader's (right)", header, rows)
+    say("")
+    table("Expected score (left) and the grader's (right)", header, rows)
     # Not a column: with it the table would not fit 80 columns.
     spent = [open_run(workspace, run).seconds() / 60 for run in decision.members]
     each = ", ".join(f"{minutes:.1f}" for minutes in spent)

@@ -550,7 +550,7 @@ def test_every_suggested_command_can_be_typed(
     assert commands, text
     meant: list[tuple[Competition, Workspace]] = []
 
-    def arrive(name: str, data: Path | None) -> None:
+    def arrive(name: str, data: Path | None, wait: bool = False) -> None:
         meant.append(place(name, data))
         raise Arrived
 

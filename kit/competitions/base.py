@@ -11,14 +11,38 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.competitions.facts import (
+    WrongFact,
+    check_display,
+    check_function,
+    check_keys,
+    check_methods,
+    check_name,
+    check_share,
+    check_slug,
+    check_text,
+    texts_of,
+)
 from kit.competitions.images import ImageNames
 from kit.competitions.tables import LabelTable, TableFormat, read_ids
 from kit.core.errors import UserError
+from kit.core.paths import default_source
 from kit.core.progress import Reporter
 from kit.core.suggest import Typed
 
 # How much each channel adds to red, green and blue.
 Mixture = tuple[tuple[float, float, float], ...]
+
+# Fields of a competition that are text, each with an example.
+_TEXTS = {
+    "title": "Flowers in a meadow",
+    "label_table": "train.csv",
+    "sample_table": "sample_submission.csv",
+    "id_column": "Id",
+    "how_to_get_data": "Download it, then name its folder: --data DIR.",
+    "train_images": "train",
+    "test_images": "test",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +63,11 @@ class OnKaggle:
     slug: str
     files: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        check_slug(self.slug)
+        if self.files != ():
+            object.__setattr__(self, "files", texts_of("files", self.files))
+
 
 @dataclass(frozen=True)
 class Competition:
@@ -55,7 +84,7 @@ class Competition:
     `kaggle` is where to download and submit. `prepare` generates the data in the given folder if
     they cannot be downloaded; `grade` is a local grader, used instead of Kaggle. `file` is the
     Python file by which the user named the competition.
-    Raises ValueError when the facts contradict each other.
+    Raises UserError when a fact has the wrong type or facts contradict each other.
     """
 
     name: str
@@ -81,18 +110,36 @@ class Competition:
     file: Path | None = None
 
     def __post_init__(self) -> None:
+        check_name(self.name)
+        for what, example in _TEXTS.items():
+            check_text(what, getattr(self, what), example)
+        if self.group_table is not None:
+            check_text("group_table", self.group_table, "groups.csv")
+        for what in ("class_keys", "class_names", "channels"):  # lists become tuples
+            object.__setattr__(self, what, texts_of(what, getattr(self, what)))
         if len(self.class_keys) != len(self.class_names):
-            raise ValueError(f"{self.name}: needs as many class names as class keys")
-        if len(set(self.class_keys)) != len(self.class_keys):
-            raise ValueError(f"{self.name}: class keys must be unique")
-        # Keys are the columns of a predictions table, next to these two.
-        if taken := {"Id", "fold"} & set(self.class_keys):
-            raise ValueError(f"{self.name}: {sorted(taken)} cannot be class keys")
+            raise WrongFact(
+                f"{self.name}: needs as many class names as class keys, has "
+                f"{len(self.class_names)} names and {len(self.class_keys)} keys. Is there a "
+                "comma after each?"
+            )
+        check_keys(self.class_keys)
+        check_methods("images", self.images, ("files",), 'OneFile("{id}.png")')
+        for what in ("label_format", "answer_format"):
+            table_format = getattr(self, what)
+            check_methods(what, table_format, ("read", "text"), 'SpaceSeparated("Id", "Target")')
+            if check := getattr(table_format, "check_keys", None):
+                check(self.class_keys)
         named = getattr(self.images, "channels", self.channels)
-        if tuple(named) != tuple(self.channels):
-            raise ValueError(f"{self.name}: files for {named} but channels {self.channels}")
-        if self.display is not None and len(self.display) != len(self.channels):
-            raise ValueError(f"{self.name}: display needs one row per channel")
+        if tuple(named) != self.channels:
+            raise WrongFact(f"{self.name}: files for {named} but channels {self.channels}.")
+        if self.display is not None:
+            check_display(self.display, self.channels)
+        check_share("private_share", self.private_share)
+        if self.kaggle is not None and not isinstance(self.kaggle, OnKaggle):
+            raise WrongFact(f"kaggle={self.kaggle!r}: expected OnKaggle(slug, files), or None.")
+        check_function("prepare", self.prepare)
+        check_function("grade", self.grade)
 
     def read_labels(self, source: Path) -> LabelTable:
         """Read the training labels; UserError says how to get the data if they are missing."""
@@ -112,6 +159,8 @@ class Competition:
     def how_to_get(self, folder: Path) -> str:
         """How to get the data into this data folder."""
         command = Typed(self.name if self.file is None else str(self.file)).command("data")
+        if folder != (usual := default_source(self.name)):
+            command += f" (it fills {usual}; then omit --data)"
         return self.how_to_get_data.replace("{folder}", str(folder)).replace("{command}", command)
 
     def image_folder(self, split: str) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from kit.competitions.facts import check_pattern, texts_of
+
 
 class ImageNames(Protocol):
     """Which files hold the image of an id.
@@ -17,10 +19,17 @@ class ImageNames(Protocol):
 
 @dataclass(frozen=True)
 class FilePerChannel:
-    """One grey file per channel: `pattern` has the placeholders `{id}` and `{channel}`."""
+    """One grey file per channel: `pattern` has the placeholders `{id}` and `{channel}`.
+
+    Raises UserError for any other pattern.
+    """
 
     pattern: str
     channels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_pattern(self.pattern, ("id", "channel"))
+        texts_of("channels", self.channels)
 
     def files(self, image_id: str) -> tuple[str, ...]:
         return tuple(self.pattern.format(id=image_id, channel=name) for name in self.channels)
@@ -28,9 +37,15 @@ class FilePerChannel:
 
 @dataclass(frozen=True)
 class OneFile:
-    """One file with every channel: `pattern` has the placeholder `{id}`."""
+    """One file with every channel: `pattern` has the placeholder `{id}`.
+
+    Raises UserError for any other pattern.
+    """
 
     pattern: str
+
+    def __post_init__(self) -> None:
+        check_pattern(self.pattern, ("id",))
 
     def files(self, image_id: str) -> tuple[str, ...]:
         return (self.pattern.format(id=image_id),)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.competitions.facts import WrongFact, check_columns
 from kit.core.disk import csv_text, read_csv
 from kit.core.errors import UserError, some
 from kit.core.ids import positions
@@ -45,6 +46,15 @@ class SpaceSeparated:
     id_column: str
     label_column: str
 
+    def __post_init__(self) -> None:
+        check_columns(self.id_column, self.label_column)
+
+    def check_keys(self, class_keys: Sequence[str]) -> None:
+        """Raise UserError for a key that could not be read back: one with a space in it."""
+        for key in class_keys:
+            if key.split() != [key]:
+                raise WrongFact(f"class key {key!r} has a space, which separates keys in a cell.")
+
     def read(self, path: Path, class_keys: Sequence[str]) -> LabelTable:
         position = {key: column for column, key in enumerate(class_keys)}
         header = (self.id_column, self.label_column)
@@ -75,6 +85,14 @@ class OneHot:
     """One column per class, 1 if the label is set and 0 if not: `id,0,1,0`."""
 
     id_column: str
+
+    def __post_init__(self) -> None:
+        check_columns(self.id_column)
+
+    def check_keys(self, class_keys: Sequence[str]) -> None:
+        """Raise UserError for a key that is also the column of ids."""
+        if self.id_column in class_keys:
+            raise WrongFact(f"class key {self.id_column!r} is also the column of ids.")
 
     def read(self, path: Path, class_keys: Sequence[str]) -> LabelTable:
         header = (self.id_column, *class_keys)

@@ -1,15 +1,55 @@
 """Errors that teach: what is wrong, what was found, what is allowed, what to do next."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
+
+# Categories of characters that act on a terminal or cannot be encoded: control characters, lone
+# surrogates (file names that are not UTF-8), and separators of lines and paragraphs.
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+# Directions of text; they make a terminal show another name than the real one.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    """The text on one line: newlines, control and direction characters become `\\n`, `\\x1b`, ...
+
+    Names and ids come from files of others: printed raw, they could move the cursor or hide text.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(one) if is_control(one) else one for one in text)
+
+
+def is_control(one: str) -> bool:
+    """Whether a character acts on a terminal instead of being shown by it, or cannot be encoded."""
+    return unicodedata.category(one) in _UNPRINTABLE or one in _TURNING
+
+
+def _escaped(one: str) -> str:
+    return one.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 class UserError(Exception):
     """A problem that the user can fix; the command line exits with status 2.
 
-    The message is all that the user sees, so it must be complete: one line, or one line per
-    problem where all are found at once.
+    The message is all that the user sees, so it must be complete. It is one line, whatever names it
+    quotes; problems that are found together are a `Problems`.
     """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
+
+class Problems(UserError):
+    """Several problems that were found together, one line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(map(printable, problems))
+        super().__init__("\n".join(self.problems))
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
 
 
 def unknown(

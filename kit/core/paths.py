@@ -167,7 +167,7 @@ class Workspace:
         `source` is the folder with the competition's own files, if they are elsewhere; `typed` is
         what the user called the competition, if that is not its name.
         """
-        data = Path(os.environ.get("KIT_DATA", "data")) / competition
+        data = default_source(competition)
         return cls(
             source=source or data,
             stores=data / "store",
@@ -237,6 +237,11 @@ class Workspace:
     def made_elsewhere(self, competition: str) -> Path:
         """Submissions that Kaggle lists and that did not come from this folder."""
         return self.submissions / f"{competition}.elsewhere.json"
+
+
+def default_source(competition: str) -> Path:
+    """Where a competition's files are, and where `kit data` puts them, unless named otherwise."""
+    return Path(os.environ.get("KIT_DATA", "data")) / competition
 
 
 def partial_of(target: Path) -> Path:

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from kit.core.errors import is_control, printable
 from kit.core.progress import Reporter, duration
 
 # Standard output, so that `kit train ... | tee log` keeps the lines. Without a terminal, Rich would
@@ -33,8 +34,12 @@ SECONDS_BETWEEN_LINES = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line; square brackets and :words: are text, not markup or emoji."""
-    console.print(Text(line), soft_wrap=True)
+    """Print one line of text: no markup, no emoji, and control characters as `\\n` or `\\x1b`."""
+    _print(printable(line))
+
+
+def _print(text: str) -> None:
+    console.print(Text(text), soft_wrap=True)
 
 
 def say_wrapped(text: str, first: str = "", rest: str = "") -> None:
@@ -55,22 +60,28 @@ def say_wrapped(text: str, first: str = "", rest: str = "") -> None:
 
 def say_json(value: object) -> None:
     """Print a value as indented JSON; ValueError for a NaN in it."""
-    say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    # JSON escapes no control characters above the space.
+    _print("".join(f"\\u{ord(c):04x}" if is_control(c) and c != "\n" else c for c in text))
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a title and a table: the first column aligned left, the others right.
 
-    Cells are text, not markup. A newline in a header makes it two lines.
+    Cells are text, not markup. A newline in a header or cell makes it two lines.
     """
     if title:  # separately, because a table wraps its title to its own width
         say(title)
     drawn = Table(box=None, pad_edge=False)
     for position, name in enumerate(header):
-        drawn.add_column(Text(name), justify="right" if position else "left", no_wrap=True)
+        drawn.add_column(_cell(name), justify="right" if position else "left", no_wrap=True)
     for row in rows:
-        drawn.add_row(*(Text(str(cell)) for cell in row))
+        drawn.add_row(*map(_cell, row))
     console.print(drawn)
+
+
+def _cell(value: object) -> Text:
+    return Text("\n".join(map(printable, str(value).split("\n"))))
 
 
 class TerminalBar:
@@ -104,7 +115,7 @@ class TerminalBar:
 
     def describe(self, text: str) -> None:
         """Change the text before the bar."""
-        self._progress.update(self._task, description=text)
+        self._progress.update(self._task, description=printable(text))
 
     def note(self, line: str) -> None:
         """Print the line if no bar is drawn, unless too soon after the last one."""
@@ -129,7 +140,7 @@ def bar(description: str, total: int, done: int = 0, lines: bool = False) -> Ite
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(description, total=total, completed=done)
+        task = progress.add_task(printable(description), total=total, completed=done)
         yield TerminalBar(progress, task, done, lines)
 
 

@@ -100,7 +100,8 @@ def _print_summaries(chosen: Sequence[Recipe], competition: Competition) -> None
             say_wrapped(f"{recipe.name} does not fit: {error}", first="", rest="    ")
             continue
         say(f"{recipe.name} at {recipe.size} px, {len(channels)} channels, {classes} classes")
-        say(f"{text}\n")
+        for line in [*text.split("\n"), ""]:
+            say(line)
 
 
 def _print_recipes() -> None:

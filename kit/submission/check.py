@@ -6,7 +6,7 @@ from pathlib import Path
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core.disk import read_csv
-from kit.core.errors import UserError, some
+from kit.core.errors import Problems, UserError, some
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -18,7 +18,7 @@ def check_submission(competition: Competition, csv: Path, sample_ids: Sequence[s
     the sample's in the sample's order. Reports all problems together, one per line.
     """
     if problems := find_problems(competition, csv, sample_ids):
-        raise UserError("\n".join(problems))
+        raise Problems(problems)
     return competition.answer_format.read(csv, competition.class_keys)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kit.competitions.base import Competition
 from kit.core.disk import digest_file
-from kit.core.errors import UserError
+from kit.core.errors import Problems, UserError
 from kit.core.interrupts import Interrupted
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter, duration, volume
@@ -105,7 +105,7 @@ def _send_anew(
     kaggle, listed = _ask_kaggle(draft, sent, options, found, clock, reporter)
     _report(draft, found, reporter)
     if found.problems:
-        raise UserError("\n".join(found.problems))
+        raise Problems(found.problems)
     if options.dry_run or kaggle is None:
         reporter.say("Valid. Dry run, nothing sent.")
         return None
