@@ -146,3 +146,79 @@ def test_a_file_of_another_kind_is_said_to_be_one_and_not_quoted(tmp_path: Path,
         UserError, match=r"kaggle\.json is not a Kaggle key file: expected JSON with us"
     ):
         find_credentials({}, tmp_path)
+
+
+UTF16 = TOKEN.encode("utf-16")
+WITH_MARK = b"\xef\xbb\xbf" + TOKEN.encode()
+SPOILED_TOKENS = {
+    "line end": f"{TOKEN}\n",
+    "Windows line end": f"{TOKEN}\r",
+    "space": f" {TOKEN}",
+    "byte order mark": f"\ufeff{TOKEN}",
+    "no-break space": f"{TOKEN}\u00a0",
+    "quotation marks": f"\u201c{TOKEN}\u201d",
+    "two lines": f"{TOKEN}\n{TOKEN}",
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED_TOKENS)
+@pytest.mark.parametrize("name", ["KAGGLE_API_TOKEN", "KAGGLE_KEY", "KAGGLE_USERNAME"])
+def test_a_variable_with_more_than_the_secret_is_refused_before_kaggle_is_asked(
+    place: Place, name: str, kind: str
+) -> None:
+    place.take_all()
+    pair = {"KAGGLE_KEY": KEY, "KAGGLE_USERNAME": USERNAME} if name != "KAGGLE_API_TOKEN" else {}
+    for variable, value in {**pair, name: SPOILED_TOKENS[kind]}.items():
+        place.patch.setenv(variable, value)
+    status, _, err = place.kit("submit")
+    assert (status, err.count("\n")) == (2, 1), err
+    assert f"kit: {name} holds more than the secret itself" in err
+    assert place.clock.slept == []
+
+
+@pytest.mark.parametrize("content", [UTF16, WITH_MARK], ids=["UTF-16", "byte order mark"])
+@pytest.mark.parametrize("name", ["access_token", "access_token.txt", "kaggle.json"])
+def test_a_file_with_a_byte_order_mark_is_refused(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    write(tmp_path / ".kaggle" / name, "").write_bytes(content)
+    with pytest.raises(UserError, match=rf"{name} starts with a byte order mark: .*UTF-16"):
+        find_credentials({}, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00token", b"token\n\ntoken", b"\x00"])
+def test_a_token_file_that_is_not_one_word_is_refused(tmp_path: Path, content: bytes) -> None:
+    write(tmp_path / ".kaggle" / "access_token", "").write_bytes(content)
+    with pytest.raises(UserError, match="access_token holds more than the secret itself"):
+        find_credentials({}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("saved", "message"),
+    [
+        ({"username": "marie", "key": 12345678}, r'kaggle\.json: "key" is not text\. Put it in'),
+        ({"username": 7, "key": KEY}, r'kaggle\.json: "username" is not text'),
+        ({"username": "marie", "key": [KEY]}, r'kaggle\.json: "key" is not text'),
+        ({"username": "marie", "key": f"{KEY}\n"}, r'"key" in .*kaggle\.json holds more than'),
+        ([{"username": "marie", "key": KEY}], "is not a Kaggle key file: expected JSON with us"),
+    ],
+)
+def test_a_key_file_with_wrong_values_is_refused_and_not_quoted(
+    tmp_path: Path, saved: object, message: str
+) -> None:
+    write(tmp_path / ".kaggle" / "kaggle.json", json.dumps(saved))
+    with pytest.raises(UserError, match=message) as raised:
+        find_credentials({}, tmp_path)
+    assert KEY not in str(raised.value)
+    assert "12345678" not in str(raised.value)
+
+
+def test_a_key_file_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / ".kaggle" / "kaggle.json", "[" * 100_000)
+    with pytest.raises(UserError, match="is not a Kaggle key file"):
+        find_credentials({}, tmp_path)
+
+
+def test_a_variable_that_names_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="KAGGLE_API_TOKEN names .*, which is not a file"):
+        find_credentials({"KAGGLE_API_TOKEN": str(tmp_path)}, tmp_path)

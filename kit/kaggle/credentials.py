@@ -5,13 +5,13 @@ everybody on the machine can read. So the same places are searched here first, i
 """
 
 import base64
+import codecs
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from kit.core.errors import UserError
 
@@ -53,7 +53,7 @@ def find_credentials(environment: Mapping[str, str], home: Path) -> Credentials:
         found.append(("KAGGLE_API_TOKEN", {_token_of(token)}))
     for path in (folder / "access_token", folder / "access_token.txt"):
         if path.is_file() and (token := _private_text(path).strip()):
-            found.append((str(path), {token}))
+            found.append((str(path), {_sendable(token, str(path))}))
     if (key := _key_in(environment)) is not None:
         found.append(("KAGGLE_USERNAME and KAGGLE_KEY", _secrets_of(*key)))
     config = _config_file(environment, home)
@@ -61,9 +61,8 @@ def find_credentials(environment: Mapping[str, str], home: Path) -> Credentials:
         saved = _fields(config, "username", "key")
         found.append((str(config), _secrets_of(saved["username"], saved["key"])))
     if (oauth := folder / "credentials.json").is_file():
-        saved = _fields(oauth, "refresh_token")
-        tokens = (saved["refresh_token"], saved.get("access_token"))
-        found.append((str(oauth), {token for token in tokens if token}))
+        saved = _fields(oauth, "refresh_token", optional=("access_token",))
+        found.append((str(oauth), set(saved.values())))
     if not found:
         raise NoCredentials(
             f"No Kaggle credentials. Create a token at {SETTINGS} and put it in KAGGLE_API_TOKEN, "
@@ -78,19 +77,35 @@ def find_credentials(environment: Mapping[str, str], home: Path) -> Credentials:
 def _token_of(value: str) -> str:
     """The token; if the value is a file's path, the client reads the token from that file."""
     try:
-        is_file = Path(value).is_file()
+        is_file = Path(value).exists()
     except OSError:  # its message would quote the token
         raise UserError(
             "KAGGLE_API_TOKEN is too long: the client checks for a file of that name and fails. "
             "Put the token in ~/.kaggle/access_token, with chmod 600."
         ) from None
-    return _private_text(Path(value)).strip() if is_file else value
+    if is_file and not Path(value).is_file():
+        raise UserError(f"KAGGLE_API_TOKEN names {value}, which is not a file.")
+    token = _private_text(Path(value)).strip() if is_file else value
+    return _sendable(token, value if is_file else "KAGGLE_API_TOKEN")
+
+
+def _sendable(secret: str, where: str) -> str:
+    """A secret that a request can carry; UserError, which does not quote it, for any other.
+
+    The client would fail on every try to send it, and Kaggle would be blamed.
+    """
+    if not secret.isascii() or not secret.isprintable() or secret != secret.strip():
+        raise UserError(
+            f"{where} holds more than the secret itself: a space, a line end, a byte order mark or "
+            f"another character that Kaggle does not issue. Copy it again from {SETTINGS}."
+        )
+    return secret
 
 
 def _key_in(environment: Mapping[str, str]) -> tuple[str, str] | None:
     username, key = environment.get("KAGGLE_USERNAME"), environment.get("KAGGLE_KEY")
     if username and key:
-        return username, key
+        return _sendable(username, "KAGGLE_USERNAME"), _sendable(key, "KAGGLE_KEY")
     if username or key:
         there, lacking = ("USERNAME", "KEY") if username else ("KEY", "USERNAME")
         raise UserError(f"KAGGLE_{there} is set but KAGGLE_{lacking} is not: set both or neither.")
@@ -112,17 +127,26 @@ def _config_file(environment: Mapping[str, str], home: Path) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _fields(path: Path, *wanted: str) -> dict[str, Any]:
+def _fields(path: Path, *wanted: str, optional: Sequence[str] = ()) -> dict[str, str]:
+    """The wanted fields of a key file, and those optional ones that it has; all are text."""
     try:
         saved = json.loads(_private_text(path))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         saved = None  # the parser's message may quote the file
     if not isinstance(saved, dict) or not all(saved.get(name) for name in wanted):
         raise UserError(
             f"{path} is not a Kaggle key file: expected JSON with {' and '.join(wanted)}. "
             f"Create a new one at {SETTINGS}."
         )
-    return saved
+    found = {name: saved[name] for name in (*wanted, *optional) if saved.get(name)}
+    for name, value in found.items():
+        if not isinstance(value, str):
+            raise UserError(
+                f'{path}: "{name}" is not text. Put it in quotation marks, or create a new file at '
+                f"{SETTINGS}."
+            )
+        _sendable(value, f'"{name}" in {path}')
+    return found
 
 
 def _private_text(path: Path) -> str:
@@ -130,4 +154,11 @@ def _private_text(path: Path) -> str:
         raise UserError(
             f"{path} holds a secret and others on this machine can read it. Run: chmod 600 {path}"
         )
-    return path.read_text(encoding="utf-8")
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(
+            f"{path} starts with a byte order mark: it was saved as UTF-16, or as UTF-8 with one. "
+            "Save it as UTF-8 without one."
+        )
+    # What is not UTF-8 is refused by the caller, without the decoder's message, which quotes it.
+    return content.decode("utf-8", errors="surrogateescape")
