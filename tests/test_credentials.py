@@ -220,5 +220,5 @@ def test_a_key_file_that_is_nested_without_end_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_variable_that_names_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="KAGGLE_API_TOKEN names .*, which is not a file"):
+    with pytest.raises(UserError, match=r"KAGGLE_API_TOKEN names .*, which is not a file"):
         find_credentials({"KAGGLE_API_TOKEN": str(tmp_path)}, tmp_path)

@@ -174,17 +174,35 @@ def test_an_archive_with_a_name_that_leads_out_is_not_unpacked(site: Place, name
     assert sorted(path.name for path in HERE.iterdir()) == ["train.csv.zip"]
 
 
+def encrypt(content: bytes) -> bytes:
+    """Marks the only member as encrypted, in its own header and in the archive's list."""
+    listed = content.index(b"PK\x01\x02") + 8
+    return b"".join((content[:6], b"\x01", content[7:listed], b"\x01", content[listed + 1 :]))
+
+
 def spoil_crc(content: bytes) -> bytes:
     return content[:60] + bytes([content[60] ^ 255]) + content[61:]
 
 
-@pytest.mark.parametrize("spoil", [spoil_crc, lambda content: content[:100]])
+@pytest.mark.parametrize("spoil", [encrypt, spoil_crc, lambda content: content[:100]])
 def test_a_damaged_archive_is_said_to_be_one(site: Place, spoil: Callable[[bytes], bytes]) -> None:
     site.server.files["train.csv.zip"] = spoil(site.server.files["train.csv.zip"])
     status, _, err = site.kit("data")
     assert status == 2
     assert "train.csv.zip is damaged" in err
     assert not (HERE / "train.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "page", [b"<!DOCTYPE html><title>Sign in</title>", b"\xef\xbb\xbf\n <HTML lang='en'>"]
+)
+@pytest.mark.parametrize("name", ["sample_submission.csv", "test.zip"])
+def test_a_web_page_is_not_saved_as_data(site: Place, name: str, page: bytes) -> None:
+    site.server.files[name] = page
+    status, _, err = site.kit("data")
+    assert (status, err.count("\n")) == (2, 1)
+    assert f"{name}: a web page (HTML) arrived instead of the file. Download it from" in err
+    assert not [path for path in HERE.iterdir() if path.name.startswith(name)]
 
 
 @pytest.mark.parametrize(

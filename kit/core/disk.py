@@ -1,5 +1,6 @@
 """Atomic writes: every file is written beside its target, flushed, then renamed into place."""
 
+import codecs
 import csv
 import errno
 import glob
@@ -132,6 +133,13 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is a folder, not a JSON file.") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}). Delete it and make it again.") from error
+
+
+def is_web_page(path: Path) -> bool:
+    """Whether a file is HTML, whatever its name: a site's page of login or error, saved instead."""
+    with path.open("rb") as file:
+        start = file.read(1024).removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html"))
 
 
 def _refuse_constant(name: str) -> Any:

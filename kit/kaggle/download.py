@@ -17,15 +17,17 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from kit.core.disk import atomic, read_json, write_json
+from kit.core.disk import atomic, is_web_page, read_json, write_json
 from kit.core.errors import UserError
-from kit.core.faults import fault_of, unwritten
+from kit.core.faults import fault_of, require_space, unwritten
 from kit.core.paths import partial_of, partial_source
 from kit.core.progress import Reporter, volume
 from kit.kaggle.answers import StorageError
 from kit.kaggle.client import TIMEOUT, Kaggle
 
 CHUNK = 1 << 20
+# What zipfile raises for damaged archives, encrypted ones, and compressions that it cannot read.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class Wanted:
         """Discard any partial download and record the version that arrives now."""
         partial_of(self.target).unlink(missing_ok=True)
         write_json(partial_source(self.target), self._source())
+
+    def discard(self) -> None:
+        """Remove what has arrived."""
+        partial_of(self.target).unlink(missing_ok=True)
+        partial_source(self.target).unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Rename the complete file to its final name."""
@@ -151,6 +158,13 @@ def _download(kaggle: Kaggle, slug: str, wanted: Wanted) -> None:
         raise UserError(
             f"{wanted.name}: received {arrived} bytes, expected {wanted.size}. Rerun the command."
         )
+    if is_web_page(partial_of(wanted.target)):
+        wanted.discard()
+        raise UserError(
+            f"{wanted.name}: a web page (HTML) arrived instead of the file. Download it from "
+            f"https://www.kaggle.com/competitions/{slug}/data to {wanted.target.parent}, or rerun "
+            "the command later."
+        )
     wanted.finish()
 
 
@@ -196,15 +210,17 @@ def _unpack(wanted: Wanted) -> None:
             _refuse_escapes(wanted.target, archive.namelist())
             if wanted.name not in archive.namelist():
                 raise UserError(f"{wanted.target} does not contain {wanted.name}.")
+            unpacked = archive.getinfo(wanted.name).file_size
+            require_space(target.parent, unpacked, f"Unpacking {wanted.name}")
             with (
                 archive.open(wanted.name) as packed,
                 atomic(target) as temporary,
                 temporary.open("wb") as file,
             ):
                 shutil.copyfileobj(packed, file, CHUNK)
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise UserError(
-            f"{wanted.target} is damaged ({error}). Delete it and rerun the command."
+            f"{wanted.target} is damaged or encrypted ({error}). Delete it and rerun the command."
         ) from None
     wanted.target.unlink()
 
