@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -41,6 +42,7 @@ def main() -> None:
     _escape_what_cannot_be_encoded()
     try:
         with interruptible():
+            _refuse_empty_words(sys.argv[1:])
             sys.exit(app(prog_name="kit", standalone_mode=False))
     except UserError as error:
         _fail(error, 2)
@@ -58,6 +60,14 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         _fail(UserError(told(error)), 2)
+
+
+def _refuse_empty_words(words: Sequence[str]) -> None:
+    """Raise UserError for an empty word: as a folder's name it would mean the current folder."""
+    if "" in words:
+        before = words[: words.index("")]
+        where = f"after {before[-1]}" if before else "after kit"
+        raise UserError(f"The word {where} is empty. Is a variable of the shell not set?")
 
 
 def _usage(error: typer.TyperException) -> UserError:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import bad_input
 import numpy as np
 import pytest
 from command import kit
@@ -129,6 +130,34 @@ def flower_line(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kit(folder, "train", "convnet", *common, "--size", size, *words)
     kit(folder, "blend", *common, "--name", "both")
     return folder
+
+
+@pytest.fixture(scope="session")
+def spoilable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished competition; tests that change it copy it."""
+    folder = tmp_path_factory.mktemp("spoilable")
+    bad_input.prepare(folder)
+    return folder
+
+
+@pytest.fixture
+def prepared(
+    spoilable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> bad_input.Place:
+    """That competition, for commands that are refused."""
+    return bad_input.place_in(spoilable, monkeypatch, capsys)
+
+
+@pytest.fixture
+def spoiled(
+    spoilable: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> bad_input.Place:
+    """A copy of it, to spoil first."""
+    shutil.copytree(spoilable, tmp_path / "copy")
+    return bad_input.place_in(tmp_path / "copy", monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,10 @@ from kit.commands.app import (
     app,
     place,
 )
+from kit.core.errors import UserError
+
+# The policies with Optuna studies.
+SEARCHES = ("tuned", "all")
 
 
 @app.command()
@@ -88,6 +92,13 @@ def tune(
     from kit.ensemble import Options
     from kit.stages.tune import TuneInputs, tune_stage
 
+    if journal is not None and policy not in SEARCHES:
+        raise UserError(
+            f"--journal has no effect with --policy {policy}: it keeps the studies of --policy "
+            f"{' or '.join(SEARCHES)}."
+        )
+    if out.suffix != ".json":
+        raise UserError(f"--out {out}: a decision is a JSON file. Name one that ends in .json.")
     facts, _ = place(competition, None, wait)
     inputs = TuneInputs(oof, labels, folds, tuple(test or []))
     options = Options(policy=policy, transfer=transfer, journal=journal)

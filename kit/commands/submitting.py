@@ -1,11 +1,13 @@
 """Commands from a blend to the leaderboard."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kit.commands.app import CompetitionName, DataFolder, Wait, app, place
+from kit.core.errors import UserError
 
 
 @app.command()
@@ -25,6 +27,8 @@ def submit(
     from kit.stages.submit import submit_stage
     from kit.submission.submit import SubmitOptions
 
+    if not math.isfinite(wait):
+        raise UserError(f"--wait {wait}: expected a number of minutes, such as 15.")
     facts, workspace = place(competition, data)
     options = SubmitOptions(message, dry_run, again, wait)
     submit_stage(facts, workspace, name, options, system_clock())

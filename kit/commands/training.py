@@ -8,6 +8,7 @@ import typer
 from kit.commands.app import CompetitionName, DataFolder, Settings, Wait, app, place
 from kit.core.errors import UserError, unknown
 from kit.core.quiet import without_announcements
+from kit.core.store_paths import LARGEST_SIZE
 
 
 @app.command()
@@ -93,7 +94,9 @@ def _is_given(context: typer.Context, option: str) -> bool:
 
 @app.command()
 def pack(
-    size: Annotated[int, typer.Option(help="Side of the stored images, in pixels.")],
+    size: Annotated[
+        int, typer.Option(max=LARGEST_SIZE, help="Side of the stored images, in pixels.")
+    ],
     resize: Annotated[
         str,
         typer.Option(

@@ -80,16 +80,20 @@ def _compiled(path: Path) -> CodeType:
 
     Compiled here: Python's own import would leave a `__pycache__` beside the file.
     """
+    source = path.read_bytes()
     try:
-        text = importlib.util.decode_source(source := path.read_bytes())
-        return compile(text, str(path), "exec", dont_inherit=True)
+        text = importlib.util.decode_source(source)
     except UnicodeDecodeError as error:
         line = source[: error.start].count(b"\n") + 1
         reason = f"byte {source[error.start]:#x} is not {error.encoding}. Save the file as UTF-8."
         raise _wrong(path, line, reason) from None
     except SyntaxError as error:
-        text = f": {error.text.strip()[:80]}" if error.text and error.text.strip() else "."
-        reason = f"{type(error).__name__}: {error.msg}{text}"
+        raise _wrong(path, None, f"{error.msg}. Save the file as UTF-8.") from None
+    try:
+        return compile(text, str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        quoted = f": {error.text.strip()[:80]}" if error.text and error.text.strip() else "."
+        reason = f"{type(error).__name__}: {error.msg}{quoted}"
         raise _wrong(path, error.lineno, reason) from None
     except (ValueError, RecursionError, MemoryError) as error:
         # NUL bytes, and nesting that is deeper than Python can compile.

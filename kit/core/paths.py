@@ -171,7 +171,7 @@ class Workspace:
         return cls(
             source=source or data,
             stores=data / "store",
-            runs=Path(os.environ.get("KIT_RUNS", "runs")) / competition,
+            runs=Path(os.environ.get("KIT_RUNS") or "runs") / competition,
             folds=Path("folds") / f"{competition}.csv",
             submissions=Path("submissions"),
             typed=Typed(typed or competition, source),
@@ -241,7 +241,7 @@ class Workspace:
 
 def default_source(competition: str) -> Path:
     """Where a competition's files are, and where `kit data` puts them, unless named otherwise."""
-    return Path(os.environ.get("KIT_DATA", "data")) / competition
+    return Path(os.environ.get("KIT_DATA") or "data") / competition
 
 
 def partial_of(target: Path) -> Path:

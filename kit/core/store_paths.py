@@ -10,6 +10,8 @@ from kit.core.errors import unknown
 AREA = "area"
 LINEAR = "linear"
 RESIZES = (AREA, LINEAR)
+# The largest side of stored images, in pixels: ten times what networks are trained on.
+LARGEST_SIZE = 16_384
 
 
 @dataclass(frozen=True, order=True)

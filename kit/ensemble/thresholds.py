@@ -192,8 +192,8 @@ _VALUED: dict[str, tuple[Callable[[Sample, float], Thresholds], float]] = {
     "shrunk": (shrunk, 20.0),
 }
 
-# The upper bounds of these numbers: 1 for probabilities.
-_MOST = {"fixed": 1.0, "floored": 1.0, "scaled": float("inf"), "shrunk": float("inf")}
+# The upper bounds of these numbers: 1 for probabilities; a larger factor would label nothing.
+_MOST = {"fixed": 1.0, "floored": 1.0, "scaled": 10.0, "shrunk": float("inf")}
 
 # `auto` chooses from these; of tied policies, it takes the first. Policies that use each class's
 # own scores come first, from the most stable to the most flexible: a curve pooled over classes,
@@ -231,7 +231,7 @@ def find_policy(title: str) -> Policy:
             ) from None
         most = _MOST[name]
         if not 0 <= value <= most or value == float("inf"):
-            allowed = f"from 0 to {most:g}" if most == 1 else "from 0 up"
+            allowed = "from 0 up" if most == float("inf") else f"from 0 to {most:g}"
             raise UserError(f"Policy {title}: {name} needs a number {allowed}, such as {name}=0.5.")
     return Policy(name, lambda sample: fit(sample, value), value)
 

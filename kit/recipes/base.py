@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kit.core.errors import UserError, unknown
-from kit.core.store_paths import StoreKind
+from kit.core.store_paths import LARGEST_SIZE, StoreKind
 from kit.core.terms import Term
 from kit.data.augment import Augmentation, parse_augmentation
 from kit.data.mixing import Mix, parse_mix
@@ -49,7 +49,7 @@ class Recipe(BaseModel):
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="rate of all dropout layers in the head"
     )
-    size: int = Field(ge=16, description="side of the square image, in pixels")
+    size: int = Field(ge=16, le=LARGEST_SIZE, description="side of the square image, in pixels")
     weights: str = Field(default="none", description="initial weights of the backbone")
     resize: Literal["area", "linear"] = Field(
         default="area",
@@ -90,7 +90,7 @@ class Recipe(BaseModel):
         default=Mix(),
         description="mixup(0.2) or cutmix(1): mix the images of a batch and their labels",
     )
-    batch: int = Field(default=32, ge=1, description="images per optimizer step")
+    batch: int = Field(default=32, ge=1, le=65_536, description="images per optimizer step")
     accumulate: int = Field(
         default=1,
         ge=1,
@@ -99,6 +99,7 @@ class Recipe(BaseModel):
     steps: int | None = Field(
         default=None,
         ge=1,
+        le=10_000_000,
         description="optimizer steps per epoch; none: one pass over the sampled rows",
     )
 
@@ -117,7 +118,7 @@ class Recipe(BaseModel):
         default="adam", description="sgd has momentum 0.9"
     )
     learning_rate: float = Field(
-        default=1e-3, gt=0, description="highest value, with all layers trainable"
+        default=1e-3, gt=0, le=1000, description="highest value, with all layers trainable"
     )
     weight_decay: float = Field(
         default=0.0,
@@ -162,13 +163,18 @@ class Recipe(BaseModel):
             "float32 on a CPU; weights stay float32"
         ),
     )
-    frozen_epochs: int = Field(default=0, ge=0, description="initial epochs with a frozen backbone")
+    frozen_epochs: int = Field(
+        default=0, ge=0, le=100_000, description="initial epochs with a frozen backbone"
+    )
     frozen_learning_rate: float = Field(
         default=1e-3,
         gt=0,
+        le=1000,
         description="learning rate of the frozen epochs; with frozen_epochs of 1 or more",
     )
-    epochs: int = Field(ge=1, description="epochs with all layers trainable, after the frozen ones")
+    epochs: int = Field(
+        ge=1, le=100_000, description="epochs with all layers trainable, after the frozen ones"
+    )
     validate: Annotated[Term, *parsed_by(parse_validation, Term)] = Field(  # type: ignore[assignment]
         default=parse_validation("fold"),
         description=(
@@ -231,9 +237,9 @@ def recipe_of(settings: Mapping[str, Any], origin: Path) -> Recipe:
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with `key=value` texts applied, each value parsed as the key's type.
 
-    Raises UserError for a text without `=`, an unknown key, a value that the key does not accept,
-    and a setting that has no effect given the others. A recipe itself may hold such values, so
-    that `--set sampling=none` is enough to disable repeats.
+    Raises UserError for a text without `=`, an unknown key, a key with two values, a value that the
+    key does not accept, and a setting that has no effect given the others. A recipe itself may hold
+    such values, so that `--set sampling=none` is enough to disable repeats.
     """
     given: dict[str, Any] = {}
     for setting in settings:
@@ -242,6 +248,8 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             raise UserError(f"--set expects key=value, got '{setting}'. Example: --set epochs=3")
         if key == "name" or key not in Recipe.model_fields:
             raise unknown("recipe setting", key, set(Recipe.model_fields) - {"name"}, ALIASES)
+        if given.get(key, value) != value:
+            raise UserError(f"{key} is given twice, as {given[key]} and {value}. Omit one.")
         given[key] = None if value == "none" and key in ("steps", "patience") else value
     try:
         changed = Recipe.model_validate({**recipe.model_dump(), **given})

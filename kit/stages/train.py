@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.competitions.base import Competition
-from kit.core.errors import UserError
+from kit.core.errors import UserError, some
+from kit.core.ids import twice
 from kit.core.paths import Workspace
 from kit.core.quiet import without_announcements
 from kit.core.terminal import TERMINAL, say
@@ -76,13 +77,21 @@ def _fold_numbers(text: str) -> Sequence[int | None]:
         raise UserError(
             f"--folds: expected comma-separated numbers like 0,1, or all; got '{strange[0]}'."
         )
+    _refuse_twice("--folds", parts)
     return [None if part == "all" else int(part) for part in parts]
 
 
 def _numbers(option: str, text: str) -> list[int]:
     try:
-        return [int(part) for part in text.split(",")]
+        numbers = [int(part) for part in text.split(",")]
     except ValueError:
         raise UserError(
             f"{option}: expected comma-separated numbers like 0,1; got '{text}'."
         ) from None
+    _refuse_twice(option, numbers)
+    return numbers
+
+
+def _refuse_twice(option: str, values: Sequence[object]) -> None:
+    if doubled := twice(values):
+        raise UserError(f"{option}: {some(doubled)} is named twice. Name each once.")
