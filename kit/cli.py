@@ -43,7 +43,7 @@ def main() -> None:
     try:
         with interruptible():
             _refuse_empty_words(sys.argv[1:])
-            sys.exit(app(prog_name="kit", standalone_mode=False))
+            sys.exit(app(prog_name="kit", standalone_mode=False) or 0)
     except UserError as error:
         _fail(error, 2)
     except typer.TyperException as error:

@@ -141,21 +141,13 @@ def spoilable(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def prepared(
-    spoilable: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> bad_input.Place:
-    """That competition, for commands that are refused."""
-    return bad_input.place_in(spoilable, monkeypatch, capsys)
-
-
-@pytest.fixture
-def spoiled(
+def finished(
     spoilable: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> bad_input.Place:
-    """A copy of it, to spoil first."""
+    """A copy of it, for commands that are refused."""
     shutil.copytree(spoilable, tmp_path / "copy")
     return bad_input.place_in(tmp_path / "copy", monkeypatch, capsys)
 

@@ -168,41 +168,41 @@ def named(value: object) -> str:
 
 @pytest.mark.parametrize(("command", "name", "content", "says"), CONTENTS, ids=named)
 def test_a_spoiled_file_is_named(
-    spoiled: Place, command: str, name: str, content: bytes, says: str
+    finished: Place, command: str, name: str, content: bytes, says: str
 ) -> None:
-    (spoiled.folder / name).write_bytes(content)
-    assert says in spoiled.refusal(command)
+    (finished.folder / name).write_bytes(content)
+    assert says in finished.refusal(command)
 
 
 @pytest.mark.parametrize(("kind", "command", "name"), PLACES, ids=named)
-def test_what_is_in_the_way_is_named(spoiled: Place, kind: str, command: str, name: str) -> None:
+def test_what_is_in_the_way_is_named(finished: Place, kind: str, command: str, name: str) -> None:
     put: dict[str, Callable[[Path], object]] = {
         "file": lambda path: path.write_text("in the way"),
         "folder": Path.mkdir,
         "circle": lambda path: path.symlink_to(path.name),
         "nothing": lambda path: None,
     }
-    path = spoiled.folder / name
+    path = finished.folder / name
     if path.is_dir():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     put[kind](path)
-    assert path.stem in spoiled.refusal(command)
+    assert path.stem in finished.refusal(command)
 
 
 @pytest.mark.parametrize(("variable", "command"), VARIABLES)
-def test_a_variable_that_names_a_file(spoiled: Place, variable: str, command: str) -> None:
-    (spoiled.folder / "here").write_text("a file")
-    spoiled.patch.setenv(variable, "here")
-    assert "own" in spoiled.refusal(command)
+def test_a_variable_that_names_a_file(finished: Place, variable: str, command: str) -> None:
+    (finished.folder / "here").write_text("a file")
+    finished.patch.setenv(variable, "here")
+    assert "own" in finished.refusal(command)
 
 
 @pytest.mark.parametrize(("field", "value"), FIELDS, ids=named)
-def test_a_decision_with_a_wrong_value_is_named(spoiled: Place, field: str, value: object) -> None:
-    path = spoiled.folder / "decision.json"
+def test_a_decision_with_a_wrong_value_is_named(finished: Place, field: str, value: object) -> None:
+    path = finished.folder / "decision.json"
     edit_unsealed(path, lambda content: content.update({field: value}))
-    assert "decision.json" in spoiled.refusal(SCORE)
+    assert "decision.json" in finished.refusal(SCORE)
 
 
 @pytest.mark.parametrize(

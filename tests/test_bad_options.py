@@ -85,10 +85,10 @@ blend DATA --policy fixed=nan | Policy fixed=nan: fixed needs a number from 0 to
 blend DATA --policy fixed=inf | Policy fixed=inf: fixed needs a number from 0 to 1, such as
 blend DATA --policy fixed=x | Policy fixed needs a number, such as fixed=0.5, got
 blend DATA --policy fixed=1e400 | Policy fixed=1e400: fixed needs a number from 0 to 1, such
-blend DATA --policy scaled=-1 | Policy scaled=-1: scaled needs a number from 0 to 10, such
-blend DATA --policy scaled=nan | Policy scaled=nan: scaled needs a number from 0 to 10, such
-blend DATA --policy scaled=inf | Policy scaled=inf: scaled needs a number from 0 to 10, such
-blend DATA --policy scaled=1e300 | Policy scaled=1e300: scaled needs a number from 0 to 10,
+blend DATA --policy scaled=-1 | Policy scaled=-1: scaled needs a number from 0 up to 10, such
+blend DATA --policy scaled=nan | Policy scaled=nan: scaled needs a number from 0 up to 10, such
+blend DATA --policy scaled=inf | Policy scaled=inf: scaled needs a number from 0 up to 10, such
+blend DATA --policy scaled=1e300 | Policy scaled=1e300: scaled needs a number from 0 up to
 blend DATA --policy floored=2 | Policy floored=2: floored needs a number from 0 to 1, such
 blend DATA --policy floored=-1 | Policy floored=-1: floored needs a number from 0 to 1, such
 blend DATA --policy floored=nan | Policy floored=nan: floored needs a number from 0 to 1,
@@ -213,5 +213,5 @@ nonsense | No such command 'nonsense'. See: kit --help
 
 
 @pytest.mark.parametrize(("words", "says"), rows_of(TABLES + PICTURES_AND_SUBMISSIONS))
-def test_wrong_words_end_in_one_line(prepared: Place, words: str, says: str) -> None:
-    assert says in prepared.refusal(words)
+def test_wrong_words_end_in_one_line(finished: Place, words: str, says: str) -> None:
+    assert says in finished.refusal(words)

@@ -28,7 +28,7 @@ train convnet DATA --seeds 1.5 | --seeds: expected comma-separated numbers like 
 train convnet DATA --seeds 0,0 | --seeds: 0 is named twice. Name each once.
 train convnet DATA --seeds 99999999999 | --set seed=99999999999: input should be less than or
 train convnet DATA --seeds 0 --set seed=3 | --seeds and --set seed= both set the seed. Drop one
-train convnet DATA --size 32 --set size=48 | size is given twice, as 48 and 32. Omit one.
+train convnet DATA --size 32 --set size=48 | --size 32 and --set size=48 contradict each
 train convnet DATA --extra more.csv | --extra expects CSV:IMAGES, such as hpav18.csv:hpav18, got
 train convnet DATA --extra nowhere.csv:d | --extra nowhere.csv:d: nowhere.csv does not exist.
 train convnet DATA --extra d/train.csv:nowhere | --extra: nowhere is neither a folder nor a zip
@@ -38,7 +38,6 @@ train convnet DATA --set sampling=table --set repeats=z:3 | No class 'z'. Known:
 train convnet DATA --set sampling=repeat --set repeat_threshold=0 | --set repeat_threshold=0:
 train convnet DATA --set sampling=repeat --set repeat_threshold=2 | --set repeat_threshold=2:
 train convnet DATA --set repeat_cap=0.5 --set sampling=repeat | --set repeat_cap=0.5: input
-train convnet DATA --set epochs=3 --set epochs=4 | epochs is given twice, as 3 and 4. Omit one.
 predict DATA | Missing argument 'run'. See: kit predict --help
 predict nothing DATA | No run 'nothing' in runs/own. Known: x-imported-
 predict x DATA | x-imported-
@@ -160,10 +159,10 @@ EPOCHS=3 | No recipe setting 'EPOCHS'. Known: accumulate, augment,
 
 
 @pytest.mark.parametrize(("words", "says"), rows_of(OPTIONS))
-def test_wrong_options_of_models_end_in_one_line(prepared: Place, words: str, says: str) -> None:
-    assert says in prepared.refusal(words)
+def test_wrong_options_of_models_end_in_one_line(finished: Place, words: str, says: str) -> None:
+    assert says in finished.refusal(words)
 
 
 @pytest.mark.parametrize(("setting", "says"), rows_of(SETTINGS))
-def test_wrong_settings_end_in_one_line(prepared: Place, setting: str, says: str) -> None:
-    assert says in prepared.refusal(f"train convnet DATA --set {setting}")
+def test_wrong_settings_end_in_one_line(finished: Place, setting: str, says: str) -> None:
+    assert says in finished.refusal(f"train convnet DATA --set {setting}")

@@ -179,12 +179,12 @@ def test_lists_of_facts_become_tuples(shapes: Competition) -> None:
     assert (made.class_keys, made.channels) == (shapes.class_keys, ("r", "g", "b"))
 
 
-def test_a_file_is_run_only_when_it_is_named(spoiled: Place) -> None:
+def test_a_file_is_run_only_when_it_is_named(finished: Place) -> None:
     bomb = "raise RuntimeError('run')\n"
     for name in ("cells.py", "hpa.py", "conftest.py", "sitecustomize.py", "kit.py"):
-        (spoiled.folder / name).write_text(bomb)
-    assert "No model 'nothing'" in spoiled.refusal("models nothing -c cells")
-    assert "No competition 'own'. For the file of that name: -c own.py" in spoiled.refusal(
+        (finished.folder / name).write_text(bomb)
+    assert "No model 'nothing'" in finished.refusal("models nothing -c cells")
+    assert "No competition 'own'. For the file of that name: -c own.py" in finished.refusal(
         "models -c own"
     )
-    assert "RuntimeError: run" in spoiled.refusal("models -c cells.py")
+    assert "RuntimeError: run" in finished.refusal("models -c cells.py")

@@ -231,7 +231,8 @@ def find_policy(title: str) -> Policy:
             ) from None
         most = _MOST[name]
         if not 0 <= value <= most or value == float("inf"):
-            allowed = "from 0 up" if most == float("inf") else f"from 0 to {most:g}"
+            allowed = "from 0 to 1" if most == 1 else "from 0 up"
+            allowed += f" to {most:g}" if 1 < most < float("inf") else ""
             raise UserError(f"Policy {title}: {name} needs a number {allowed}, such as {name}=0.5.")
     return Policy(name, lambda sample: fit(sample, value), value)
 

@@ -226,6 +226,16 @@ class Recipe(BaseModel):
         return self.frozen_epochs + self.epochs
 
 
+def with_size(settings: Sequence[str], size: int | None) -> list[str]:
+    """The settings of a command and its `--size`; UserError if the two name different sizes."""
+    if size is None:
+        return list(settings)
+    for setting in settings:
+        if setting.startswith("size=") and setting != f"size={size}":
+            raise UserError(f"--size {size} and --set {setting} contradict each other. Give one.")
+    return [*settings, f"size={size}"]
+
+
 def recipe_of(settings: Mapping[str, Any], origin: Path) -> Recipe:
     """The recipe with the settings of a file; a one-line UserError if they are invalid."""
     try:
@@ -237,9 +247,9 @@ def recipe_of(settings: Mapping[str, Any], origin: Path) -> Recipe:
 def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     """The recipe with `key=value` texts applied, each value parsed as the key's type.
 
-    Raises UserError for a text without `=`, an unknown key, a key with two values, a value that the
-    key does not accept, and a setting that has no effect given the others. A recipe itself may hold
-    such values, so that `--set sampling=none` is enough to disable repeats.
+    Of several values of a key the last counts. Raises UserError for a text without `=`, an unknown
+    key, a value that the key does not accept, and a setting that has no effect given the others. A
+    recipe itself may hold such values, so that `--set sampling=none` is enough to disable repeats.
     """
     given: dict[str, Any] = {}
     for setting in settings:
@@ -248,8 +258,6 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
             raise UserError(f"--set expects key=value, got '{setting}'. Example: --set epochs=3")
         if key == "name" or key not in Recipe.model_fields:
             raise unknown("recipe setting", key, set(Recipe.model_fields) - {"name"}, ALIASES)
-        if given.get(key, value) != value:
-            raise UserError(f"{key} is given twice, as {given[key]} and {value}. Omit one.")
         given[key] = None if value == "none" and key in ("steps", "patience") else value
     try:
         changed = Recipe.model_validate({**recipe.model_dump(), **given})

@@ -9,7 +9,7 @@ from kit.core.paths import Workspace
 from kit.core.quiet import without_announcements
 from kit.core.terminal import TERMINAL, say
 from kit.recipes import recipes
-from kit.recipes.base import with_settings
+from kit.recipes.base import with_settings, with_size
 from kit.report.png import png_path
 
 
@@ -32,8 +32,7 @@ def look_stage(
     competition: Competition, workspace: Workspace, model: str, options: LookOptions
 ) -> Path:
     """Draw training images with a recipe's augmentation; prints and returns the PNG's path."""
-    sized = [f"size={options.size}"] if options.size is not None else []
-    recipe = with_settings(recipes.get(model), [*options.settings, *sized])
+    recipe = with_settings(recipes.get(model), with_size(options.settings, options.size))
     if options.grid is None:
         path = png_path(options.out, workspace.pictures.look(recipe.name, recipe.size))
         with without_announcements():

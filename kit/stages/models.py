@@ -12,7 +12,7 @@ from kit.core.terminal import WIDTH, say, say_wrapped, table
 from kit.core.terms import Known
 from kit.models.registry import backbones
 from kit.recipes import recipes
-from kit.recipes.base import Recipe, with_settings
+from kit.recipes.base import Recipe, with_settings, with_size
 
 INDENT = 30  # of a setting's description
 
@@ -65,8 +65,8 @@ def models_stage(
         say(f"Train a recipe: {typed.command('train', 'NAME')}")
         say(f"Its settings: {typed.command('models', 'NAME')}")
         return
-    sized = [] if options.size is None else [f"size={options.size}"]
-    chosen = [with_settings(recipes.get(name), [*options.settings, *sized]) for name in names]
+    given = with_size(options.settings, options.size)
+    chosen = [with_settings(recipes.get(name), given) for name in names]
     if options.words:
         _require_fit(chosen, competition)
     if options.summary:

@@ -11,7 +11,7 @@ from kit.core.quiet import without_announcements
 from kit.core.terminal import TERMINAL, say
 from kit.data.runs import Run
 from kit.recipes import recipes
-from kit.recipes.base import Recipe, with_settings
+from kit.recipes.base import Recipe, with_settings, with_size
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,7 @@ def predict_stage(competition: Competition, workspace: Workspace, name: str, vie
 
 def _recipes(model: str, options: TrainOptions) -> list[Recipe]:
     """The recipe with the settings, once per seed."""
-    given = list(options.settings)
-    if options.size is not None:
-        given.append(f"size={options.size}")
+    given = with_size(options.settings, options.size)
     if options.seeds is None:
         return [with_settings(recipes.get(model), given)]
     seeds = _numbers("--seeds", options.seeds)
