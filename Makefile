@@ -24,7 +24,7 @@ PLACE = [COMPETITION=cells] [DATA=folder]
 OF = --competition $(call quote,$(or $(call typed,COMPETITION),hpa))
 WHERE = $(OF) $(call option,--data,DATA)
 
-FLAGS = RARE SUMMARY
+FLAGS = RARE SUMMARY WAIT
 # What may follow `make` without being in a usage: make's own variables and those of this file, and
 # environment variables of the commands.
 OWN = KIT PYTEST SHELL MAKE MAKEFLAGS
@@ -57,41 +57,41 @@ setup: .venv/.ready  ## create .venv from the lock if it is missing or out of da
 demo: setup  ## every stage on synthetic cells, in five to eight minutes
 	$(KIT) demo
 
-usage.data = [COMPETITION=cells]
+usage.data = [WAIT=1] [COMPETITION=cells]
 data: setup  ## get the competition's files; COMPETITION=cells makes them
-	$(KIT) data $(OF)
+	$(KIT) data $(OF) $(call flag,--wait,WAIT)
 
-usage.folds = [N=5] [SEED=101] [HOW=random] [GROUPS=groups.csv] $(PLACE)
+usage.folds = [N=5] [SEED=101] [HOW=random] [GROUPS=groups.csv] [WAIT=1] $(PLACE)
 folds: setup  ## stratified folds
-	$(KIT) folds $(WHERE) $(call option,--n,N) $(call option,--seed,SEED) $(call option,--how,HOW) $(call option,--groups,GROUPS)
+	$(KIT) folds $(WHERE) $(call option,--n,N) $(call option,--seed,SEED) $(call option,--how,HOW) $(call option,--groups,GROUPS) $(call flag,--wait,WAIT)
 
-usage.pack = SIZE=512 [RESIZE=linear] $(PLACE)
+usage.pack = SIZE=512 [RESIZE=linear] [WAIT=1] $(PLACE)
 pack: setup  ## decode all images once (train does it if needed)
-	$(KIT) pack $(WHERE) $(call option,--size,SIZE) $(call option,--resize,RESIZE)
+	$(KIT) pack $(WHERE) $(call option,--size,SIZE) $(call option,--resize,RESIZE) $(call flag,--wait,WAIT)
 
-usage.train = MODEL=gapnet [SIZE=512] [FOLDS=0,1] [SEEDS=0,1,2] [EXTRA=CSV:IMAGES] [SET=epochs=3] $(PLACE)
+usage.train = MODEL=gapnet [SIZE=512] [FOLDS=0,1] [SEEDS=0,1,2] [EXTRA=CSV:IMAGES] [SET=epochs=3] [WAIT=1] $(PLACE)
 train: setup  ## train a recipe on every fold; safe to interrupt
-	$(KIT) train $(call argument,MODEL) $(WHERE) $(call option,--size,SIZE) $(call option,--folds,FOLDS) $(call option,--seeds,SEEDS) $(call option,--extra,EXTRA) $(call options,--set,SET)
+	$(KIT) train $(call argument,MODEL) $(WHERE) $(call option,--size,SIZE) $(call option,--folds,FOLDS) $(call option,--seeds,SEEDS) $(call option,--extra,EXTRA) $(call options,--set,SET) $(call flag,--wait,WAIT)
 
-usage.predict = RUN=gapnet [TTA=8] $(PLACE)
+usage.predict = RUN=gapnet [TTA=8] [WAIT=1] $(PLACE)
 predict: setup  ## predict again, averaging several views of each image
-	$(KIT) predict $(call argument,RUN) $(WHERE) $(call option,--tta,TTA)
+	$(KIT) predict $(call argument,RUN) $(WHERE) $(call option,--tta,TTA) $(call flag,--wait,WAIT)
 
 usage.look = MODEL=gapnet|RUNS="gapnet vgg16" [GRID=10x5] [SIZE=512] [SET=augment=rotate] [AT=0.2] [FIRST=3] [RARE=1] [IDS=ID] $(PLACE)
 look: setup  ## draw a recipe's augmentation, what its network sees (GRID), or the labels of RUNS beside the truth (AT to IDS)
 	$(KIT) look $(call argument,MODEL) $(call arguments,RUNS) $(WHERE) $(call option,--grid,GRID) $(call option,--size,SIZE) $(call options,--set,SET) $(call option,--at,AT) $(call option,--first,FIRST) $(call flag,--rare,RARE) $(call options,--ids,IDS)
 
-usage.import-predictions = NAME=other OOF=oof.parquet [TEST=test.parquet] $(PLACE)
+usage.import-predictions = NAME=other OOF=oof.parquet [TEST=test.parquet] [WAIT=1] $(PLACE)
 import-predictions: setup  ## import another framework's predictions as a run
-	$(KIT) import-predictions $(call argument,NAME) $(WHERE) $(call option,--oof,OOF) $(call options,--test,TEST)
+	$(KIT) import-predictions $(call argument,NAME) $(WHERE) $(call option,--oof,OOF) $(call options,--test,TEST) $(call flag,--wait,WAIT)
 
-usage.blend = [RUNS=gapnet] [NAME=first] [METHOD=stack] [POLICY=exact] [POSTPROCESS=rules] $(PLACE)
+usage.blend = [RUNS=gapnet] [NAME=first] [METHOD=stack] [POLICY=exact] [POSTPROCESS=rules] [WAIT=1] $(PLACE)
 blend: setup  ## blend runs, fit thresholds, write the submission
-	$(KIT) blend $(call arguments,RUNS) $(WHERE) $(call option,--name,NAME) $(call option,--method,METHOD) $(call option,--policy,POLICY) $(call options,--postprocess,POSTPROCESS)
+	$(KIT) blend $(call arguments,RUNS) $(WHERE) $(call option,--name,NAME) $(call option,--method,METHOD) $(call option,--policy,POLICY) $(call options,--postprocess,POSTPROCESS) $(call flag,--wait,WAIT)
 
-usage.tune = OOF=oof.parquet LABELS=train.csv OUT=decision.json [FOLDS=folds.csv] [TEST=test.parquet] [POLICY=all] [COMPETITION=cells]
+usage.tune = OOF=oof.parquet LABELS=train.csv OUT=decision.json [FOLDS=folds.csv] [TEST=test.parquet] [POLICY=all] [WAIT=1] [COMPETITION=cells]
 tune: setup  ## fit thresholds to predictions from anywhere
-	$(KIT) tune $(OF) $(call option,--oof,OOF) $(call option,--labels,LABELS) $(call option,--out,OUT) $(call option,--folds,FOLDS) $(call options,--test,TEST) $(call option,--policy,POLICY)
+	$(KIT) tune $(OF) $(call option,--oof,OOF) $(call option,--labels,LABELS) $(call option,--out,OUT) $(call option,--folds,FOLDS) $(call options,--test,TEST) $(call option,--policy,POLICY) $(call flag,--wait,WAIT)
 
 usage.score = PREDICTIONS=oof.parquet LABELS=train.csv [DECISION=decision.json] [COMPETITION=cells]
 score: setup  ## score predictions from anywhere
@@ -117,9 +117,9 @@ usage.ledger = $(PLACE)
 ledger: setup  ## every submission, its scores, which two to select
 	$(KIT) ledger $(WHERE)
 
-usage.kernel = [NAME=first] $(PLACE)
+usage.kernel = [NAME=first] [WAIT=1] $(PLACE)
 kernel: setup  ## write an offline notebook of the newest blend, or of NAME, and run it here without network
-	$(KIT) kernel $(call argument,NAME) $(WHERE) --check
+	$(KIT) kernel $(call argument,NAME) $(WHERE) $(call flag,--wait,WAIT) --check
 
 usage.status = $(PLACE)
 status: setup  ## what exists, what it scored, what to type next

@@ -56,12 +56,13 @@ VARIABLES = (
 )
 
 
-def prepare(folder: Path) -> None:
-    """Make the competition in an empty folder."""
+def prepare(folder: Path, competition: str = COMPETITION, mark: str = "") -> None:
+    """Make the competition in an empty folder; the ids of its images end in `mark`."""
     rng = np.random.default_rng(0)
-    (folder / "own.py").write_text(COMPETITION)
+    (folder / "own.py").write_text(competition)
     labels = rng.random((TRAIN, len(KEYS))) < 0.5
-    train, test = [f"r{n:02d}" for n in range(TRAIN)], [f"t{n}" for n in range(TEST)]
+    train = [f"r{number:02d}{mark}" for number in range(TRAIN)]
+    test = [f"t{number}{mark}" for number in range(TEST)]
     for split, ids in (("train", train), ("test", test)):
         (folder / "d" / split).mkdir(parents=True)
         for one in ids:

@@ -26,7 +26,7 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 KIT = f"{sys.executable} -m kit"
 # Values of several words: each word becomes an argument or an option.
 LISTS = ("RUNS", "SET", "TEST", "POSTPROCESS", "IDS")
-FLAGS = ("RARE", "SUMMARY")
+FLAGS = ("RARE", "SUMMARY", "WAIT")
 
 
 def taken(target: str) -> list[str]:
@@ -370,7 +370,7 @@ def test_a_variable_without_effect_is_refused(tmp_path: Path, target: str) -> No
 def test_several_targets_are_refused_what_none_of_them_takes(tmp_path: Path) -> None:
     assert refusal(tmp_path, "predict", "models", "RUN=a", "MODEL=b", "SIEZ=3") == (
         "SIEZ has no effect on make predict models; it takes COMPETITION, DATA, MODEL, RUN, "
-        "SUMMARY and TTA"
+        "SUMMARY, TTA and WAIT"
     )
     assert refusal(tmp_path, "SIEZ=3") == "SIEZ" + effect("help")
 

@@ -1,8 +1,10 @@
 """The notebook: a few readable cells that install the kit, call it, and show what it wrote."""
 
 import json
+import re
 from dataclasses import dataclass
 
+from kit.core.errors import printable
 from kit.ensemble import HonestScore
 
 
@@ -88,12 +90,17 @@ SHOW = """\
 print("".join(csv.open(encoding="utf-8").readlines()[:6]))"""
 
 
+def plain(text: str) -> str:
+    """The text as Markdown shows it unchanged: without emphasis, HTML, links or formulas."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$&~])", r"\\\1", printable(text))
+
+
 def notebook_text(facts: NotebookFacts) -> str:
     """The notebook as the text of an `.ipynb` file (nbformat 4.5)."""
     low, high = facts.score.interval
     introduction = INTRODUCTION.format(
-        title=facts.title,
-        competition_title=facts.competition_title,
+        title=plain(facts.title),
+        competition_title=plain(facts.competition_title),
         dataset=facts.dataset,
         expected=facts.score.expected,
         cross_fitted=facts.score.cross_fitted,

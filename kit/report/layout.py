@@ -11,7 +11,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 from numpy.typing import NDArray
 
-from kit.core.errors import some
+from kit.core.errors import printable, some
 from kit.report.figures import INK
 
 # The mean width of a letter and the height of a line, as shares of the font size.
@@ -35,10 +35,11 @@ class Font:
 def write(
     figure: Figure, place: Place, text: str, font: Font, va: Literal["top", "bottom"] = "top"
 ) -> None:
-    """Write text that is not markup; `place` is its left end."""
+    """Write text that is not markup, in one or more lines; `place` is its left end."""
     width, height = figure.get_size_inches()
     x, y = place[0] / width, place[1] / height
-    drawn = figure.text(x, y, text, va=va, parse_math=False)
+    lines = "\n".join(map(printable, text.split("\n")))
+    drawn = figure.text(x, y, lines, va=va, parse_math=False)
     drawn.set(color=font.color, fontsize=font.size, weight=font.weight)
 
 
