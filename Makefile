@@ -65,13 +65,13 @@ usage.folds = [N=5] [SEED=101] [HOW=random] [GROUPS=groups.csv] [WAIT=1] $(PLACE
 folds: setup  ## stratified folds
 	$(KIT) folds $(WHERE) $(call option,--n,N) $(call option,--seed,SEED) $(call option,--how,HOW) $(call option,--groups,GROUPS) $(call flag,--wait,WAIT)
 
-usage.pack = SIZE=512 [RESIZE=linear] [WAIT=1] $(PLACE)
+usage.pack = SIZE=512 [RESIZE=linear] [SKIP_BAD=3] [WAIT=1] $(PLACE)
 pack: setup  ## decode all images once (train does it if needed)
-	$(KIT) pack $(WHERE) $(call option,--size,SIZE) $(call option,--resize,RESIZE) $(call flag,--wait,WAIT)
+	$(KIT) pack $(WHERE) $(call option,--size,SIZE) $(call option,--resize,RESIZE) $(call option,--skip-bad,SKIP_BAD) $(call flag,--wait,WAIT)
 
-usage.train = MODEL=gapnet [SIZE=512] [FOLDS=0,1] [SEEDS=0,1,2] [EXTRA=CSV:IMAGES] [SET=epochs=3] [WAIT=1] $(PLACE)
+usage.train = MODEL=gapnet [SIZE=512] [FOLDS=0,1] [SEEDS=0,1,2] [EXTRA=CSV:IMAGES] [SKIP_BAD=3] [SET=epochs=3] [WAIT=1] $(PLACE)
 train: setup  ## train a recipe on every fold; safe to interrupt
-	$(KIT) train $(call argument,MODEL) $(WHERE) $(call option,--size,SIZE) $(call option,--folds,FOLDS) $(call option,--seeds,SEEDS) $(call option,--extra,EXTRA) $(call options,--set,SET) $(call flag,--wait,WAIT)
+	$(KIT) train $(call argument,MODEL) $(WHERE) $(call option,--size,SIZE) $(call option,--folds,FOLDS) $(call option,--seeds,SEEDS) $(call option,--extra,EXTRA) $(call option,--skip-bad,SKIP_BAD) $(call options,--set,SET) $(call flag,--wait,WAIT)
 
 usage.predict = RUN=gapnet [TTA=8] [WAIT=1] $(PLACE)
 predict: setup  ## predict again, averaging several views of each image

@@ -20,7 +20,8 @@ from kit.competitions.registry import find_competition
 from kit.core.disk import write_text
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
-from kit.data.images import Folder, decode_native
+from kit.data.decode import Decoding, decode_native
+from kit.data.images import Folder
 from kit.report.channels import (
     Panels,
     draw_channels,
@@ -79,15 +80,17 @@ def test_a_large_image_is_reduced_in_its_proportions() -> None:
 def test_files_are_decoded_at_their_own_size(tmp_path: Path) -> None:
     colour = pixels_of(30, 50, 3)
     cv2.imwrite(str(tmp_path / "a.png"), colour[..., ::-1])
-    np.testing.assert_array_equal(decode_native(Folder(tmp_path), ["a.png"], 3), colour)
+    np.testing.assert_array_equal(decode_native(Folder(tmp_path), ["a.png"], Decoding(3)), colour)
     cv2.imwrite(str(tmp_path / "grey.png"), colour[..., 0].astype(np.uint16) << 8)
-    np.testing.assert_array_equal(decode_native(Folder(tmp_path), ["grey.png"], 1), colour[..., :1])
+    np.testing.assert_array_equal(
+        decode_native(Folder(tmp_path), ["grey.png"], Decoding(1)), colour[..., :1]
+    )
 
 
 def test_channels_of_other_sizes_get_that_of_the_first(tmp_path: Path) -> None:
     for name, side in (("a", 20), ("b", 40)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((side, side), side, np.uint8))
-    pixels = decode_native(Folder(tmp_path), ["a.png", "b.png"], 2)
+    pixels = decode_native(Folder(tmp_path), ["a.png", "b.png"], Decoding(2))
     assert pixels.shape == (20, 20, 2)
     assert pixels[0, 0].tolist() == [20, 40]
 

@@ -29,7 +29,7 @@ from kit.data.blends import find_blend
 from kit.data.folds import digest_labels, read_folds
 from kit.data.run_files import load_progress, read_done
 from kit.data.runs import open_run
-from kit.data.store import pack
+from kit.data.store import open_store, pack
 from kit.recipes.base import recipe_of
 from kit.submission.entries import read_entries
 from kit.submission.grade import read_grades
@@ -191,13 +191,7 @@ KINDS: dict[str, tuple[Callable[[Opened], Path], Callable[[Opened], object]]] = 
     ),
     "store": (
         lambda opened: opened.workspace.store(StoreKind(16), "test").meta,
-        lambda opened: pack(
-            opened.competition,
-            opened.workspace,
-            "test",
-            StoreKind(16),
-            opened.competition.read_test_ids(opened.workspace.source),
-        ),
+        lambda opened: open_store(opened.workspace.store(StoreKind(16), "test")),
     ),
     "uploads": (
         lambda opened: opened.workspace.submission(opened.submission).uploads,

@@ -20,7 +20,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = tuple(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
 USAGE = dict(re.findall(r"^usage\.([a-z-]+) = (.*)$", MAKEFILE, re.M))
 # Typed in one word, an example value is `NAME=value` or `NAME="a b"`.
-VARIABLE = r'([A-Z]+)=((?:"[^"]*"|[^\]| ])+)'
+VARIABLE = r'([A-Z_]+)=((?:"[^"]*"|[^\]| ])+)'
 KNOWN = sorted({name for usage in USAGE.values() for name, _ in re.findall(VARIABLE, usage)})
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 KIT = f"{sys.executable} -m kit"

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
+    "docs/images.md",
     "docs/students.md",
     "docs/thresholds.md",
     "docs/training.md",

@@ -21,9 +21,9 @@ from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
-from kit.core.store_paths import RESIZES, StoreKind
+from kit.core.store_paths import RESIZES, StoreFiles, StoreKind
 from kit.data.predictions import read_predictions
-from kit.data.store import Store, open_store, pack
+from kit.data.store import Store, open_store, pack, pack_alone
 from kit.kaggle.clock import system_clock
 from kit.kernel import folder as folder_module
 from kit.kernel import predict
@@ -143,8 +143,8 @@ def test_stores_of_area_averaging_keep_their_place_digest_and_description(
     assert store.digest == DIGEST_BEFORE
     files = workspace.store(StoreKind(16), "train")
     assert files.images == workspace.stores / "16" / "train.npy"
-    keys = "format kit competition split rows size channels ids_digest file_sizes digest"
-    assert list(read_json(files.meta)) == keys.split()
+    keys = "format kit competition split rows size channels ids_digest file_sizes digest pixels"
+    assert [key for key in read_json(files.meta) if key != "sha256"] == keys.split()
 
 
 def test_linear_stores_lie_beside_them_with_other_digests(
@@ -280,13 +280,11 @@ def test_the_notebook_packs_the_images_as_each_run_was_trained(
     written: KernelFiles = kernel_stage(flowers, workspace, "two", options, system_clock())
     packed: list[str] = []
 
-    def packing(
-        competition: Competition, place: Workspace, split: str, kind: StoreKind, *rest: object
-    ) -> Store:
-        packed.append(kind.name)
-        return pack(competition, place, split, kind, *rest)  # type: ignore[arg-type]
+    def packing(competition: Competition, files: StoreFiles, *rest: object) -> Store:
+        packed.append(files.kind.name)
+        return pack_alone(competition, files, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(predict, "pack", packing)
+    monkeypatch.setattr(predict, "pack_alone", packing)
     monkeypatch.setattr(predict, "PART_BYTES", 8 * 24 * 24 * 3)  # two parts of each kind
     predict.predict(written.dataset.folder, workspace.source, tmp_path, tmp_path / "packed")
     assert packed == ["24", "24", "24-linear", "24-linear"]

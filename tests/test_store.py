@@ -22,10 +22,12 @@ from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
-from kit.data import store as store_module
+from kit.data import packing as packing_module
 from kit.data.store import open_store, pack
 
 IDS = ("a", "b", "c")
+SKIP = "Or go on without: kit pack --size 16 --skip-bad 1"
+AGAIN = f"Download it again. {SKIP}"
 CHANNELS = ("red", "green", "blue", "yellow")
 
 
@@ -164,7 +166,7 @@ def test_a_second_pack_decodes_nothing(
 ) -> None:
     put_cells(workspace)
     first = pack(cells, workspace, "train", StoreKind(16), IDS)
-    monkeypatch.setattr(store_module, "decode_image", None)
+    monkeypatch.setattr(packing_module, "decode_image", None)
     again = pack(cells, workspace, "train", StoreKind(16), IDS)
     assert again.digest == first.digest
     np.testing.assert_array_equal(again.images, first.images)
@@ -240,7 +242,7 @@ def test_a_finished_store_outlives_its_files(
 ) -> None:
     put_cells(workspace)
     first = pack(cells, workspace, "train", StoreKind(16), IDS)
-    monkeypatch.setattr(store_module, "decode_image", None)
+    monkeypatch.setattr(packing_module, "decode_image", None)
     if change == "packed into a zip":
         zip_up(workspace)
     elif change == "deleted":
@@ -301,7 +303,7 @@ def test_an_array_with_other_rows_than_ids_is_refused(
     pack(cells, workspace, "train", StoreKind(16), IDS)
     files = workspace.store(StoreKind(16), "train")
     np.save(files.images, noise(2, 16, 16, 4))
-    with pytest.raises(UserError, match=r"has 2 rows for 3 ids\. Delete it"):
+    with pytest.raises(UserError, match=r"2 x 16 x 16 x 4 of uint8, expected 3 x 16"):
         open_store(files)
 
 
@@ -355,10 +357,17 @@ def test_ids_without_an_image_and_missing_channels_are_named(
 ) -> None:
     put_cells(workspace)
     unknown = refusal(cells, workspace, (*IDS, "d", "e"))
-    assert unknown == "train: ids in the table without an image: d, e."
+    place = f"{workspace.source / 'train'}/"
+    assert unknown == (
+        "train: ids in the table without an image: d, e. Looked for d_red.png in "
+        f"{place}; there is none like it. Or go on without: kit pack --size 16 --skip-bad 2"
+    )
     (workspace.source / "train" / "b_green.png").unlink()
     missing = refusal(cells, workspace)
-    assert missing == "train: missing channel files: b_green.png."
+    assert missing == (
+        f"train: missing channel files: b_green.png. Looked for b_green.png in {place}; the "
+        "nearest there: b_red.png. Or go on without: kit pack --size 16 --skip-bad 1"
+    )
 
 
 @pytest.mark.parametrize("left", [0.02, 0.1, 0.5, 0.9, 0.99])
@@ -380,7 +389,7 @@ def test_a_png_with_a_changed_byte_is_named(cells: Competition, workspace: Works
     data = bytearray(changed.read_bytes())
     data[len(data) // 2] ^= 1
     changed.write_bytes(data)
-    assert refusal(cells, workspace) == f"{changed} is truncated or damaged. Download it again."
+    assert refusal(cells, workspace) == f"{changed} is truncated or damaged. {AGAIN}"
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -423,14 +432,15 @@ def test_a_png_that_lacks_only_its_end_is_named(
     put_cells(workspace)
     cut = workspace.source / "train" / "b_blue.png"
     cut.write_bytes(cut.read_bytes()[:-lost])
-    assert refusal(cells, workspace) == f"{cut} is truncated or damaged. Download it again."
+    assert refusal(cells, workspace) == f"{cut} is truncated or damaged. {AGAIN}"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not a readable image."),
-        (b"<html>Please sign in</html>", "is not a readable image."),
+        (b"", "is not a readable image: it is empty."),
+        (b"<html>Please sign in</html>", "is not a readable image: it is a web page or XML."),
+        (b"no image", "is not a readable image."),
     ],
 )
 def test_what_is_no_image_is_named(
@@ -439,14 +449,14 @@ def test_what_is_no_image_is_named(
     put_cells(workspace)
     bad = workspace.source / "train" / "c_yellow.png"
     bad.write_bytes(content)
-    assert refusal(cells, workspace) == f"{bad} {message}"
+    assert refusal(cells, workspace) == f"{bad} {message} {SKIP}"
 
 
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (noise(8, 8, 3), " has 3 channels, expected 1."),
-        (noise(8, 8, 4), " has 4 channels, expected 1."),
+        (noise(8, 8, 3), " is colour instead of grey."),
+        (noise(8, 8, 4), " is colour with alpha instead of grey."),
     ],
 )
 def test_other_channels_than_the_competitions_are_refused(
@@ -455,7 +465,7 @@ def test_other_channels_than_the_competitions_are_refused(
     put_cells(workspace)
     bad = workspace.source / "train" / "a_red.png"
     put(bad, image)
-    assert refusal(cells, workspace) == f"{bad}{message}"
+    assert refusal(cells, workspace) == f"{bad}{message} {SKIP}"
 
 
 def test_pixels_that_are_no_whole_numbers_are_refused(
@@ -499,7 +509,7 @@ def test_a_disk_that_is_full_is_said_before_any_work(
 ) -> None:
     put_cells(workspace)
     monkeypatch.setattr(os, "posix_fallocate", disk_is_full, raising=False)
-    monkeypatch.setattr(store_module, "decode_image", None)
+    monkeypatch.setattr(packing_module, "decode_image", None)
     assert refusal(cells, workspace).startswith("Disk full: ")
 
 

@@ -2,6 +2,7 @@
 
 import operator
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from typing import SupportsIndex
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.synthetic.draw import draw_field
 from kit.competitions.synthetic.plan import plan_fields
-from kit.core.disk import csv_text, write_json, write_text
+from kit.core.disk import csv_text, digest, write_json, write_text
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.store_paths import StoreFiles, StoreKind
@@ -300,4 +301,11 @@ def put(files: StoreFiles, prefix: str, images: Images) -> None:
     np.save(files.images, images)
     rows = [(f"{prefix}{row:03d}",) for row in range(len(images))]
     write_text(files.ids, csv_text([("Id",), *rows]))
-    write_json(files.meta, {"digest": prefix})
+    described = {
+        "rows": len(images),
+        "size": images.shape[1],
+        "channels": ["grey"] * images.shape[3],
+        "ids_digest": digest([row[0] for row in rows]),
+    }
+    checksums = [zlib.crc32(image.tobytes()) for image in images]
+    write_json(files.meta, {**described, "digest": digest([described, checksums])})

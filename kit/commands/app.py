@@ -57,6 +57,13 @@ Wait = Annotated[
     bool,
     typer.Option("--wait", help="Wait if another process is working on the same files."),
 ]
+SkipBad = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Go on without up to N unusable images per split: black, and not trained on.",
+    ),
+]
 
 
 def place(name: str, data: Path | None, wait: bool = False) -> "tuple[Competition, Workspace]":

@@ -1,11 +1,12 @@
 """Commands from images to runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kit.commands.app import CompetitionName, DataFolder, Settings, Wait, app, place
+from kit.commands.app import CompetitionName, DataFolder, Settings, SkipBad, Wait, app, place
 from kit.core.errors import UserError, unknown
 from kit.core.quiet import without_announcements
 from kit.core.store_paths import LARGEST_SIZE
@@ -106,6 +107,7 @@ def pack(
     ] = "area",
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
+    skip_bad: SkipBad = 0,
     wait: Wait = False,
 ) -> None:
     """Decode every image once into a memory map. From folders or packed zip archives."""
@@ -113,7 +115,7 @@ def pack(
     from kit.stages.data import pack_stage
 
     facts, workspace = place(competition, data, wait)
-    pack_stage(facts, workspace, StoreKind(size, resize))
+    pack_stage(facts, replace(workspace, skip_bad=skip_bad), StoreKind(size, resize))
 
 
 @app.command()
@@ -136,6 +138,7 @@ def train(
         ),
     ] = None,
     settings: Settings = None,
+    skip_bad: SkipBad = 0,
     wait: Wait = False,
 ) -> None:
     """Train a recipe on every fold. Safe to interrupt; rerun to resume."""
@@ -143,7 +146,7 @@ def train(
 
     facts, workspace = place(competition, data, wait)
     options = TrainOptions(size, folds, seeds, extra, tuple(settings or []))
-    train_stage(facts, workspace, model, options)
+    train_stage(facts, replace(workspace, skip_bad=skip_bad), model, options)
 
 
 @app.command()

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from kit.competitions.facts import (
     WrongFact,
+    check_bits,
     check_display,
+    check_flag,
     check_function,
     check_keys,
     check_methods,
@@ -77,6 +79,10 @@ class Competition:
     column, `id_column`, of `sample_table`; submissions keep its order.
     `train_images` and `test_images` are the image folders in the data folder, or their zip
     archives without `.zip`; both may be the same.
+    `convert`: whether files with other colours than expected are converted: to three channels, grey
+    is repeated; to one, colours become the luma of ITU-R BT.601; transparency is dropped.
+    `bit_depth` is how many bits of 16-bit files are used, from 8 to 16; None finds it in the
+    training images.
     `display` is how much each channel adds to red, green and blue when shown.
     `how_to_get_data` may contain the placeholders `{folder}` for the data folder and `{command}`
     for the command that downloads or generates the data.
@@ -108,6 +114,8 @@ class Competition:
     prepare: Callable[[Path, Reporter], None] | None = None
     grade: Callable[[Path, Path], Grades] | None = None
     file: Path | None = None
+    convert: bool = False
+    bit_depth: int | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -136,6 +144,8 @@ class Competition:
         if self.display is not None:
             check_display(self.display, self.channels)
         check_share("private_share", self.private_share)
+        check_flag("convert", self.convert)
+        check_bits("bit_depth", self.bit_depth)
         if self.kaggle is not None and not isinstance(self.kaggle, OnKaggle):
             raise WrongFact(f"kaggle={self.kaggle!r}: expected OnKaggle(slug, files), or None.")
         check_function("prepare", self.prepare)

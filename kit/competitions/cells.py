@@ -1,6 +1,6 @@
 """Synthetic cells: a competition of the same kind, generated from a seed, with its own grader."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,8 +18,10 @@ from kit.competitions.synthetic.plan import FieldPlan, plan_fields
 from kit.competitions.tables import SpaceSeparated
 from kit.core.disk import csv_text, read_csv, read_json, write_json, write_text
 from kit.core.errors import UserError, some
+from kit.core.faults import require_space
+from kit.core.intact import is_whole_png
 from kit.core.machine import cores
-from kit.core.progress import SILENT, Reporter
+from kit.core.progress import SILENT, Reporter, volume
 
 CLASS_KEYS = tuple(str(number) for number in range(len(CLASS_NAMES)))
 IMAGES = FilePerChannel("{id}_{channel}.png", CHANNELS)
@@ -42,24 +44,42 @@ def generate_cells(
     """Write a complete synthetic competition to `folder`: PNGs, tables and the hidden solution.
 
     Images are `size` pixels square, 8-bit grey, four per field, under `train/` and `test/`. The
-    pixels depend on the seed alone. A complete folder is left unchanged; one made with other
-    settings is refused with UserError.
+    pixels depend on the seed alone. In a complete folder, only images that are missing or damaged
+    are drawn again; one made with other settings is refused with UserError, and so is a disk
+    without the space.
 
     Draws in processes started with multiprocessing's "spawn" method, which import the main script
     again: a script that calls this needs the guard `if __name__ == "__main__":`, and a script
     piped into `python -` fails.
     """
     made = {"seed": seed, "n_train": n_train, "n_test": n_test, "size": size}
-    if (folder / MARKER).exists():
-        if (found := read_json(folder / MARKER)) != made:
-            raise UserError(f"{folder} holds cells made with {found}, not {made}. Delete it first.")
-        return
+    complete = (folder / MARKER).exists()
+    if complete and (found := read_json(folder / MARKER)) != made:
+        raise UserError(f"{folder} holds cells made with {found}, not {made}. Delete it first.")
     fields = plan_fields(seed, n_train, n_test)
-    for split in ("train", "test"):
-        (folder / split).mkdir(parents=True, exist_ok=True)
     # Sorted by id, so that the order of the tables reveals nothing about antibodies.
     fields = tuple(sorted(fields, key=lambda field: field.id))
-    jobs = [(folder, field, size) for field in fields]
+    jobs = [(folder, one, size) for one in fields if not (complete and _is_drawn(folder, one))]
+    if jobs:
+        _draw(jobs, reporter)
+    _write_tables(folder, fields)
+    write_json(folder / MARKER, made)
+
+
+def _is_drawn(folder: Path, field: FieldPlan) -> bool:
+    """Whether all images of a field are there and complete."""
+    paths = [folder / field.split / name for name in IMAGES.files(field.id)]
+    return all(path.is_file() and is_whole_png(path.read_bytes()) for path in paths)
+
+
+def _draw(jobs: Sequence[tuple[Path, FieldPlan, int]], reporter: Reporter) -> None:
+    """Write the images of fields, on all cores."""
+    folder, _, size = jobs[0]
+    needed = len(jobs) * len(CHANNELS) * size**2
+    reporter.say(f"Drawing cells: {len(jobs)} images, {volume(needed)} at most, into {folder}")
+    require_space(folder, needed, "Drawing cells")
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True, exist_ok=True)
     # Spawned, not forked: TensorFlow or the bar may run threads here, and a fork copies the locks
     # they hold but not the threads that would release them.
     with (
@@ -68,8 +88,6 @@ def generate_cells(
     ):
         for _ in pool.map(_write_images, jobs, chunksize=8):
             progress.advance()
-    _write_tables(folder, fields)
-    write_json(folder / MARKER, made)
 
 
 def _write_images(job: tuple[Path, FieldPlan, int]) -> None:
@@ -83,10 +101,10 @@ def _write_images(job: tuple[Path, FieldPlan, int]) -> None:
 
 
 def _write_tables(folder: Path, fields: Iterable[FieldPlan]) -> None:
+    """Write the tables; train.csv last, because with it the data look complete."""
     train = [field for field in fields if field.split == "train"]
     test = [field for field in fields if field.split == "test"]
     targets = [(field.id, " ".join(map(str, field.labels))) for field in train]
-    write_text(folder / "train.csv", csv_text([("Id", "Target"), *targets]))
     sample = [(field.id, "0") for field in test]
     write_text(folder / "sample_submission.csv", csv_text([("Id", "Predicted"), *sample]))
     groups = [(field.id, field.group) for field in train]
@@ -95,6 +113,7 @@ def _write_tables(folder: Path, fields: Iterable[FieldPlan]) -> None:
     write_text(folder / SOLUTION, csv_text([("Id", "Target"), *solution]))
     usage = [(field.id, field.usage) for field in test]
     write_text(folder / USAGE, csv_text([("Id", "Usage"), *usage]))
+    write_text(folder / "train.csv", csv_text([("Id", "Target"), *targets]))
 
 
 def grade_cells(source: Path, submission: Path) -> Grades:

@@ -130,6 +130,18 @@ def check_share(what: str, value: object) -> None:
         raise WrongFact(f"{what}={_shown(value)}: expected a number above 0, at most 1, or None.")
 
 
+def check_flag(what: str, value: object) -> None:
+    """Raise WrongFact unless a value is True or False."""
+    if not isinstance(value, bool):
+        raise WrongFact(f"{what}={_shown(value)}: expected True or False.")
+
+
+def check_bits(what: str, value: object) -> None:
+    """Raise WrongFact unless a value is None or a number of bits that 16-bit files may use."""
+    if value is not None and (isinstance(value, bool) or value not in range(8, 17)):
+        raise WrongFact(f"{what}={_shown(value)}: expected a number of bits from 8 to 16, or None.")
+
+
 def check_display(value: Any, channels: Sequence[str]) -> None:
     """Raise WrongFact unless a value has three finite numbers from 0 up per channel."""
     expected = "expected three numbers per channel: how much it adds to red, green and blue"

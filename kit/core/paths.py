@@ -144,6 +144,7 @@ class Workspace:
     """The folders of one competition's files, and how the user names the competition.
 
     `wait`: whether to wait for what another process is working on, or to refuse at once.
+    `skip_bad`: how many images of a split may be unusable; their pixels are black.
     """
 
     source: Path
@@ -153,6 +154,7 @@ class Workspace:
     submissions: Path
     typed: Typed = field(default_factory=Typed)
     wait: bool = False
+    skip_bad: int = 0
 
     @classmethod
     def of(

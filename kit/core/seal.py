@@ -50,7 +50,7 @@ class Damaged(UserError):
 def seal(folder: Path, paths: Iterable[Path]) -> dict[str, Seal]:
     """The seals of files in or below a folder, by their paths in it; they count as checked."""
     seals = {}
-    memory = _Memory(folder)
+    memory = Memory(folder)
     for path in paths:
         name = path.relative_to(folder).as_posix()
         seals[name] = Seal(path.stat().st_size, digest_file(path))
@@ -67,7 +67,7 @@ def find_damage(
     With `thorough`, all contents are read; otherwise those of small files, and of larger ones in a
     version that has not been read yet.
     """
-    memory = _Memory(folder)
+    memory = Memory(folder)
     found = []
     for name, expected in seals.items():
         path = folder / name
@@ -86,7 +86,7 @@ def require(
         raise Damaged(damage, advice)
 
 
-def _damage(path: Path, name: str, expected: Seal, memory: "_Memory", thorough: bool) -> str | None:
+def _damage(path: Path, name: str, expected: Seal, memory: "Memory", thorough: bool) -> str | None:
     """What is wrong with a file; None if nothing is."""
     if not path.is_file():
         return "is missing"
@@ -102,7 +102,7 @@ def _damage(path: Path, name: str, expected: Seal, memory: "_Memory", thorough: 
     return None
 
 
-class _Memory:
+class Memory:
     """Which version of each file in a folder was read, and its digest then."""
 
     def __init__(self, folder: Path) -> None:
@@ -125,6 +125,7 @@ class _Memory:
             self._changed = True
 
     def save(self) -> None:
+        """Write what was added; where the folder cannot be written, files are read again."""
         if not self._changed:
             return
         try:

@@ -69,3 +69,13 @@ class StoreFiles:
     def twins(self) -> Path:
         """Which rows of a store of extra images are near-duplicates of training rows."""
         return self.folder / f"{self.split}.twins.json"
+
+
+def stores_of(stores: Path, split: str) -> tuple[StoreFiles, ...]:
+    """The packed stores of a split, of every kind, from the smallest."""
+    found = []
+    for meta in stores.glob(f"*/{split}.meta.json"):
+        size, _, resize = meta.parent.name.partition("-")
+        if size.isdecimal() and (resize or AREA) in RESIZES:
+            found.append(StoreFiles(stores, StoreKind(int(size), resize or AREA), split))
+    return tuple(sorted(found, key=lambda files: files.kind))

@@ -8,13 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
-from kit.core.disk import digest, read_json, write_json
+from kit.core.disk import digest
 from kit.core.errors import UserError, some
+from kit.core.formats import Format
 from kit.core.paths import Workspace, extra_split
 from kit.core.progress import SILENT, Reporter
 from kit.data.images import Archive, Source, find_source
 from kit.data.store import Packing, Store, pack_images
 from kit.data.twins import LEAST, find_all_twins, fingerprints
+
+_TWINS = Format("the near-duplicates of extra images", 1, "Delete it.", oldest=0)
+
+
+@dataclass(frozen=True)
+class _Twins:
+    """Which pairs of rows are near-duplicates, and in which stores, by which threshold."""
+
+    train: str
+    extra: str
+    least: float
+    pairs: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -43,19 +56,20 @@ class Extra:
     def allowed(self, val_rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which rows may train when these rows of the train store validate, bool (rows,).
 
-        Near-duplicates of a validation row may not: the model would memorize its labels.
+        Near-duplicates of a validation row may not: the model would memorize its labels. Nor may
+        images that could not be read.
         """
-        allowed = np.ones(len(self.ids), dtype=bool)
+        allowed = self.store.has_pixels
         allowed[self.twins[np.isin(self.twins[:, 1], val_rows), 0]] = False
         return allowed
 
     def told(self, allowed: NDArray[np.bool_]) -> str:
         """One line: how many of the rows train, and why the others do not."""
         count = f"{int(allowed.sum())} of {len(allowed)} images of {self.name} train too"
-        if allowed.all():
+        if (allowed | ~self.store.has_pixels).all():
             return f"{count}."
-        left_out = int((~allowed).sum())
-        return f"{count}; excluded as near-duplicates of validation images: {left_out}."
+        twins = int((~allowed & self.store.has_pixels).sum())
+        return f"{count}; excluded as near-duplicates of validation images: {twins}."
 
 
 def parse_extra(text: str) -> tuple[Path, Path]:
@@ -99,7 +113,14 @@ def read_extra(
             )
     ids = tuple(sorted(table.ids))
     split = extra_split(csv, digest(list(ids)))
-    packing = Packing(ids, _find_images(images), _absent(images))
+    packing = Packing(
+        ids,
+        _find_images(images),
+        _absent(images),
+        lambda reporter: competition.bit_depth or train.depth,
+        workspace.wait,
+        workspace.skip_bad,
+    )
     files = workspace.store(train.kind, split)
     store = pack_images(competition, files, packing, reporter)
     twins = _read_or_find_twins(files.twins, train, store, reporter)
@@ -110,16 +131,27 @@ def _read_or_find_twins(
     path: Path, train: Store, extra: Store, reporter: Reporter
 ) -> NDArray[np.int64]:
     """Read the pairs found earlier in the same stores; otherwise find and save them."""
-    stores = {"train": train.digest, "extra": extra.digest, "least": LEAST}
-    if path.exists():
-        found = read_json(path)
-        if isinstance(found, dict) and {key: found.get(key) for key in stores} == stores:
-            return np.array(found["pairs"], dtype=np.int64).reshape(-1, 2)
+    found = _read_twins(path)
+    if found is not None and (found.train, found.extra, found.least) == (
+        train.digest,
+        extra.digest,
+        LEAST,
+    ):
+        return np.array(found.pairs, dtype=np.int64).reshape(-1, 2)
     known = fingerprints(train.images, reporter=reporter)
     asked = fingerprints(extra.images, reporter=reporter)
     pairs = find_all_twins(known, asked, reporter=reporter)
-    write_json(path, {**stores, "pairs": pairs.tolist()})
+    stores = {"train": train.digest, "extra": extra.digest, "least": LEAST}
+    _TWINS.write(path, {**stores, "pairs": pairs.tolist()})
     return pairs
+
+
+def _read_twins(path: Path) -> _Twins | None:
+    """What an earlier search found; None if there is none, or its file is damaged."""
+    try:
+        return _TWINS.read_as(path, _Twins)
+    except UserError:  # it only saves time
+        return None
 
 
 def _find_images(place: Path) -> Source | None:

@@ -12,6 +12,7 @@ from kit.core.errors import UserError, some
 from kit.core.kernel_paths import KernelDatasetFiles, KernelFiles
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.runs import Run, open_run
+from kit.data.store import packing_facts
 from kit.ensemble import Decision
 from kit.kernel.image import versions
 from kit.kernel.notebook import NotebookFacts, notebook_text
@@ -133,6 +134,7 @@ def write_kernel(plan: Plan, files: KernelFiles) -> bool:
         "versions": inputs["versions"],
         "push": push,
         "inputs": digest(inputs),
+        **packing_facts(plan.workspace, [run.store_kind for run in plan.runs if run.store_kind]),
     }
     write_json(files.dataset.marker, marker)
     return True

@@ -1,8 +1,8 @@
 """What the notebook calls: reproduces a blend's submission from weights and test images alone."""
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ from kit.core.disk import read_json, write_text
 from kit.core.kernel_paths import KernelDatasetFiles, KernelOutput
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Bar, Reporter
+from kit.core.store_paths import StoreKind
 from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.runs import Run, open_run
-from kit.data.store import Store, pack
+from kit.data.store import Store, pack_alone, plan_packing
 from kit.ensemble import Decision, make_unseen
 from kit.kernel.weights import weights_of
 from kit.models.build import build_model
@@ -42,12 +43,14 @@ def predict(
     competition = _find_competition(dataset, marker["competition"])
     # The dataset has the layout of the folder of runs, so that the same code reads both.
     usual = Workspace.of(competition.name, source)
-    workspace = replace(usual, stores=scratch, runs=dataset)
+    skip_bad = marker.get("skip_bad", 0)
+    workspace = replace(usual, stores=scratch, runs=dataset, skip_bad=skip_bad)
     blend, output = workspace.blend(marker["blend"]), KernelOutput(working)
     test_ids = competition.read_test_ids(source)
     runs = [open_run(workspace, name) for name in marker["runs"]]
     try:
-        members = _predict_runs(competition, workspace, runs, test_ids, reporter)
+        packer = _Packer(competition, workspace, marker.get("bit_depths", {}), reporter)
+        members = _predict_runs(packer, runs, test_ids)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     decision = Decision.load(blend.decision)
@@ -68,18 +71,36 @@ def _find_competition(dataset: Path, name: str) -> Competition:
     return find_competition(str(own) if own.exists() else name)
 
 
+@dataclass(frozen=True)
+class _Packer:
+    """Packs test images as they were packed where the runs were trained.
+
+    `bit_depths`, by the name of a kind of store, are the bits that 16-bit files use.
+    """
+
+    competition: Competition
+    workspace: Workspace
+    bit_depths: Mapping[str, int | None]
+    reporter: Reporter
+
+    def pack(self, kind: StoreKind, ids: Sequence[str]) -> Store:
+        """Pack test images into a folder that is removed later, so it has no other owner."""
+        depth = self.bit_depths.get(kind.name) or self.competition.bit_depth
+        competition = replace(self.competition, bit_depth=depth)
+        packing = plan_packing(competition, self.workspace, "test", kind, ids)
+        files = self.workspace.store(kind, "test")
+        return pack_alone(competition, files, packing, self.reporter)
+
+
 def _predict_runs(
-    competition: Competition,
-    workspace: Workspace,
-    runs: Sequence[Run],
-    ids: Sequence[str],
-    reporter: Reporter,
+    packer: _Packer, runs: Sequence[Run], ids: Sequence[str]
 ) -> dict[str, list[Predictions]]:
     """The test predictions of each run's fold models, by the run's name, the folds in order.
 
     One network is in memory at a time. Each is rebuilt for every part of the images: that takes
     seconds, while decoding the images again for every run would take many minutes.
     """
+    competition, workspace, reporter = packer.competition, packer.workspace, packer.reporter
     recipes = {run.name: _recipe(run) for run in runs}
     kinds = {name: recipe.store_kind for name, recipe in recipes.items()}
     parts: dict[str, list[list[Predictions]]] = {run.name: [] for run in runs}
@@ -87,7 +108,7 @@ def _predict_runs(
         rows = max(1, PART_BYTES // (kind.size**2 * len(competition.channels)))
         for start in range(0, len(ids), rows):
             part = ids[start : start + rows]
-            store = pack(competition, workspace, "test", kind, part, reporter)
+            store = packer.pack(kind, part)
             for run in (run for run in runs if kinds[run.name] == kind):
                 with reporter.bar(run.name, run.folds * len(part), lines=True) as bar:
                     recipe = recipes[run.name]

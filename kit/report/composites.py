@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
 from kit.core.paths import Workspace
-from kit.data.images import decode_image, find_source
+from kit.data.decode import Decoding, decode_image
+from kit.data.depth import train_depth
+from kit.data.image_checks import check_images, refuse
+from kit.data.images import find_source
 from kit.data.runs import Run
 from kit.data.store import open_store
 from kit.report.figures import to_rgb
@@ -33,13 +36,17 @@ def read_composites(
     for kind in sorted(kinds, reverse=True):
         files = workspace.store(kind, split)
         if files.meta.exists():
-            store = open_store(files)
+            store = open_store(files, workspace.typed)
             return [to_rgb(store.images[row], mixture) for row in store.rows(ids)]
     source = find_source(workspace.source, competition.image_folder(split))
     if source is None:
         return None
-    channels = len(competition.channels)
+    findings = check_images(competition, source, ids)
+    if findings.ids:
+        raise refuse(competition, source, split, findings)
+    depth = train_depth(competition, workspace) if findings.deep else None
+    decoding = Decoding.of(competition, depth)
     decoded = (
-        decode_image(source, competition.images.files(one), DECODED, channels) for one in ids
+        decode_image(source, competition.images.files(one), decoding, DECODED) for one in ids
     )
     return [to_rgb(pixels, mixture) for pixels in decoded]

@@ -1,8 +1,13 @@
 """The stages `data` and `pack`: get a competition's files, and decode its images once."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
+from kit.core.owner import own
 from kit.core.paths import Workspace
+from kit.core.progress import Reporter
 from kit.core.store_paths import StoreKind
 from kit.core.terminal import TERMINAL, say
 from kit.data.store import pack
@@ -14,10 +19,10 @@ from kit.kaggle.download import download_files
 def data_stage(competition: Competition, workspace: Workspace, clock: Clock) -> None:
     """Download a competition's files from Kaggle, or generate those of a synthetic one.
 
-    Raises UserError when neither is possible.
+    Raises UserError when neither is possible, and Busy while another process generates them.
     """
     if competition.prepare is not None:
-        competition.prepare(workspace.source, TERMINAL)
+        _prepare(competition, competition.prepare, workspace)
     elif competition.kaggle is not None and competition.kaggle.files:
         kaggle = connect(clock, TERMINAL)
         download_files(kaggle, competition.kaggle.slug, competition.kaggle.files, workspace.source)
@@ -27,6 +32,18 @@ def data_stage(competition: Competition, workspace: Workspace, clock: Clock) -> 
         )
     following = workspace.typed.command("folds")
     say(f"{competition.title}: {workspace.source}. Next: {following}")
+
+
+def _prepare(
+    competition: Competition, prepare: Callable[[Path, Reporter], None], workspace: Workspace
+) -> None:
+    """Generate the files of a synthetic competition; complete ones need no lock, only a look."""
+    if (workspace.source / competition.label_table).exists():
+        prepare(workspace.source, TERMINAL)
+        return
+    what = f"the data of {competition.name} in {workspace.source}"
+    with own(workspace.source, what, workspace.wait, TERMINAL):
+        prepare(workspace.source, TERMINAL)
 
 
 def pack_stage(competition: Competition, workspace: Workspace, kind: StoreKind) -> None:

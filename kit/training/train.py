@@ -112,7 +112,10 @@ def _fold_data(
 ) -> FoldData:
     of_row = folds.of(train_store.ids)
     left_out = np.zeros(len(of_row), bool) if fold is ALL else of_row == fold
-    train_rows, val_rows = np.flatnonzero(~left_out), np.flatnonzero(left_out)
+    # An image that could not be read is black: it must not train. A held-out one is predicted like
+    # a test image that could not be read, so that the score covers such images, too.
+    train_rows = np.flatnonzero(~left_out & train_store.has_pixels)
+    val_rows = np.flatnonzero(left_out)
     ids = train_store.ids
     if extra is None:
         return FoldData(train_store.images, ids, labels, train_rows, val_rows, test_store)
