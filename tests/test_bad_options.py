@@ -19,7 +19,7 @@ folds DATA --seed x | Invalid value for '--seed': 'x' is not a valid int. See:
 folds DATA --seed 4294967296 | --seed 4294967296: a seed is an integer from 0 to
 folds DATA --how magic | No split 'magic'. Known: random, stratified.
 folds DATA --groups nowhere.csv | nowhere.csv does not exist.
-folds DATA --groups d | Is a folder: d. Remove the folder that is in the way.
+folds DATA --groups d | d is a folder, expected a file.
 folds DATA --groups "" | The word after --groups is empty. Is a variable of the
 folds DATA --out d | --out d: a fold table is a .csv file; its provenance is a
 folds DATA --out own.py/f.csv | Not a folder: own.py/f.csv was not written. Remove the file

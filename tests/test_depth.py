@@ -115,7 +115,9 @@ def test_a_declared_depth_is_not_measured(
 
 @pytest.mark.parametrize("depth", [7, 17, 0])
 def test_a_depth_out_of_range_is_refused(deep: Competition, depth: int) -> None:
-    with pytest.raises(ValueError, match=f"bit_depth must be from 8 to 16, got {depth}"):
+    with pytest.raises(
+        ValueError, match=f"bit_depth={depth}: expected a number of bits from 8 to 16"
+    ):
         replace(deep, bit_depth=depth)
 
 

@@ -20,8 +20,12 @@ from kit.core.paths import Workspace
 from kit.core.store_paths import StoreKind
 from kit.data import extra as extra_module
 from kit.data.extra import Extra, parse_extra, read_extra
+from kit.data.folds import Folds
 from kit.data.stacked import Images, Stacked
 from kit.data.store import Store, pack
+from kit.recipes import recipes
+from kit.recipes.base import with_settings
+from kit.training import train as training
 
 Pixels = NDArray[np.uint8]
 
@@ -264,6 +268,29 @@ def test_a_table_that_cannot_be_used_leaves_nothing_behind(
         read()
     assert "\n" not in str(raised.value)
     assert sorted(workspace.stores.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("image,shapes\nx0,triangle\n", "'triangle' is not a label"),
+        ("image,shapes\ntrain03,star\n", r"has ids of training images: train03\."),
+        ("image,shapes\nx9,star\n", r"ids in the table without an image: x9\."),
+    ],
+)
+def test_training_refuses_it_before_it_packs_anything(
+    pictures: Competition,
+    workspace: Workspace,
+    folds: Folds,
+    place: Path,
+    table: str,
+    message: str,
+) -> None:
+    (place / "more.csv").write_text(table)
+    recipe = with_settings(recipes.get("convnet"), ["size=16"])
+    with pytest.raises(UserError, match=message):
+        training.train(pictures, workspace, recipe, extra=f"{place / 'more.csv'}:{place / 'more'}")
+    assert not workspace.stores.exists()
 
 
 def test_a_damaged_image_is_named(read: Callable[..., Extra], place: Path) -> None:

@@ -16,6 +16,7 @@ from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data import imported
 from kit.data.folds import Folds, digest_labels, write_folds
+from kit.data.given import read_given
 from kit.data.imported import import_predictions
 from kit.data.predictions import Predictions, read_predictions
 from kit.data.runs import Run, open_run
@@ -135,7 +136,7 @@ def test_names_that_do_not_differ_tell_no_columns_apart(
 def test_ids_of_digits_keep_their_zeros(tmp_path: Path, shapes: Competition) -> None:
     path = tmp_path / "p.csv"
     path.write_text("image,circle,square,star\n007,0,1,0.5\n08,1,0,1e-3\n")
-    read = imported._read(path, shapes, ())
+    read = read_given(path, shapes, folds=False)
     assert read.ids == ("007", "08")
     assert read.probs.tolist() == [[0, 1, 0.5], [1, 0, np.float32(1e-3)]]
 
@@ -420,7 +421,7 @@ WRONG = [
     (set_to(float("inf")), r"inf for id \w+, class star, is not a probability"),
     (set_to(float("nan")), r"A probability is nan, for id \w+, class star|'star' has empty cells"),
     (set_to(None), r"the column 'star' has empty cells"),
-    (set_to("yes"), r"the column 'star' cannot be read as double"),
+    (set_to("yes"), r"the column 'star' cannot be read as float64: 'yes' for id"),
     (renamed({"star": "sun"}), r"lacks class columns: star\. .*\(circle, square, star\) or"),
     (renamed({"circle": "Circle"}), r"lacks class columns: Square, Star\."),
     (renamed({"Id": "name"}), r"lacks an id column, named Id or image\."),
@@ -470,15 +471,15 @@ def test_a_fold_is_a_number(oof: pd.DataFrame, bring: Import, value: object) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", r"is not a Parquet file or UTF-8 CSV \(Empty CSV file\)"),
+        (b"", r"is not a Parquet file or UTF-8 CSV \(it is empty\)"),
         (b"PAR1 and then no more", r"is not a complete Parquet file"),
         (
             b"\x93NUMPY\x01\x00v\x00\xff\xfe,\xff\n\xff\xff,\xff\n",
             r"lacks an id column|Parquet file or UTF-8 CSV",
         ),
-        (b"Id,circle,square,star\na,0.1,0.2\n", r"Parquet file or UTF-8 CSV \(CSV parse error"),
+        (b"Id,circle,square,star\na,0.1,0.2\n", r"line 2: expected 4 cells, got 3\."),
         (b"Id,circle,square,star,star\na,0,0,0,0\n", r"duplicate columns: star"),
-        (b"Id;circle;square;star\na;0;0;0\n", r"lacks an id column"),
+        (b"Id;circle;square;star\na;0;0;0\n", r"id column, .* by semicolons: save it with commas"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(

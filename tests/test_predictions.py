@@ -207,11 +207,11 @@ ONE: NDArray[np.float32] = np.ones(1, np.float32)
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"Id": ["a"], "x": ONE}, "lacks columns: y"),
-        ({"x": ONE, "y": ONE}, "lacks columns: Id"),
-        ({"Id": ["a"], "x": ONE, "y": ONE, "z": ONE}, "has columns that are not classes: z"),
-        ({"Id": ["a"], "x": ONE, "y": 2 * ONE}, "A probability is 2.0, for id a, class y"),
-        ({"Id": ["a"], "x": ONE, "y": np.nan * ONE}, "A probability is nan, for id a, class y"),
+        ({"Id": ["a"], "x": ONE}, "lacks class columns: y"),
+        ({"x": ONE, "y": ONE}, r"lacks an id column, named Id\. It has 'x', 'y'"),
+        ({"Id": ["a"], "x": ONE, "y": ONE, "z": ONE}, "has unexpected columns: 'z'"),
+        ({"Id": ["a"], "x": ONE, "y": 2 * ONE}, "2 for id a, class y, is not a probability"),
+        ({"Id": ["a"], "x": ONE, "y": np.nan * ONE}, "NaN for id a, class y; 1 of 2 values"),
         ({"Id": ["a", "a"], "x": [0, 1], "y": [0, 1]}, "Ids predicted more than once: a"),
         ({"Id": ["a"], "x": [None], "y": ONE}, "the column 'x' has empty cells"),
         ({"Id": [None], "x": ONE, "y": ONE}, "the column 'Id' has empty cells"),
@@ -233,7 +233,7 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path: Path, left: int) -> None:
     path = tmp_path / "p.parquet"
     write_predictions(path, predictions([[0, 0]]), {})
     path.write_bytes(path.read_bytes()[:left])
-    with pytest.raises(UserError, match=r"p\.parquet is not a Parquet file") as raised:
+    with pytest.raises(UserError, match=r"p\.parquet is not a (complete )?Parquet file") as raised:
         read_predictions(path, KEYS)
     assert "\n" not in str(raised.value)
 

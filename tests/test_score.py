@@ -1,11 +1,14 @@
 """The score of predictions from anywhere: out-of-fold ones get the honest number beside."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from damage import edit_unsealed
 
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
@@ -100,8 +103,10 @@ def test_a_decision_labels_test_predictions_with_copies_and_rules(
 def test_a_decision_of_other_classes_is_refused(
     shapes: Competition, workspace: Workspace, blended: BlendFiles
 ) -> None:
-    content = blended.decision.read_text().replace('"star"', '"moon"')
-    write_text(blended.decision, content)
+    def rename(saved: dict[str, Any]) -> None:
+        saved.update(json.loads(json.dumps(saved).replace('"star"', '"moon"')))
+
+    edit_unsealed(blended.decision, rename)
     labels = workspace.source / "labels.csv"
     with pytest.raises(UserError, match=r"decision\.json is for other classes than those of Shap"):
         score_stage(shapes, blended.oof, labels, blended.decision)
@@ -111,5 +116,5 @@ def test_a_csv_is_decided_already(
     shapes: Competition, workspace: Workspace, blended: BlendFiles
 ) -> None:
     csv = workspace.source / "sample.csv"
-    with pytest.raises(UserError, match="--decision is for Parquet probabilities; a CSV is al"):
+    with pytest.raises(UserError, match=r"--decision is for probabilities; .*\.csv is already"):
         score_stage(shapes, csv, workspace.source / "labels.csv", blended.decision)

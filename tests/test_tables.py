@@ -1,5 +1,7 @@
 """Label tables: what is written reads back, and what is wrong is named with its line."""
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,45 @@ def test_a_table_reads_back_as_written(
     assert back.labels.dtype == np.uint8
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        ("Id,a,b,c\nx,1,0,1\ny,0,0,0\n", ONE_HOT),
+        ("c,Id,b,a\n1,x,0,1\n0,y,0,0\n", ONE_HOT),
+        ("Id,a,b,c\nx,1.0,0.0,1.0\ny,0.0,0.0,0.0\n", ONE_HOT),
+        ("Id,a,b,c\nx,True,False,True\ny,False,0,0.0\n", ONE_HOT),
+        ("Id,site,a,b,c\nx,?,1,0,1\ny,,0,0,0\n", OneHot("Id", ignore=("site", "well"))),
+        ("Target,Id\na c,x\n,y\n", SPACED),
+        ("site,Id,Target\n1,x,c a\n,y,\n", SpaceSeparated("Id", "Target", ignore=("site",))),
+    ],
+)
+def test_one_table_in_many_spellings(
+    tmp_path: Path, content: str, form: TableFormat, pack: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "T.CSV").write_bytes(pack(content.encode()))
+    table = form.read(tmp_path / "T.CSV", KEYS)
+    assert table.ids == ("x", "y")
+    assert table.labels.tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_a_wide_header_is_not_shown_in_full(tmp_path: Path) -> None:
+    keys = tuple(f"class{number:02d}" for number in range(50))
+    message = wrong(tmp_path / "t.csv", ",".join(["Id", *keys[:-1], "Class_49"]), ONE_HOT, keys)
+    assert message == (
+        ": the header has no column 'class49'; it is "
+        "'Id,class00,class01,class02,class03,class04,class05,class06,…'. Is 'Class_49' the column "
+        "'class49'? Rename it."
+    )
+
+
+def test_a_surplus_column_comes_with_the_way_to_ignore_it(tmp_path: Path) -> None:
+    assert wrong(tmp_path / "t.csv", "Id,a,b,c,site\nx,0,0,1,2\n", ONE_HOT) == (
+        ": columns that are not expected: 'site'. Delete them, or have the competition ignore "
+        "them: OneHot('Id', ignore=('site',))."
+    )
+
+
 def test_the_text_of_both_formats() -> None:
     table = LabelTable(("x", "y"), np.array([[1, 0, 1], [0, 0, 0]], np.uint8))
     assert SPACED.text(table, KEYS) == "Id,Target\nx,a c\ny,\n"
@@ -77,9 +118,31 @@ def test_byte_order_marks_windows_newlines_and_blank_lines_change_nothing(
     ("content", "message"),
     [
         ("", ": header is '', expected 'Id,Target'."),
-        ("id,Target\nx,a\n", ": header is 'id,Target', expected 'Id,Target'."),
-        ("Id;Target\nx;a\n", ": header is 'Id;Target', expected 'Id,Target'."),
-        ('"Id\n",Target\nx,a\n', r": header is 'Id\n,Target', expected 'Id,Target'."),
+        (
+            "id,Target\nx,a\n",
+            ": header is 'id,Target', expected 'Id,Target'. Is 'id' the column 'Id'? Rename it.",
+        ),
+        (
+            "Id;Target\nx;a\n",
+            ": header is 'Id;Target', expected 'Id,Target'. Its cells are separated by semicolons: "
+            "save it with commas.",
+        ),
+        (
+            '"Id\n",Target\nx,a\n',
+            r": header is 'Id\n,Target', expected 'Id,Target'. Is 'Id\n' the column 'Id'? "
+            "Rename it.",
+        ),
+        (
+            "Id,Target,site,site\nx,a,1,1\n",
+            ": columns that are not expected: 'site'. Delete them, or have the competition "
+            "ignore them: SpaceSeparated('Id', 'Target', ignore=('site',)).",
+        ),
+        ("Id,Target,Target\nx,a,a\n", ": the header has 'Target' more than once."),
+        (
+            "Id,Target\nx,a;b\n",
+            ", line 2: 'a;b' is not a label. Allowed: a, b, c. Separate labels by spaces, not by "
+            "';'.",
+        ),
         ("Id,Target\n", " has a header but no rows."),
         ("Id,Target\nx,a\ny,a d\n", ", line 3: 'd' is not a label. Allowed: a, b, c."),
         ("Id,Target\nx,a a\n", ", line 2: label 'a' appears twice."),
@@ -100,12 +163,25 @@ def test_a_wrong_table_of_keys_is_refused(tmp_path: Path, content: str, message:
     ("content", "message"),
     [
         ("", ": header is '', expected 'Id,a,b,c'."),
-        ("Id,a,c,b\nx,0,0,1\n", ": header is 'Id,a,c,b', expected 'Id,a,b,c'."),
         ("Id,a,b,c\n", " has a header but no rows."),
-        ("Id,a,b,c\nx,0,1,2\n", ", line 2: '2' is neither 0 nor 1."),
-        ("Id,a,b,c\nx,0,1,\n", ", line 2: '' is neither 0 nor 1."),
-        ("Id,a,b,c\nx,0,yes,1\n", ", line 2: 'yes' is neither 0 nor 1."),
-        ('Id,a,b,c\nx,0,"1\n",1\n', r", line 3: '1\n' is neither 0 nor 1."),
+        ("Id,a,b,c\nx,0,1,2\n", ", line 2: '2' is neither 0 nor 1, in column 'c'."),
+        (
+            "Id,a,b,c\nx,0,1,\n",
+            ", line 2: '' is neither 0 nor 1, in column 'c'. A label must be known: write 0 or "
+            "1, or delete the row.",
+        ),
+        (
+            "Id,a,b,c\nx,0,-1.0,1\n",
+            ", line 2: '-1.0' is neither 0 nor 1, in column 'b'. A label must be known: write 0 or "
+            "1, or delete the row.",
+        ),
+        (
+            "Id,a,b,c\nx,0,0.5,1\n",
+            ", line 2: '0.5' is neither 0 nor 1, in column 'b'. It looks like a probability: "
+            "labels are expected here.",
+        ),
+        ("Id,a,b,c\nx,0,yes,1\n", ", line 2: 'yes' is neither 0 nor 1, in column 'b'."),
+        ('Id,a,b,c\nx,0,"1\n",1\n', r", line 3: '1\n' is neither 0 nor 1, in column 'b'."),
         ("Id,a,b,c\nx,0,1\n", ", line 2: expected 4 cells, got ['x', '0', '1']."),
         (
             "Id,a,b,c\nx,0,1,0\nx,0,1,0\n",

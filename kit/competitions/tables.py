@@ -1,6 +1,10 @@
-"""Label table formats: two cover most competitions, both for labels and for submissions."""
+"""Label table formats: two cover most competitions, both for labels and for submissions.
 
-from collections.abc import Sequence
+Tables are CSV in UTF-8, compressed or not, whatever they are called; columns may be in any order.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,9 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.facts import WrongFact, check_columns
-from kit.core.disk import csv_text, read_csv
-from kit.core.errors import UserError, some
+from kit.competitions.header import Header
+from kit.core.csv_rows import csv_rows
+from kit.core.disk import csv_text
+from kit.core.errors import UserError, brief, some
 from kit.core.ids import positions
+
+# How a label is written as a number or by pandas; a missing or uncertain label is neither.
+_CELLS = {
+    **dict.fromkeys(("0", "0.0", "False"), 0),
+    **dict.fromkeys(("1", "1.0", "True"), 1),
+}
 
 
 @dataclass(frozen=True)
@@ -41,10 +53,14 @@ class TableFormat(Protocol):
 
 @dataclass(frozen=True)
 class SpaceSeparated:
-    """One column of space-separated class keys: `id,16 0`. An empty cell means no labels."""
+    """One column of space-separated class keys: `id,16 0`. An empty cell means no labels.
+
+    Columns named in `ignore` may be there, too, and are not read.
+    """
 
     id_column: str
     label_column: str
+    ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_columns(self.id_column, self.label_column)
@@ -57,7 +73,8 @@ class SpaceSeparated:
 
     def read(self, path: Path, class_keys: Sequence[str]) -> LabelTable:
         position = {key: column for column, key in enumerate(class_keys)}
-        header = (self.id_column, self.label_column)
+        how = f"SpaceSeparated({self.id_column!r}, {self.label_column!r}, ignore={{}})"
+        header = Header((self.id_column, self.label_column), self.ignore, how)
         ids: list[str] = []
         labels: list[NDArray[np.uint8]] = []
         for line, (name, cell) in _rows(path, header):
@@ -82,9 +99,14 @@ class SpaceSeparated:
 
 @dataclass(frozen=True)
 class OneHot:
-    """One column per class, 1 if the label is set and 0 if not: `id,0,1,0`."""
+    """One column per class, 1 if the label is set and 0 if not: `id,0,1,0`.
+
+    Cells may also be 1.0 and 0.0 or True and False, as pandas writes them. Columns named in
+    `ignore` may be there, too, and are not read.
+    """
 
     id_column: str
+    ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_columns(self.id_column)
@@ -95,15 +117,16 @@ class OneHot:
             raise WrongFact(f"class key {self.id_column!r} is also the column of ids.")
 
     def read(self, path: Path, class_keys: Sequence[str]) -> LabelTable:
-        header = (self.id_column, *class_keys)
+        how = f"OneHot({self.id_column!r}, ignore={{}})"
+        header = Header((self.id_column, *class_keys), self.ignore, how)
         ids: list[str] = []
         labels: list[NDArray[np.uint8]] = []
         for line, (name, *cells) in _rows(path, header):
-            for cell in cells:
-                if cell not in ("0", "1"):
-                    raise UserError(f"{path}, line {line}: {cell!r} is neither 0 nor 1.")
+            try:
+                labels.append(np.array([_CELLS[cell] for cell in cells], dtype=np.uint8))
+            except KeyError:
+                raise _bad_cell(path, line, cells, class_keys) from None
             ids.append(name)
-            labels.append(np.array(cells, dtype=np.uint8))
         return LabelTable(tuple(ids), np.stack(labels))
 
     def text(self, table: LabelTable, class_keys: Sequence[str]) -> str:
@@ -114,45 +137,68 @@ class OneHot:
 
 
 def read_ids(path: Path, id_column: str) -> tuple[str, ...]:
-    """The first column of a CSV, headed `id_column`; ids must be unique."""
-    rows = read_csv(path)
-    if not rows or rows[0][1][0] != id_column:
-        raise _bad_header(path, rows[0][1] if rows else [], (id_column, "…"))
-    _check_ids(path, rows[1:])
-    return tuple(row[0] for _, row in rows[1:])
+    """The ids of a CSV, from its column `id_column`; they must be unique.
+
+    Other columns may hold anything. Raises UserError as the formats do.
+    """
+    rows = csv_rows(path)
+    _, found = next(rows, (0, []))
+    (place,) = Header((id_column,), others=True).find(path, found)
+    cells = ((line, [*row[place : place + 1], ""][:1]) for line, row in rows)
+    return tuple(name for _, (name,) in _checked(path, cells, 1))
 
 
-def _rows(path: Path, header: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    rows = read_csv(path)
-    if not rows or tuple(rows[0][1]) != header:
-        raise _bad_header(path, rows[0][1] if rows else [], header)
-    for line, row in rows[1:]:
-        if len(row) != len(header):
-            raise UserError(f"{path}, line {line}: expected {len(header)} cells, got {row}.")
-    _check_ids(path, rows[1:])
-    return rows[1:]
+def _rows(path: Path, header: Header) -> Iterator[tuple[int, list[str]]]:
+    """The needed cells of each row, the id first; UserError for ids that are empty or double."""
+    rows = csv_rows(path)
+    _, found = next(rows, (0, []))
+    places = header.find(path, found)
+    for line, row in _checked(path, rows, len(found), places[0]):
+        yield line, [row[place] for place in places]
 
 
-def _check_ids(path: Path, rows: Sequence[tuple[int, list[str]]]) -> None:
-    if not rows:
-        raise UserError(f"{path} has a header but no rows.")
+def _checked(
+    path: Path, rows: Iterator[tuple[int, list[str]]], width: int, id_place: int = 0
+) -> Iterator[tuple[int, list[str]]]:
     first: dict[str, int] = {}
-    for line, (name, *_) in rows:
+    for line, row in rows:
+        if len(row) != width:
+            raise UserError(f"{path}, line {line}: expected {width} cells, got {brief(row, 100)}.")
+        name = row[id_place]
         if not name:
             raise UserError(f"{path}, line {line}: the id is empty.")
         if name in first:
             raise UserError(
-                f"{path}, line {line}: duplicate id {name!r}, first on line {first[name]}."
+                f"{path}, line {line}: duplicate id {brief(repr(name))}, first on line "
+                f"{first[name]}."
             )
         first[name] = line
+        yield line, row
+    if not first:
+        raise UserError(f"{path} has a header but no rows.")
 
 
-def _bad_header(path: Path, got: Sequence[str], wanted: Sequence[str]) -> UserError:
-    return UserError(f"{path}: header is {','.join(got)!r}, expected '{','.join(wanted)}'.")
+def _bad_cell(path: Path, line: int, cells: Sequence[str], class_keys: Sequence[str]) -> UserError:
+    """The error for the first cell that is not a label, with a way on."""
+    key, cell = next(
+        (key, cell) for key, cell in zip(class_keys, cells, strict=True) if cell not in _CELLS
+    )
+    message = f"{path}, line {line}: {brief(repr(cell), 60)} is neither 0 nor 1, in column {key!r}."
+    if not cell.strip() or re.fullmatch(r"-1(\.0)?|nan|n/?a|null|none", cell.strip(), re.I):
+        message += " A label must be known: write 0 or 1, or delete the row."
+    elif re.fullmatch(r"0?\.\d+", cell):
+        message += " It looks like a probability: labels are expected here."
+    return UserError(message)
 
 
 def _bad_label(path: Path, line: int, got: str, class_keys: Sequence[str]) -> UserError:
     allowed = some(class_keys, 40)
     if list(class_keys) == [str(number) for number in range(len(class_keys))]:
         allowed = f"the numbers 0 to {len(class_keys) - 1}"
-    return UserError(f"{path}, line {line}: '{got}' is not a label. Allowed: {allowed}.")
+    hint = ""
+    for mark in ",;|/":
+        if mark in got and set(got.split(mark)) - {""} <= set(class_keys):
+            hint = f" Separate labels by spaces, not by '{mark}'."
+    return UserError(
+        f"{path}, line {line}: '{brief(got, 60)}' is not a label. Allowed: {allowed}.{hint}"
+    )

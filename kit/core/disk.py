@@ -11,9 +11,11 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from kit.core.csv_rows import csv_rows
 from kit.core.errors import UserError
 from kit.core.faults import fault_of, unwritten
 from kit.core.process import is_alive, machine_token
@@ -21,6 +23,8 @@ from kit.core.process import is_alive, machine_token
 _PARTIAL = ".partial-"
 # Seconds after which a leftover of another machine counts as abandoned.
 ABANDONED = 24 * 3600
+# Rows of a table that is kept in memory as text: about 200 MB.
+MOST_ROWS = 1_000_000
 # How file systems say that a folder cannot be synced.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS)
 
@@ -150,16 +154,12 @@ def _refuse_constant(name: str) -> Any:
 def read_csv(path: Path) -> list[tuple[int, list[str]]]:
     """Every row of a CSV file with its line number, without byte order mark and blank lines.
 
-    Raises UserError when the file is missing or is not UTF-8 CSV.
+    Raises UserError when the file is missing, is not UTF-8 CSV, or has over MOST_ROWS rows.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            return [(reader.line_num, row) for row in reader if row]
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist.") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not UTF-8 CSV ({error}).") from error
+    rows = list(islice(csv_rows(path), MOST_ROWS + 1))
+    if len(rows) > MOST_ROWS:
+        raise UserError(f"{path} has over {MOST_ROWS:,} rows: it is not a table of the kit.")
+    return rows
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:

@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 
+# Longer texts are not names: nobody meant one that is like them.
+_LONGEST = 200
 # Categories of characters that act on a terminal or cannot be encoded: control characters, lone
 # surrogates (file names that are not UTF-8), and separators of lines and paragraphs.
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
@@ -66,15 +68,17 @@ def unknown(
         near = ""
     near = (aliases or {}).get(got.strip().lower().replace("-", "_"), near)
     hint = f" Did you mean '{near}'?" if near else ""
-    return UserError(f"No {kind} '{got}'. Known: {', '.join(names) or 'none'}.{hint}")
+    return UserError(f"No {kind} '{brief(got)}'. Known: {', '.join(names) or 'none'}.{hint}")
 
 
 def _likeness(got: str, name: str) -> float:
-    """Similarity of two names with a bonus for a common prefix, as in Jaro-Winkler.
+    """Similarity of two names with a bonus for a common prefix, as in Jaro-Winkler; of long ones 0.
 
     People mistype the end of a name: `inceptionv9` means inceptionresnetv2 rather than xception,
     although xception shares more of its letters.
     """
+    if max(len(got), len(name)) > _LONGEST:  # comparing takes time in proportion to the square
+        return 0.0
     pairs = enumerate(zip(got, name, strict=False))
     common = next((n for n, (a, b) in pairs if a != b), min(len(got), len(name)))
     return SequenceMatcher(None, got, name).ratio() + 0.05 * common
@@ -87,7 +91,14 @@ def listed(items: Iterable[object]) -> str:
 
 
 def some(items: Iterable[object], most: int = 5) -> str:
-    """List the first few items and count the rest: `a, b, c and 7 more`."""
-    listed = [str(item) for item in items]
+    """List the first few items and count the rest: `a, b, c and 7 more`; each as `brief`."""
+    listed = [brief(item) for item in items]
     rest = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def brief(item: object, most: int = 200) -> str:
+    """A name from data in one line: characters that do not print are escaped, long ones cut."""
+    text = str(item)
+    text = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

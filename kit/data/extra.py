@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
+from kit.competitions.tables import LabelTable
 from kit.core.disk import digest
-from kit.core.errors import UserError, some
+from kit.core.errors import UserError, brief, some
 from kit.core.formats import Format
 from kit.core.paths import Workspace, extra_split
 from kit.core.progress import SILENT, Reporter
+from kit.data.image_checks import find_missing, tell_missing
 from kit.data.images import Archive, Source, find_source
 from kit.data.store import Packing, Store, pack_images
 from kit.data.twins import LEAST, find_all_twins, fingerprints
@@ -80,13 +82,49 @@ def parse_extra(text: str) -> tuple[Path, Path]:
     """
     table, colon, place = text.rpartition(":")
     if not (table and colon and place):
-        raise UserError(f"--extra expects CSV:IMAGES, such as hpav18.csv:hpav18, got '{text}'.")
+        raise UserError(
+            f"--extra expects CSV:IMAGES, such as hpav18.csv:hpav18, got '{brief(text)}'."
+        )
     csv, images = Path(table), Path(place)
-    if not csv.is_file():
-        raise UserError(f"--extra {text}: {csv} does not exist. Name the label table.")
-    if _find_images(images) is None:
-        raise UserError(_absent(images))
+    try:
+        if not csv.is_file():
+            raise UserError(
+                f"--extra {brief(text)}: {brief(csv)} does not exist. Name the label table."
+            )
+        if _find_images(images) is None:
+            raise UserError(_absent(images))
+    except (OSError, ValueError) as error:  # no file system takes such a name
+        raise UserError(f"--extra {brief(text)}: {brief(error)}.") from None
     return csv, images
+
+
+def check_extra(
+    competition: Competition,
+    text: str,
+    train_ids: Sequence[str],
+    test_ids: Sequence[str],
+    skip_bad: int,
+) -> LabelTable:
+    """The label table of `CSV:IMAGES`, checked before anything is packed.
+
+    Raises UserError for a malformed text or table, for ids of the competition's own, and for more
+    than `skip_bad` ids without an image.
+    """
+    csv, images = parse_extra(text)
+    table = competition.label_format.read(csv, competition.class_keys)
+    for kind, own in (("training", train_ids), ("test", test_ids)):
+        if taken := sorted(set(table.ids) & set(own)):
+            raise UserError(
+                f"{csv} has ids of {kind} images: {some(taken)}. Remove those rows, or rename them "
+                "and their images."
+            )
+    source = _find_images(images)
+    if source is None:
+        raise UserError(_absent(images))
+    missing = find_missing(competition, source, sorted(table.ids))
+    if len(missing) > skip_bad:
+        raise UserError(tell_missing(competition, source, csv.name, missing))
+    return table
 
 
 def read_extra(
@@ -103,14 +141,8 @@ def read_extra(
     training images. What is on disk already is reused. Raises UserError, before packing, for
     a malformed text or table and for ids of the competition's own; then as `pack_images` does.
     """
+    table = check_extra(competition, text, train.ids, test_ids, workspace.skip_bad)
     csv, images = parse_extra(text)
-    table = competition.label_format.read(csv, competition.class_keys)
-    for kind, own in (("training", train.ids), ("test", test_ids)):
-        if taken := sorted(set(table.ids) & set(own)):
-            raise UserError(
-                f"{csv} has ids of {kind} images: {some(taken)}. Remove those rows, or rename them "
-                "and their images."
-            )
     ids = tuple(sorted(table.ids))
     split = extra_split(csv, digest(list(ids)))
     packing = Packing(
@@ -159,4 +191,4 @@ def _find_images(place: Path) -> Source | None:
 
 
 def _absent(place: Path) -> str:
-    return f"--extra: {place} is neither a folder nor a zip archive. Name the images."
+    return f"--extra: {brief(place)} is neither a folder nor a zip archive. Name the images."

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.tables import LabelTable
 from kit.core.disk import csv_text, digest, read_csv, write_text
-from kit.core.errors import UserError, some, unknown
+from kit.core.errors import UserError, brief, some, unknown
 from kit.core.formats import Format
 from kit.core.ids import positions
 from kit.core.paths import provenance_of
@@ -82,6 +82,8 @@ def make_folds(
     """
     if how not in SPLITS:
         raise unknown("split", how, SPLITS)
+    if len(table.ids) < 2:
+        raise UserError(f"{len(table.ids)} row; folds need at least two.")
     if not 2 <= n <= len(table.ids):
         raise UserError(f"--n {n}: {len(table.ids)} rows allow 2 to {len(table.ids)} folds.")
     if not 0 <= seed < 2**32:
@@ -150,9 +152,9 @@ def read_groups(path: Path) -> dict[str, str]:
     groups: dict[str, str] = {}
     for line, row in rows[1:]:
         if len(row) != 2 or "" in row:
-            raise UserError(f"{path}, line {line}: expected an id and its group, got {row}.")
+            raise UserError(f"{path}, line {line}: expected an id and its group, got {brief(row)}.")
         if row[0] in groups:
-            raise UserError(f"{path}, line {line}: id {row[0]!r} appears twice.")
+            raise UserError(f"{path}, line {line}: id {brief(repr(row[0]))} appears twice.")
         groups[row[0]] = row[1]
     return groups
 
@@ -184,8 +186,10 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
     if len(rows) < 3 or rows[0][1] != HEADER:
         raise UserError(f"{path}: expected rows under the header '{','.join(HEADER)}'.")
     for line, row in rows[1:]:
-        if len(row) != 3 or not row[1].isdecimal() or int(row[1]) >= len(rows):
-            raise UserError(f"{path}, line {line}: expected an id, a fold and a group, got {row}.")
+        if len(row) != 3 or not is_fold(row[1]) or int(row[1]) >= len(rows):
+            raise UserError(
+                f"{path}, line {line}: expected an id, a fold and a group, got {brief(row)}."
+            )
     ids, fold, group = zip(*sorted(row for _, row in rows[1:]), strict=True)
     folds = Folds(ids, np.array([int(number) for number in fold], dtype=np.int64), group)
     again = _how_to_remake(path, typed)
@@ -193,6 +197,11 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
     if table is not None:
         _check_labels(path, folds, table, again)
     return folds
+
+
+def is_fold(cell: str) -> bool:
+    """Whether a cell is the number of a fold; Python refuses to read thousands of digits."""
+    return cell.isascii() and cell.isdecimal() and len(cell) < 10
 
 
 def was_made_by(path: Path, command: Sequence[str], labels_digest: str) -> bool:
@@ -219,7 +228,9 @@ def _check_folds(path: Path, folds: Folds, again: str) -> None:
     fold_of: dict[str, int] = {}
     for name, fold in zip(folds.group, folds.fold.tolist(), strict=True):
         if fold_of.setdefault(name, fold) != fold:
-            raise UserError(f"{path}: group {name!r} is in folds {fold_of[name]} and {fold}.")
+            raise UserError(
+                f"{path}: group {brief(repr(name))} is in folds {fold_of[name]} and {fold}."
+            )
     sidecar = provenance_of(path)
     if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
         raise UserError(

@@ -104,7 +104,7 @@ def refuse(
     """
     lines = []
     if findings.missing:
-        lines.append(_tell_missing(competition, source, split, findings.missing))
+        lines.append(tell_missing(competition, source, split, findings.missing))
     if findings.bad:
         lines.append(tell_bad(competition, split, findings.bad))
     lines[-1] += ways_on(competition, skip)
@@ -134,9 +134,10 @@ def ways_on(competition: Competition, skip: str) -> str:
     return f"{generate}; or go on without: {skip}" if skip else generate
 
 
-def _tell_missing(
+def tell_missing(
     competition: Competition, source: Source, split: str, missing: Mapping[str, Sequence[str]]
 ) -> str:
+    """One line that lists missing images, where they were looked for, and the nearest there."""
     whole = [one for one, names in missing.items() if _lacks_all(competition, one, names)]
     if whole:
         line = f"{split}: ids in the table without an image: {some(map(_quoted, whole))}."

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.core.disk import atomic
-from kit.core.errors import UserError, some
+from kit.core.disk import write_bytes
+from kit.core.errors import UserError, brief, some
 from kit.core.ids import positions, twice
+from kit.data.prediction_columns import Naming
+from kit.data.prediction_table import read_prediction_table
 
 PROVENANCE_KEY = b"kit"
 
@@ -122,16 +124,17 @@ def as_probabilities(
     if np.isnan(numbers).any():
         row, column = np.argwhere(np.isnan(numbers))[0]
         raise UserError(
-            f"NaN for id {ids[row]}, class {class_keys[column]}; {int(np.isnan(numbers).sum())} of "
-            f"{numbers.size} values are NaN: expected numbers from 0 to 1."
+            f"NaN for id {brief(ids[row])}, class {class_keys[column]}; "
+            f"{int(np.isnan(numbers).sum())} of {numbers.size} values are NaN: expected numbers "
+            "from 0 to 1."
         )
     outside = (numbers < -EPSILON) | (numbers > 1 + EPSILON)
     if outside.any():
         row, column = np.argwhere(outside)[0]
         raise UserError(
-            f"{numbers[row, column]:g} for id {ids[row]}, class {class_keys[column]}, is not a "
-            f"probability; {outside.sum()} of {numbers.size} values are outside 0 to 1. They "
-            "look like logits: apply a sigmoid, 1 / (1 + exp(-x)), first."
+            f"{numbers[row, column]:g} for id {brief(ids[row])}, class {class_keys[column]}, "
+            f"is not a probability; {outside.sum()} of {numbers.size} values are outside 0 to 1. "
+            "They look like logits: apply a sigmoid, 1 / (1 + exp(-x)), first."
         )
     return np.clip(numbers, 0, 1).astype(np.float32)
 
@@ -147,42 +150,25 @@ def write_predictions(path: Path, predictions: Predictions, provenance: Mapping[
     for position, key in enumerate(predictions.class_keys):
         columns[key] = pa.array(predictions.probs[:, position], pa.float32())
     note = json.dumps(provenance, sort_keys=True).encode()
-    with atomic(path) as temporary:
-        pq.write_table(pa.table(columns).replace_schema_metadata({PROVENANCE_KEY: note}), temporary)
+    table = pa.table(columns).replace_schema_metadata({PROVENANCE_KEY: note})
+    # Into memory first: Arrow reports a full disk in its own way, and not always.
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    write_bytes(path, memoryview(sink.getvalue()))
 
 
-def read_predictions(path: Path, class_keys: Sequence[str]) -> Predictions:
-    """Read Parquet written here or elsewhere; UserError for wrong columns or invalid values."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def read_predictions(
+    path: Path, class_keys: Sequence[str], naming: Naming | None = None, folds: bool = True
+) -> Predictions:
+    """Read Parquet or CSV written here or elsewhere; UserError for wrong columns or invalid values.
 
-    if not path.exists():
-        raise UserError(f"{path} does not exist.")
+    `naming` is what columns may be called besides the class keys and `Id`. With `folds` False,
+    a column `fold` is refused. Rounding errors beyond 0 and 1 are clipped.
+    """
+    keys = tuple(class_keys)
+    table = read_prediction_table(path, naming or Naming(keys), folds)
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path} is not a Parquet file ({error}).") from None
-    wanted = ["Id", *class_keys]
-    if missing := [name for name in wanted if name not in table.column_names]:
-        raise UserError(f"{path} lacks columns: {some(missing)}.")
-    if extra := [name for name in table.column_names if name not in [*wanted, "fold"]]:
-        raise UserError(f"{path} has columns that are not classes: {some(extra)}.")
-    try:
-        columns = [_column(table, key, pa.float32()) for key in class_keys]
-        fold = _column(table, "fold", pa.int64()) if "fold" in table.column_names else None
-        ids = tuple(_column(table, "Id", pa.string()).tolist())
-        return Predictions(ids, np.column_stack(columns), tuple(class_keys), fold)
+        probs = as_probabilities(table.ids, table.values, keys)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def _column(table: Any, name: str, kind: Any) -> NDArray[Any]:
-    import pyarrow as pa
-
-    column = table.column(name)
-    if column.null_count:
-        raise UserError(f"the column '{name}' has empty cells.")
-    try:
-        return np.asarray(column.cast(kind, safe=not pa.types.is_floating(kind)).to_numpy())
-    except pa.ArrowException as error:
-        raise UserError(f"the column '{name}' cannot be read as {kind} ({error}).") from None
+    return Predictions(table.ids, probs, keys, table.fold)

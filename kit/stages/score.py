@@ -9,8 +9,11 @@ from kit.competitions.base import Competition
 from kit.competitions.exact import decide
 from kit.competitions.metrics import f1_per_class, macro_f1
 from kit.core.errors import UserError
+from kit.core.ids import require_ids
 from kit.core.terminal import say, table
-from kit.data.predictions import Predictions, read_predictions
+from kit.core.unpack import is_parquet
+from kit.data.given import has_classes, read_given
+from kit.data.predictions import Predictions
 from kit.ensemble import Counts, Decision, make_members, prediction_interval
 from kit.ensemble.evaluate import judge
 from kit.ensemble.thresholds import find_policy
@@ -21,12 +24,14 @@ def score_stage(
 ) -> float:
     """Print macro-F1, its 95% CI and every class's F1; returns macro-F1.
 
-    `predictions` is a CSV in the competition's answer format, or Parquet probabilities. These are
-    labelled by a decision's file, by its out-of-fold thresholds if they have a fold column; without
-    a decision, thresholds are 0.5. Both files must have the same ids.
+    `predictions` is a CSV in the competition's answer format, or probabilities, Parquet or CSV.
+    These are labelled by a decision's file, by its out-of-fold thresholds if they have a fold
+    column; without a decision, thresholds are 0.5. Both files must have the same ids.
     """
     truth = competition.label_format.read(labels, competition.class_keys)
-    read = _read(competition, predictions, decision).take(truth.ids)
+    read = _read(competition, predictions, decision)
+    require_ids(predictions, read.ids, truth.ids, labels)
+    read = read.take(truth.ids)
     decisions = _decide(competition, read, decision)
     by_class = f1_per_class(truth.labels, decisions)
     value = macro_f1(truth.labels, decisions)
@@ -72,11 +77,21 @@ def _decide(
 
 
 def _read(competition: Competition, path: Path, decision: Path | None) -> Predictions:
-    """Probabilities from Parquet, or the zeros and ones of a CSV, which is already labelled."""
+    """Probabilities, or the zeros and ones of a submission, by what the file holds.
+
+    A CSV that reads as a submission is one, even if it has a column of zeros and ones per class.
+    """
     keys = competition.class_keys
-    if path.suffix != ".csv":
-        return read_predictions(path, keys)
+    if is_parquet(path):
+        return read_given(path, competition, folds=True)
+    try:
+        answer = competition.answer_format.read(path, keys)
+    except UserError as error:
+        if has_classes(path, competition):
+            return read_given(path, competition, folds=True)
+        raise UserError(
+            f"{error} It is not a table of predictions either: those have one column per class."
+        ) from None
     if decision is not None:
-        raise UserError("--decision is for Parquet probabilities; a CSV is already labelled.")
-    answer = competition.answer_format.read(path, keys)
+        raise UserError(f"--decision is for probabilities; {path} is already labelled.")
     return Predictions(answer.ids, answer.labels.astype(np.float32), keys)

@@ -8,10 +8,12 @@ import numpy as np
 
 from kit.competitions.base import Competition
 from kit.core.disk import digest_file, read_csv
-from kit.core.errors import UserError
+from kit.core.errors import UserError, brief
 from kit.core.ids import positions
 from kit.core.terminal import TERMINAL, say
-from kit.data.predictions import Predictions, read_predictions
+from kit.data.folds import is_fold
+from kit.data.given import read_oof, read_tests
+from kit.data.predictions import Predictions
 from kit.ensemble import (
     ALL_AUTO,
     Decision,
@@ -52,12 +54,12 @@ def tune_stage(
     """
     check_options(options)
     truth = competition.label_format.read(inputs.labels, competition.class_keys)
-    oof = read_predictions(inputs.oof, competition.class_keys).take(truth.ids)
+    oof = read_oof(inputs.oof, competition, truth.ids, inputs.labels)
     groups = None
     if inputs.folds is not None:
         oof, groups = read_fold_table(oof, inputs.folds)
     members = make_members(truth.labels, [oof], [inputs.oof.stem], groups)
-    tests = [read_predictions(path, competition.class_keys) for path in inputs.tests]
+    tests = read_tests(inputs.tests, competition)
     if len(tests) > 1 and len(tests) != len(members.folds):
         raise UserError(
             f"{len(tests)} test files for {len(members.folds)} folds: give one, averaged, or one "
@@ -84,13 +86,15 @@ def read_fold_table(oof: Predictions, path: Path) -> tuple[Predictions, tuple[st
     rows = read_csv(path)
     header = rows[0][1] if rows else []
     if header[:2] != ["Id", "fold"] or header[2:] not in ([], ["group"]):
-        raise UserError(f"{path}: expected the header 'Id,fold' or 'Id,fold,group', got {header}.")
+        raise UserError(
+            f"{path}: expected the header 'Id,fold' or 'Id,fold,group', got {brief(header)}."
+        )
     table: dict[str, list[str]] = {}
     for line, row in rows[1:]:
-        if len(row) != len(header) or not row[1].isdecimal():
-            raise UserError(f"{path}, line {line}: expected {','.join(header)}, got {row}.")
+        if len(row) != len(header) or not is_fold(row[1]):
+            raise UserError(f"{path}, line {line}: expected {','.join(header)}, got {brief(row)}.")
         if row[0] in table:
-            raise UserError(f"{path}, line {line}: the id {row[0]} appears twice.")
+            raise UserError(f"{path}, line {line}: the id {brief(row[0])} appears twice.")
         table[row[0]] = row[1:]
     lines = list(table.values())
     found = positions(list(table), oof.ids, f"{path} has no fold for")
@@ -112,7 +116,7 @@ def _check_groups(path: Path, groups: Sequence[str], folds: Sequence[int]) -> No
     for group, fold in zip(groups, folds, strict=True):
         if first.setdefault(group, fold) != fold:
             raise UserError(
-                f"{path}: group {group} is in the folds {first[group]} and {fold}: models trained "
-                "on groups they held out. Drop the groups, or train on folds that keep each in "
-                "one fold."
+                f"{path}: group {brief(group)} is in the folds {first[group]} and {fold}: models "
+                "trained on groups they held out. Drop the groups, or train on folds that keep "
+                "each in one fold."
             )

@@ -9,7 +9,7 @@ from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.core.suggest import Typed
-from kit.data.extra import Extra, parse_extra, read_extra
+from kit.data.extra import Extra, check_extra, parse_extra, read_extra
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.run_files import load_progress
 from kit.data.runs import Run, begin_run
@@ -58,6 +58,8 @@ def train(
     if start.run is None:
         check_architecture(recipe, competition.channels)
     test_ids = competition.read_test_ids(workspace.source)
+    if extra is not None:
+        check_extra(competition, extra, folds.ids, test_ids, workspace.skip_bad)
     train_store = pack(competition, workspace, "train", recipe.store_kind, folds.ids, reporter)
     test_store = pack(competition, workspace, "test", recipe.store_kind, test_ids, reporter)
     more = None
