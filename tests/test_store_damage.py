@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from damage import edit_unsealed
+from PIL import Image
 from recording import Recording
 
 from kit.competitions.base import Competition
@@ -177,6 +178,36 @@ def test_a_store_of_an_earlier_version_is_checked_by_its_one_digest(
     reporter = Recording()
     assert pack(pictures, workspace, "train", KIND, IDS, reporter).digest == first.digest
     assert reporter.lines[0].endswith("are not as packed. Packing it again.")
+
+
+def test_what_an_earlier_version_packed_wrongly_is_told(
+    pictures: Competition, workspace: Workspace, files: StoreFiles
+) -> None:
+    reporter = Recording()
+    pack(pictures, workspace, "train", KIND, IDS)
+    forget_seals(files)
+    pack(pictures, workspace, "train", KIND, IDS, reporter)
+    assert reporter.lines == []
+    for path in sorted((workspace.source / "train").iterdir()):
+        cv2.imwrite(str(path), np.array(Image.open(path)).astype(np.uint16) << 4)
+    files.images.unlink()
+    pack(pictures, workspace, "train", KIND, IDS)
+    forget_seals(files)
+    pack(pictures, workspace, "train", KIND, IDS, reporter)
+    (line,) = reporter.lines
+    assert line.startswith(f"{files.images} is from an earlier version, in which 16-bit files that")
+    assert line.endswith("delete it; its runs must then be trained again.")
+    photographs = replace(pictures, images=OneFile("{id}.jpg"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for one in IDS:
+        picture = Image.open(workspace.source / "train" / f"{one}.png").convert("RGB")
+        picture.save(workspace.source / "train" / f"{one}.jpg", exif=exif)
+    files.images.unlink()
+    pack(photographs, workspace, "train", KIND, IDS)
+    forget_seals(files)
+    pack(photographs, workspace, "train", KIND, IDS, reporter)
+    assert "lie on their side or are mirrored: image0.jpg, image1.jpg" in reporter.lines[-1]
 
 
 # What is checked when

@@ -140,8 +140,8 @@ def _find_depth(
 
 
 def _skip_command(files: StoreFiles, wanted: Wanted, count: int) -> str:
-    """The command, or its option, that goes on without so many images; empty if that is most."""
-    if 2 * count > len(wanted.ids):
+    """The command, or its option, that goes on without so many images; empty if that is all."""
+    if count >= len(wanted.ids):
         return ""
     words = ("--skip-bad", str(count))
     if wanted.typed is None:

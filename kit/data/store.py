@@ -19,12 +19,15 @@ from kit.core.seal import Damage, Damaged
 from kit.core.store_paths import StoreFiles, StoreKind
 from kit.core.suggest import Typed
 from kit.data.depth import train_depth
+from kit.data.earlier import packed_otherwise
+from kit.data.image_checks import Findings, find_missing, refuse
 from kit.data.images import Source, find_source
 from kit.data.packing import describe, pack_rows
 from kit.data.store_files import (
     Meta,
     differing,
     find_damage,
+    is_checked,
     read_ids,
     read_meta,
     write_ids,
@@ -171,12 +174,40 @@ def _look(
     described, inputs = describe(competition, files, packing.ids, packing.source)
     differ = differing(files, {**described, "resize": files.kind.resize, **inputs})
     if differ:
+        _refuse_missing(competition, files, packing)
         changed = ", ".join(key.replace("_", " ") for key in differ)
         raise UserError(
             f"{files.images} was packed from different inputs; changed: {changed}. "
             "Delete it to pack again, or keep both stores: set another KIT_DATA."
         )
-    return _open(files, meta, reporter)
+    is_new = meta.pixels is None and not is_checked(files, meta)
+    found = _open(files, meta, reporter)
+    if is_new and isinstance(found, Store) and packing.source is not None:
+        _tell_packed_otherwise(competition, files, packing, packing.source, reporter)
+    return found
+
+
+def _refuse_missing(competition: Competition, files: StoreFiles, packing: Packing) -> None:
+    """Missing files explain more than that the inputs differ."""
+    if packing.source is not None:
+        missing = find_missing(competition, packing.source, packing.ids)
+        if len(missing) > packing.skip_bad:
+            raise refuse(competition, packing.source, files.split, Findings(missing))
+
+
+def _tell_packed_otherwise(
+    competition: Competition,
+    files: StoreFiles,
+    packing: Packing,
+    source: Source,
+    reporter: Reporter,
+) -> None:
+    """Say once what an earlier version packed wrongly, and how to pack it again."""
+    if wrong := packed_otherwise(competition, source, packing.ids, reporter):
+        reporter.say(
+            f"{files.images} is from an earlier version, in which {wrong}. To pack it again, "
+            "delete it; its runs must then be trained again."
+        )
 
 
 def _pack(

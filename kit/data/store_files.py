@@ -125,8 +125,7 @@ def find_damage(
     """
     if damage := damaged_file(files.images, meta.shape):
         return damage
-    known = Memory(files.folder).digest(files.images, files.images.name)
-    if known == meta.digest and not thorough:
+    if is_checked(files, meta) and not thorough:
         return None
     # A bar only where it lasts: two cores read about a gigabyte per second.
     shown = reporter if math.prod(meta.shape) > 250_000_000 else SILENT
@@ -139,6 +138,11 @@ def find_damage(
     if damage is None:
         _remember(files, meta.digest)
     return damage
+
+
+def is_checked(files: StoreFiles, meta: Meta) -> bool:
+    """Whether this version of the pixels was checked before; never known of small files."""
+    return Memory(files.folder).digest(files.images, files.images.name) == meta.digest
 
 
 def _remember(files: StoreFiles, known: str) -> None:
