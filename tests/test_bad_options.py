@@ -24,6 +24,8 @@ folds DATA --groups "" | The word after --groups is empty. Is a variable of the
 folds DATA --out d | --out d: a fold table is a .csv file; its provenance is a
 folds DATA --out own.py/f.csv | Not a folder: own.py/f.csv was not written. Remove the file
 folds DATA --out own.py | --out own.py: a fold table is a .csv file; its provenance
+folds DATA --out d/train.csv --force | --out d/train.csv belongs to the competition's files.
+folds DATA --out d/../d/sample.csv --n 3 | belongs to the competition's files. Name another.
 folds DATA --out f.txt | --out f.txt: a fold table is a .csv file; its provenance is
 folds DATA --show magic | No table to --show 'magic'. Known: sampling.
 folds DATA --repeats a:3 | --repeats a:3 changes no folds. Add --show sampling, or
@@ -169,6 +171,11 @@ look x y DATA --as-trained | --as-trained predicts with a run's models, and
 look x y DATA --grid 2x2 | --grid has no effect with runs. It belongs to: kit look
 look x y DATA --size 64 | --size has no effect with runs. It belongs to: kit look
 look x nothing DATA | No blend or run 'nothing'. There are: best,
+look --channels r00 DATA --out d/train/r00.png | belongs to the competition's files. Name another.
+look convnet DATA --out d/test/new.png | belongs to the competition's files. Name another.
+compare x y DATA --out d/train/r00.png | belongs to the competition's files. Name another.
+curves x DATA --out d/train/r00.png | belongs to the competition's files. Name another.
+kernel best DATA --out d/train | belongs to the competition's files. Name another.
 look x x DATA | x-imported-
 look x DATA --set epochs=3 | --set has no effect with runs. It belongs to: kit look
 look --channels DATA | Name what to look at: kit look MODEL -c own.py --data d or

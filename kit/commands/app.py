@@ -77,3 +77,14 @@ def place(name: str, data: Path | None, wait: bool = False) -> "tuple[Competitio
     if data is not None and not data.is_dir():
         raise UserError(f"--data {data} is not a folder. {competition.how_to_get(data)}")
     return competition, Workspace.of(competition.name, data, typed=name, wait=wait)
+
+
+def spare_inputs(out: Path | None, facts: "Competition", workspace: "Workspace") -> None:
+    """Raise UserError if `--out` would overwrite a table or an image of the competition."""
+    if out is None:
+        return
+    source, target = workspace.source.resolve(), out.resolve()
+    tables = [facts.label_table, facts.sample_table, facts.group_table]
+    images = {source / facts.train_images, source / facts.test_images} - {source}
+    if target in [source / name for name in tables if name] or images & {target, *target.parents}:
+        raise UserError(f"--out {out} belongs to the competition's files. Name another.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kit.commands.app import CompetitionName, DataFolder, Settings, app, place
+from kit.commands.app import CompetitionName, DataFolder, Settings, app, place, spare_inputs
 from kit.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def look(
     given = [option for option, value in values.items() if value is not None]
     given += [option for option, is_given in flags.items() if is_given]
     facts, workspace = place(competition, data)
+    spare_inputs(out, facts, workspace)
     named = names or []
     form = CHANNELS if channels else _form_of(named, given, workspace)
     _check(form, named, given, workspace.typed)

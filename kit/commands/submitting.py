@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kit.commands.app import CompetitionName, DataFolder, Wait, app, place
+from kit.commands.app import CompetitionName, DataFolder, Wait, app, place, spare_inputs
 from kit.core.errors import UserError
 
 
@@ -66,6 +66,7 @@ def kernel(
     from kit.stages.kernel import KernelOptions, kernel_stage
 
     facts, workspace = place(competition, data, wait)
+    spare_inputs(out, facts, workspace)
     options = KernelOptions(facts.file, title, out, check, push)
     kernel_stage(facts, workspace, name, options, system_clock())
 

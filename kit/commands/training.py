@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from kit.commands.app import CompetitionName, DataFolder, Settings, SkipBad, Wait, app, place
+from kit.commands.app import (
+    CompetitionName,
+    DataFolder,
+    Settings,
+    SkipBad,
+    Wait,
+    app,
+    place,
+    spare_inputs,
+)
 from kit.core.errors import UserError, unknown
 from kit.core.quiet import without_announcements
 from kit.core.store_paths import LARGEST_SIZE
@@ -80,6 +89,7 @@ def folds(
     if repeats and show is None:
         raise UserError(f"--repeats {repeats} changes no folds. Add --show sampling, or drop it.")
     facts, workspace = place(competition, data, wait)
+    spare_inputs(out, facts, workspace)
     options = FoldOptions(n, seed, how, groups, out, force)
     if show is None:
         fold_stage(facts, workspace, options)

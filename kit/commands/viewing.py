@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kit.commands.app import CompetitionName, DataFolder, app, place
+from kit.commands.app import CompetitionName, DataFolder, app, place, spare_inputs
 
 
 @app.command()
@@ -21,7 +21,8 @@ def curves(
     """Draw learning curves. Loss, accuracy, F1 and learning rate, per run and all in one."""
     from kit.stages.curves import curves_stage
 
-    _, workspace = place(competition, data)
+    facts, workspace = place(competition, data)
+    spare_inputs(out, facts, workspace)
     curves_stage(workspace, runs, out)
 
 
@@ -40,6 +41,7 @@ def compare(
     from kit.stages.compare import compare_stage
 
     facts, workspace = place(competition, data)
+    spare_inputs(out, facts, workspace)
     compare_stage(facts, workspace, names, out, as_json)
 
 
