@@ -196,8 +196,7 @@ def test_json_of_another_kind_is_refused(file: Path, content: object) -> None:
 
 
 def test_a_file_of_a_later_format_names_the_kit_that_wrote_it(file: Path) -> None:
-    content = json.loads(file.read_text())
-    file.write_text(json.dumps({**content, "format": 2, "kit": "7.3"}))
+    edit_unsealed(file, lambda content: content.update(format=2, kit="7.3"))
     assert refused(file) == (
         "is a decision of format 2, written by hpa-kit 7.3. This is hpa-kit "
         f"{kit.__version__}, which reads formats up to 1: update it."

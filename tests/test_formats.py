@@ -22,12 +22,12 @@ from kit.competitions.base import Competition, Grades
 from kit.competitions.registry import find_competition
 from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
-from kit.core.formats import Format
+from kit.core.formats import Format, Unreadable
 from kit.core.paths import Workspace, provenance_of
 from kit.core.store_paths import StoreKind
 from kit.data.blends import find_blend
 from kit.data.folds import digest_labels, read_folds
-from kit.data.run_files import load_progress, read_done
+from kit.data.run_files import load_progress, read_command, read_done
 from kit.data.runs import open_run
 from kit.data.store import open_store, pack
 from kit.recipes.base import recipe_of
@@ -179,7 +179,7 @@ KINDS: dict[str, tuple[Callable[[Opened], Path], Callable[[Opened], object]]] = 
     ),
     "command": (
         _run_file("command.json"),
-        lambda opened: open_run(opened.workspace, opened.trained).training_words(),
+        lambda opened: read_command(opened.workspace.run(opened.trained)),
     ),
     "latest": (
         lambda opened: opened.workspace.latest_blend,
@@ -342,6 +342,27 @@ def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("0.25", "0.75"))
     with pytest.raises(UserError, match=r"has changed since it was written\. Make it again"):
         EXAMPLE.read(path)
+
+
+def test_a_changed_version_number_is_damage_and_not_another_release(tmp_path: Path) -> None:
+    path = tmp_path / "example.json"
+    EXAMPLE.write(path, {"a": 1})
+    path.write_text(path.read_text().replace('"format": 3', '"format": 7'))
+    with pytest.raises(UserError, match="has changed since it was written"):
+        EXAMPLE.read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
+def test_a_file_that_is_not_json_says_how_to_make_it_again(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "one.json").write_bytes(content)
+    with pytest.raises(Unreadable, match=r"one\.json is not JSON \(.*\)\. Do it again\.$"):
+        Format("a test", 1, "Do it again.").read(tmp_path / "one.json")
+
+
+def test_a_folder_in_the_place_of_a_file_says_how_to_remove_it(tmp_path: Path) -> None:
+    (tmp_path / "one.json").mkdir()
+    with pytest.raises(Unreadable, match=r"is a folder.* Remove it: rm -r .*one\.json\."):
+        Format("a test", 1, "Do it again.").read(tmp_path / "one.json")
 
 
 def test_a_file_that_is_too_old_names_its_kit_and_the_way_out(tmp_path: Path) -> None:

@@ -328,7 +328,9 @@ def test_an_import_that_was_killed_is_finished_by_running_it_again(
         with pytest.raises(KeyboardInterrupt):
             bring(oof, test, other)
     for name in workspace.run_names():
-        with pytest.raises(UserError, match=r"the import of folds (0,)?1 was interrupted\. Rerun:"):
+        with pytest.raises(
+            UserError, match=r"(was interrupted\. Rerun|Import it again): kit import"
+        ):
             open_run(workspace, name).digest()
     run = bring(oof, test, other)
     assert workspace.run_names() == (run.name,)

@@ -51,7 +51,7 @@ from kit.submission import submit
 from kit.submission.examine import Draft
 from kit.submission.record import Upload
 from kit.submission.submit import SubmitOptions, submit_to_kaggle
-from kit.training.command import keep_command
+from kit.training.command import train_words
 from kit.training.estimate import advice
 from kit.training.start import Start
 
@@ -171,7 +171,6 @@ def here(
     write_folds(workspace.folds, folds, {"labels_digest": digest_labels(table)})
     recipe = with_settings(recipes.get("convnet"), ["size=32", "epochs=2", "loss=0.5*bce+lovasz"])
     run = begin_run(workspace, recipe.model_dump(), 2, folds.digest, digest_labels(table), STORES)
-    keep_command(run, recipe, extra=None)
 
     def kit(command: str, *words: str) -> str:
         """What a command says, the end of a failed one too."""
@@ -291,6 +290,7 @@ def no_finished_run(here: Here) -> str:
 def a_finished_run(here: Here) -> str:
     finish(here.run, 0, 1)
     for fold in (0, 1):
+        here.run.files.fold(fold).oof.touch()
         here.run.files.fold(fold).test.touch()
     return here.kit("status")
 
@@ -336,11 +336,6 @@ def curves_of_a_blend(here: Here) -> str:
 
 
 def folds_missing(here: Here) -> str:
-    return error_of(here.run.read_oof, here.competition)
-
-
-def folds_missing_of_a_run_of_unknown_settings(here: Here) -> str:
-    here.run.files.command.unlink()
     return error_of(here.run.read_oof, here.competition)
 
 
@@ -503,7 +498,6 @@ SUGGESTIONS = [
     curves_before_the_first_epoch,
     curves_of_a_blend,
     folds_missing,
-    folds_missing_of_a_run_of_unknown_settings,
     one_fold_of_two,
     no_images_to_draw,
     no_model_of_all_rows,
@@ -568,7 +562,25 @@ def test_every_suggested_command_can_be_typed(
 # The command that trains a run
 
 
-def test_the_command_of_a_run_makes_the_same_recipe_again(here: Here) -> None:
+def test_a_run_is_trained_by_its_name_whatever_its_recipe_is_today(here: Here) -> None:
+    asked: list[tuple[str, TrainOptions]] = []
+
+    def train_stage(facts: object, place: object, model: str, options: TrainOptions) -> None:
+        asked.append((model, options))
+
+    here.patch.setattr("kit.stages.train.train_stage", train_stage)
+    (_, *words), *_ = commands_in(folds_missing(here))
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert asked == [(here.run.name, TrainOptions(folds="0,1"))]
+
+
+def test_a_recipe_without_a_registered_name_has_no_command() -> None:
+    recipe = recipes.get("convnet").model_copy(update={"name": "of my own"})
+    assert changed_settings(recipe) is None
+    assert train_words(recipe) is None
+
+
+def test_the_words_of_a_recipe_make_it_again() -> None:
     settings = [
         "size=48",
         "loss=0.5*focal(gamma=2)+0.5*lovasz",
@@ -578,25 +590,10 @@ def test_the_command_of_a_run_makes_the_same_recipe_again(here: Here) -> None:
         "mix=mixup(0.2)",
     ]
     recipe = with_settings(recipes.get("convnet"), settings)
-    keep_command(here.run, recipe, extra="more.csv:more images")
-    asked: list[tuple[str, TrainOptions]] = []
-
-    def train_stage(facts: object, place: object, model: str, options: TrainOptions) -> None:
-        asked.append((model, options))
-
-    here.patch.setattr("kit.stages.train.train_stage", train_stage)
-    (_, *words), *_ = commands_in(folds_missing(here))
-    assert CliRunner().invoke(app, words).exit_code == 0
-    ((model, options),) = asked
-    assert (options.folds, options.extra) == ("0,1", "more.csv:more images")
-    given = [*options.settings, f"size={options.size}"]
-    assert with_settings(recipes.get(model), given) == recipe
-    assert set(changed_settings(recipe) or ()) == set(given)
-
-
-def test_a_recipe_without_a_registered_name_has_no_command(here: Here) -> None:
-    recipe = recipes.get("convnet").model_copy(update={"name": "of my own"})
-    assert changed_settings(recipe) is None
-    here.run.files.command.unlink()
-    keep_command(here.run, recipe, extra=None)
-    assert here.run.training_words() is None
+    assert set(changed_settings(recipe) or ()) == set(settings)
+    words = train_words(recipe)
+    assert words is not None
+    assert words[:4] == ["train", "convnet", "--size", "48"]
+    assert [word for word in words[4:] if word != "--set"] == list(changed_settings(recipe) or ())[
+        1:
+    ]

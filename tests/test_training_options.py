@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +184,8 @@ def test_what_was_broken_off_ends_like_what_was_not(
     other = place_in(here.source.parent, here.runs / "broken")
     calls: list[int] = []
 
-    def break_off(path: Path, line: EpochLog) -> None:
-        append_events(path, line)
+    def break_off(path: Path, log: Sequence[EpochLog]) -> None:
+        append_events(path, log)
         calls.append(1)
         if len(calls) == 1:
             raise KeyboardInterrupt
@@ -207,7 +208,7 @@ def test_what_was_broken_off_ends_like_what_was_not(
 def test_a_machine_of_another_precision_goes_on(
     here: Workspace, monkeypatch: pytest.MonkeyPatch, before: str, after: str
 ) -> None:
-    def stop(path: Path, line: EpochLog) -> None:
+    def stop(path: Path, log: Sequence[EpochLog]) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as first:
@@ -255,7 +256,12 @@ def test_a_loss_that_is_no_number_names_the_epoch_and_the_step(here: Workspace) 
     from kit.training.watch import Watch
 
     steps: list[int] = []
-    watch = Watch(lambda: steps.append(1), parts=2, epoch=4, advice="Try smaller steps.")
+
+    def after_step() -> bool:
+        steps.append(1)
+        return False
+
+    watch = Watch(after_step, parts=2, epoch=4, advice="Try smaller steps.")
     for part in range(6):
         watch.on_train_batch_end(part, {"loss": 0.5})
     assert len(steps) == 3

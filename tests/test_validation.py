@@ -1,5 +1,6 @@
 """Which held-out rows score an epoch, and which epochs may be kept by those scores."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,9 @@ def broken_off(
 ) -> None:
     """The same, interrupted after so many epochs."""
 
-    def break_off(path: Path, line: EpochLog) -> None:
-        append_events(path, line)
-        if line.epoch + 1 == epochs:
+    def break_off(path: Path, log: Sequence[EpochLog]) -> None:
+        append_events(path, log)
+        if len(log) == epochs:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

@@ -1,5 +1,7 @@
 """Weights to start from: what a file gives to a network, and what it does not."""
 
+import errno
+import os
 import zipfile
 from pathlib import Path
 
@@ -10,8 +12,18 @@ import pytest
 from conformance import RGBY, small
 
 from kit.core.errors import UserError
+from kit.core.paths import FoldRunFiles
+from kit.core.seal import find_damage
+from kit.data.run_files import EpochLog, Progress, load_progress
 from kit.models.build import build_model
-from kit.models.weights import find_weights_file, is_weights_file, start_from
+from kit.models.weights import (
+    find_weights_file,
+    is_weights_file,
+    load_weights_bytes,
+    start_from,
+    weights_to_bytes,
+)
+from kit.training.checkpoint import save_checkpoint
 
 
 def network(*settings: str, classes: int = 5, seed: int = 0) -> keras.Model:
@@ -184,3 +196,42 @@ def test_files_are_known_by_their_endings() -> None:
         assert not is_weights_file(other)
     with pytest.raises(UserError, match=r"end in .keras or .weights.h5, got 'weights.pkl'"):
         find_weights_file("weights.pkl")
+
+
+def test_weights_made_in_memory_are_a_file_of_keras(tmp_path: Path) -> None:
+    donor, path = marked(network(seed=1)), tmp_path / "made.weights.h5"
+    content = weights_to_bytes(donor)
+    assert weights_to_bytes(donor) == content
+    path.write_bytes(content)
+    for load in (lambda model: model.load_weights(path), lambda m: load_weights_bytes(m, content)):
+        model = network()
+        load(model)
+        assert all(same(model, donor))
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoint_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, files = network(), FoldRunFiles(tmp_path / "fold0")
+    one, two = EpochLog(0, 0.5), EpochLog(1, 0.4)
+    arrays = {"iteration": np.zeros(())}
+    first = save_checkpoint(files, model, arrays, Progress(), Progress((one,), 0, 1))
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if "epoch001" in path.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(
+            UserError, match=r"^Disk full: .*/epoch001\.weights\.h5 was not written"
+        ):
+            save_checkpoint(files, model, arrays, first, Progress((one, two), 1, 1))
+    assert load_progress(files) == first
+    assert find_damage(files.folder, first.files, thorough=True) == ()
+    assert not list(files.folder.glob(".partial-*"))
+    second = save_checkpoint(files, model, arrays, first, Progress((one, two), 1, 1))
+    assert sorted(second.files) == sorted(path.name for path in files.all_checkpoints())
+    assert len(second.files) == 4

@@ -130,7 +130,12 @@ def pack(
 
 @app.command()
 def train(
-    model: Annotated[str, typer.Argument(help="A recipe; the command models lists them.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A recipe; the command models lists them. Or a run, to resume or repair it."
+        ),
+    ],
     competition: CompetitionName = "hpa",
     data: DataFolder = None,
     size: Annotated[int | None, typer.Option(help="Image size; default the recipe's.")] = None,

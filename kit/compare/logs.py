@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kit.core.errors import UserError
-from kit.data.run_files import EpochLog, load_progress, read_done
+from kit.data.run_files import EpochLog
 from kit.data.runs import Run
 
 
@@ -45,11 +45,11 @@ def read_log(run: Run) -> RunLog:
     found = []
     for fold in (*range(run.folds), None):
         files = run.files.fold(fold)
-        state = load_progress(files)
+        state = run.progress(fold)
         if not state.log:
             continue
         is_done = files.done.exists()
-        best = read_done(files).best if is_done else state.best
+        best = run.done(fold).best if is_done else state.best
         kept = len(state.log) - 1 if best is None else best
         if kept >= len(state.log):
             raise UserError(

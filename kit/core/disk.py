@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ _PARTIAL = ".partial-"
 ABANDONED = 24 * 3600
 # Rows of a table that is kept in memory as text: about 200 MB.
 MOST_ROWS = 1_000_000
+# The advice for a damaged JSON file, unless the caller has better.
+DELETE = " Delete it and make it again."
 # How file systems say that a folder cannot be synced.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS)
 
@@ -134,9 +137,10 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except IsADirectoryError:
-        raise UserError(f"{path} is a folder, not a JSON file.") from None
+        remove = shlex.join(["rm", "-r", str(path)])
+        raise UserError(f"{path} is a folder, not a JSON file. Remove it: {remove}.") from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({error}). Delete it and make it again.") from error
+        raise UserError(f"{path} is not JSON ({error}).{DELETE}") from error
 
 
 def is_web_page(path: Path) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
-from kit.core.disk import digest, read_json, write_json
+from kit.core.disk import DELETE, digest, read_json, write_json
 from kit.core.errors import UserError
 from kit.core.version import VERSION
 
@@ -82,12 +82,16 @@ class Format:
 
         The error for a format that is too new or too old names the kit that wrote the file.
         """
-        content = read_json(path)
+        content = self._parse(path)
         if self.items is not None and isinstance(content, list):
             content = {self.items: content}
         version = content.get("format", UNVERSIONED) if isinstance(content, dict) else None
         if type(version) is not int:
             raise Unreadable(f"{path} is not {self.name}. {self.remake}")
+        # First, because a changed version number would blame another release.
+        written = {key: value for key, value in content.items() if key != "sha256"}
+        if "sha256" in content and content["sha256"] != digest(written):
+            raise Unreadable(f"{path} has changed since it was written. {self.remake}")
         maker = f"hpa-kit {content['kit']}" if "kit" in content else "hpa-kit 0.1"
         if version > self.version:
             raise UserError(
@@ -99,10 +103,16 @@ class Format:
                 f"{path} is {self.name} of format {version}, written by {maker}, which hpa-kit "
                 f"{VERSION} no longer reads. {self.remake}"
             )
-        written = {key: value for key, value in content.items() if key != "sha256"}
-        if "sha256" in content and content["sha256"] != digest(written):
-            raise Unreadable(f"{path} has changed since it was written. {self.remake}")
         return content
+
+    def _parse(self, path: Path) -> Any:
+        """The JSON of a file; a missing one is not Unreadable, any other failure is."""
+        try:
+            return read_json(path)
+        except UserError as error:
+            if not path.exists():
+                raise
+            raise Unreadable(f"{str(error).removesuffix(DELETE)} {self.remake}") from None
 
     def read_body(self, path: Path) -> dict[str, Any]:
         """As `read`, without the versions."""

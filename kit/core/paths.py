@@ -16,14 +16,19 @@ class FoldRunFiles:
 
     folder: Path
 
-    def weights(self, epoch: int) -> Path:
-        return self.folder / f"epoch{epoch:03d}.weights.h5"
+    def weights(self, epoch: int, steps: int | None = None) -> Path:
+        """The weights after an epoch, or after some steps of it."""
+        return self.folder / f"{_checkpoint(epoch, steps)}.weights.h5"
 
     def all_weights(self) -> tuple[Path, ...]:
         return tuple(sorted(self.folder.glob("epoch*.weights.h5")))
 
-    def state(self, epoch: int) -> Path:
-        return self.folder / f"epoch{epoch:03d}.state.npz"
+    def state(self, epoch: int, steps: int | None = None) -> Path:
+        """What else training changes, likewise; complete a checkpoint."""
+        return self.folder / f"{_checkpoint(epoch, steps)}.state.npz"
+
+    def all_states(self) -> tuple[Path, ...]:
+        return tuple(sorted(self.folder.glob("epoch*.state.npz")))
 
     def all_checkpoints(self) -> tuple[Path, ...]:
         return tuple(sorted(self.folder.glob("epoch*.*.*")))
@@ -53,6 +58,10 @@ class FoldRunFiles:
         return self.folder / "done.json"
 
 
+def _checkpoint(epoch: int, steps: int | None) -> str:
+    return f"epoch{epoch:03d}" if steps is None else f"epoch{epoch:03d}-{steps}"
+
+
 @dataclass(frozen=True)
 class RunFiles:
     """The files of one run: a frozen recipe, what it was made from, and one folder per fold."""
@@ -72,9 +81,18 @@ class RunFiles:
         return self.folder / "inputs.json"
 
     @property
+    def copy(self) -> Path:
+        """Recipe and inputs once more, to restore either, and the `--extra` it is trained with."""
+        return self.folder / "run.json"
+
+    @property
     def command(self) -> Path:
-        """The words of the command that trained it, for messages that suggest it."""
+        """The words of the command that trained it; written by earlier versions, still read."""
         return self.folder / "command.json"
+
+    def is_begun(self) -> bool:
+        """Whether it is the folder of a run, be it one with a file missing."""
+        return self.inputs.exists() or self.copy.exists() or self.recipe.exists()
 
     @property
     def averaged_test(self) -> Path:
@@ -191,9 +209,9 @@ class Workspace:
         return RunFiles(self.runs / name)
 
     def run_names(self) -> tuple[str, ...]:
-        """Every run that was started, in alphabetical order."""
+        """Every run that was started, in alphabetical order, damaged ones included."""
         found = (RunFiles(folder) for folder in sorted(self.runs.glob("*")))
-        return tuple(run.name for run in found if run.inputs.exists())
+        return tuple(run.name for run in found if run.is_begun())
 
     def run_names_of(self, beginning: str) -> tuple[str, ...]:
         """The runs whose names continue these dash-separated parts with more parts."""

@@ -65,8 +65,7 @@ def import_predictions(
     predictions = {"oof": _digest(held_out), "tests": [_digest(test) for test in answers]}
     inputs = RunInputs(folds.n, folds.digest, digest_labels(labels), predictions=predictions)
     files = workspace.run(f"{name}-imported-{digest([name, inputs.content()])[:8]}")
-    if not files.inputs.exists():
-        write_run(files, recipe, inputs)
+    write_run(files, recipe, inputs)
     run = open_run(workspace, files.name)
     _write_missing(run, held_out, answers)
     return Imported(run, has_folds, len(answers))

@@ -1,13 +1,15 @@
 """The JSON files of a run and their contents; no other module spells their keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
-from kit.core.formats import Format
+from kit.core.formats import Format, Unreadable
 from kit.core.paths import FoldRunFiles, RunFiles
+from kit.core.seal import Damage, Seal
 from kit.data.identity import Settings, current
 
 _TRAIN = "Move the folder away and train the run again."
@@ -15,7 +17,10 @@ _RECIPE = Format("the recipe of a run", 1, _TRAIN, oldest=0)
 _INPUTS = Format("what a run was made from", 1, _TRAIN, oldest=0)
 _PROGRESS = Format("the progress of a fold", 1, _TRAIN, oldest=0)
 _DONE = Format("the marker of a fold", 1, _TRAIN, oldest=0)
+_COPY = Format("the copy of a run's recipe and inputs", 1, _TRAIN)
 _COMMAND = Format("the command of a run", 1, "Delete it.")
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,73 @@ class RunInputs:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
+@dataclass(frozen=True)
+class RunCopy:
+    """A run's recipe and inputs once more, and the CSV:IMAGES that it is trained with, if any."""
+
+    recipe: dict[str, Any]
+    inputs: RunInputs
+    extra: str | None = None
+
+
 def write_run(files: RunFiles, recipe: Settings, inputs: RunInputs) -> None:
-    """Write a run's recipe and inputs; the inputs come last and make it a run."""
-    _RECIPE.write(files.recipe, recipe)
-    _INPUTS.write(files.inputs, inputs.content())
+    """Write a run's recipe and inputs, whichever is missing or damaged.
+
+    A copy of both comes first: `find_copy` restores a run that was damaged or never completed.
+    """
+    known = readable(files.recipe, lambda: read_recipe(files))
+    if find_copy(files) is None:
+        write_copy(files, RunCopy(dict(recipe if known is None else known), inputs))
+    if known is None:
+        _RECIPE.write(files.recipe, recipe)
+    if readable(files.inputs, lambda: read_inputs(files)) is None:
+        _INPUTS.write(files.inputs, inputs.content())
+
+
+def write_copy(files: RunFiles, copy: RunCopy) -> None:
+    """Write the copy of a run's recipe and inputs, unless the file holds it already."""
+    if find_copy(files) != copy:
+        content = {"recipe": copy.recipe, "inputs": copy.inputs.content(), "extra": copy.extra}
+        _COPY.write(files.copy, content)
+
+
+def read_copy(files: RunFiles) -> RunCopy:
+    """Read what `write_copy` wrote; UserError if it is missing, Unreadable if it is damaged."""
+    return _COPY.read_as(files.copy, RunCopy)
+
+
+def find_copy(files: RunFiles) -> RunCopy | None:
+    """As `read_copy`; None if it is missing or damaged, because it is only a copy."""
+    return readable(files.copy, lambda: read_copy(files))
+
+
+def attempt(path: Path, read: Callable[[], Read]) -> Read | Damage:
+    """What `read` returns, or what is wrong with the JSON file at `path`, which it reads.
+
+    Raises UserError for a file of a newer version.
+    """
+    if not path.exists():
+        return Damage(path, "is missing")
+    try:
+        return read()
+    except Unreadable as error:
+        reason = str(error).removeprefix(f"{path} ").removesuffix(_TRAIN)
+        return Damage(path, reason.strip().rstrip("."))
+
+
+def readable(path: Path, read: Callable[[], Read]) -> Read | None:
+    """As `attempt`, but None for a file that is missing or damaged."""
+    found = attempt(path, read)
+    return None if isinstance(found, Damage) else found
+
+
+def extra_of(files: RunFiles) -> str | None:
+    """The CSV:IMAGES that a run is trained with; None if there is none or it is not known."""
+    copy = find_copy(files)
+    if copy is not None:
+        return copy.extra
+    words = readable(files.command, lambda: read_command(files)) or ()
+    return words[words.index("--extra") + 1] if "--extra" in words else None
 
 
 @dataclass(frozen=True)
@@ -76,13 +144,8 @@ class _Command:
     words: tuple[str, ...]
 
 
-def write_command(files: RunFiles, words: Sequence[str]) -> None:
-    """Write the words after `kit` that train the run."""
-    _COMMAND.write(files.command, {"words": list(words)})
-
-
 def read_command(files: RunFiles) -> tuple[str, ...] | None:
-    """Read what `write_command` wrote; None if there is no such file."""
+    """The words after `kit` that trained a run of an earlier version; None if not known."""
     if not files.command.exists():
         return None
     return _COMMAND.read_as(files.command, _Command).words
@@ -118,50 +181,83 @@ class EpochLog:
 
 
 @dataclass(frozen=True)
+class Within:
+    """How far an interrupted epoch is: the optimizer steps done, and its log line so far.
+
+    The line has no scores on held-out rows yet. If all steps are done, its scores in training are
+    final; otherwise the next checkpoint continues from the metrics in this one's state.
+    """
+
+    steps: int
+    line: EpochLog
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a fold is trained: a log line per epoch, and the epoch kept as the best.
 
     `parts` is the number of parts that each batch was split into; None before the first epoch.
+    `files` are the seals of the checkpoints kept: the last one, the one before, and the weights of
+    their best epochs. `within`: the last one is inside the epoch after those of the log.
     """
 
     log: tuple[EpochLog, ...] = field(default=())
     best: int | None = None
     parts: int | None = None
+    files: Mapping[str, Seal] = field(default_factory=dict)
+    within: Within | None = None
+
+    def content(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        return asdict(self)
 
 
 def write_progress(files: FoldRunFiles, state: Progress) -> None:
-    """Write how far a fold is trained: the marker that makes its last epoch count."""
-    lines = [asdict(line) for line in state.log]
-    _PROGRESS.write(files.progress, {"best": state.best, "parts": state.parts, "log": lines})
+    """Write how far a fold is trained: the marker that makes its last checkpoint count."""
+    _PROGRESS.write(files.progress, state.content())
 
 
 def load_progress(files: FoldRunFiles) -> Progress:
-    """The progress of a fold; empty if it has not been started."""
+    """The progress of a fold; empty if it has not been started. Raises Unreadable if damaged."""
     if not files.progress.exists():
         return Progress()
     return _PROGRESS.read_as(files.progress, Progress)
+
+
+def parse_progress(content: Any, origin: Path) -> Progress:
+    """The progress that `Progress.content` gave, read from `origin`; Unreadable if it is not."""
+    return _PROGRESS.as_kind(content, Progress, origin)
 
 
 @dataclass(frozen=True)
 class Done:
     """A finished fold: how many epochs it trained, and which of them predicts.
 
-    `parts` is the number of parts that each batch was split into. An imported fold has none of
-    these.
+    `parts` is the number of parts that each batch was split into. `files` are the seals of the
+    weights, predictions, log and progress; `log` repeats the progress, to restore it. An imported
+    fold has only `files`. Folds finished by earlier versions have neither.
     """
 
     epochs: int | None = None
     best: int | None = None
     parts: int | None = None
     imported: bool = False
+    files: Mapping[str, Seal] = field(default_factory=dict)
+    log: tuple[EpochLog, ...] = field(default=())
 
 
 def write_done(files: FoldRunFiles, done: Done) -> None:
     """Write a fold's marker; call it after all its other files are written."""
-    known = {"epochs": done.epochs, "best": done.best, "parts": done.parts}
-    _DONE.write(files.done, {"imported": True} if done.imported else known)
+    seals = {name: asdict(seal) for name, seal in done.files.items()}
+    trained = {
+        "epochs": done.epochs,
+        "best": done.best,
+        "parts": done.parts,
+        "log": [asdict(line) for line in done.log],
+    }
+    _DONE.write(files.done, {**({"imported": True} if done.imported else trained), "files": seals})
 
 
 def read_done(files: FoldRunFiles) -> Done:
-    """Read a finished fold's marker; UserError when there is none."""
+    """Read a finished fold's marker; UserError when there is none, Unreadable if it is damaged."""
     return _DONE.read_as(files.done, Done)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kit.core import orphan
 from kit.core.disk import write_text
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelCheckFiles, KernelFiles, KernelOutput
@@ -111,7 +112,10 @@ def _lay_out(plan: Plan, files: KernelFiles) -> None:
     here.output.folder.mkdir(parents=True)
     here.scratch.mkdir()
     guard = Path(no_network.__file__).read_text(encoding="utf-8")
-    write_text(here.guard, f"{guard}\n\nrefuse_network()\n")
+    watch = Path(orphan.__file__).read_text(encoding="utf-8")
+    # Its own parent, because processes that the notebook starts import this, too.
+    calls = "refuse_network()\nend_with(os.getppid())\n"
+    write_text(here.guard, f"{guard}\n\n{watch}\n\n{calls}")
 
 
 def _run(here: KernelCheckFiles, isolated: bool) -> None:

@@ -4,22 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kit.core.errors import UserError
-from kit.data.runs import Run, find_weights
+from kit.data.runs import Run
 
 
 def weights_of(run: Run) -> tuple[Path, ...]:
     """Each fold's checkpoint, in fold order; UserError when one is missing."""
     require_weights([run])
-    found = (find_weights(run.files.fold(fold)) for fold in range(run.folds))
+    found = (run.weights(fold) for fold in range(run.folds))
     return tuple(path for path in found if path is not None)
 
 
 def require_weights(runs: Sequence[Run]) -> None:
     """Raise UserError naming every run with a fold that has predictions but no weights."""
     lacking = [
-        run.name
-        for run in runs
-        if any(find_weights(run.files.fold(fold)) is None for fold in range(run.folds))
+        run.name for run in runs if any(run.weights(fold) is None for fold in range(run.folds))
     ]
     if lacking:
         rest = [run.name for run in runs if run.name not in lacking] or ["RUN"]

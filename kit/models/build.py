@@ -107,7 +107,11 @@ def count_parameters(recipe: Architecture, channels: Sequence[str], classes: int
     Raises UserError as `build_model` does.
     """
     check_architecture(recipe, channels)
-    model = _assemble(recipe, channels, classes, "none", recipe.seed)
+    return size_of(_assemble(recipe, channels, classes, "none", recipe.seed))
+
+
+def size_of(model: keras.Model) -> ModelSize:
+    """Count the parameters of a network."""
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return ModelSize(model.count_params(), trainable)
 

@@ -4,7 +4,6 @@ Only arrays are read from the file: no layer is built from its configuration and
 is run.
 """
 
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +52,37 @@ class Started:
         )
 
 
+class _InMemory(BytesIO):
+    """A file in memory that Keras takes for one of weights, because it looks at the name's end."""
+
+    def __str__(self) -> str:
+        return f"memory{ALONE}"
+
+
+def weights_to_bytes(model: keras.Model) -> memoryview:
+    """The contents of the `.weights.h5` file that Keras writes of this model.
+
+    Made in memory, because HDF5 crashes the process when a disk fills up while it writes.
+    """
+    file = _InMemory()
+    model.save_weights(file)
+    return file.getbuffer()
+
+
+def load_weights_bytes(model: keras.Model, content: bytes | memoryview) -> None:
+    """Load what `weights_to_bytes` made, or the contents of such a file."""
+    model.load_weights(_InMemory(content))
+
+
+def are_readable(path: Path) -> bool:
+    """Whether every array in a weights file can be read."""
+    try:
+        _read_file(path)
+    except UserError:
+        return False
+    return True
+
+
 def is_weights_file(weights: str) -> bool:
     """Whether the text names a weights file, judging by its suffix."""
     return weights.endswith((WHOLE, ALONE))
@@ -82,23 +112,21 @@ def start_from(model: keras.Model, path: Path, inflating: bool = False) -> Start
     nothing fits.
     """
     stored = _read_file(find_weights_file(str(path)))
-    with tempfile.TemporaryDirectory() as folder:
-        # The model's own file gives the paths of its arrays; the other file's are written into it.
-        file = Path(folder) / f"model{ALONE}"
-        model.save_weights(file)
-        with h5py.File(file, "r+") as own:
-            places = _arrays(own)
-            fitting = max(
-                (_fitting(places, stored, at, inflating) for at in _roots(places)), key=_values
-            )
-            for place, array in fitting.items():
-                own[place][...] = array
-        if not fitting:
-            raise UserError(
-                f"None of the {len(stored)} arrays in {path} fits {model.name}. Name a file of the "
-                "same backbone and channel count, or train from scratch: --set weights=none."
-            )
-        model.load_weights(file)
+    # The model's own file gives the paths of its arrays; the other file's are written into it.
+    file = BytesIO(weights_to_bytes(model))
+    with h5py.File(file, "r+") as own:
+        places = _arrays(own)
+        fitting = max(
+            (_fitting(places, stored, at, inflating) for at in _roots(places)), key=_values
+        )
+        for place, array in fitting.items():
+            own[place][...] = array
+    if not fitting:
+        raise UserError(
+            f"None of the {len(stored)} arrays in {path} fits {model.name}. Name a file of the "
+            "same backbone and channel count, or train from scratch: --set weights=none."
+        )
+    load_weights_bytes(model, file.getbuffer())
     left = tuple(place for place in places if place not in fitting)
     return Started(path, tuple(fitting), left, _values(fitting) / _values(places))
 

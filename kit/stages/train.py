@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from kit.competitions.base import Competition
 from kit.core.errors import UserError, some
 from kit.core.ids import twice
+from kit.core.interrupts import Interrupted
 from kit.core.paths import Workspace
 from kit.core.quiet import without_announcements
 from kit.core.terminal import TERMINAL, say
@@ -34,17 +35,49 @@ def train_stage(
 ) -> tuple[Run, ...]:
     """Train the recipe called `model`, and print progress; returns one run per seed.
 
-    Raises UserError as `train` does; for wrong options before anything is trained.
+    `model` may also be an existing run, which is then trained with its own settings. Raises
+    UserError as `train` does; for wrong options before anything is trained.
     """
-    chosen = _recipes(model, options)
     only = None if options.folds is None else _fold_numbers(options.folds)
+    if model not in recipes.names() and _is_run(workspace, model):
+        return (_train_run(competition, workspace, model, only, options),)
+    chosen = _recipes(model, options)
     # Imported here: wrong options are refused before TensorFlow's import, which takes seconds.
     with without_announcements():
         from kit.training.train import train
 
-    return tuple(
-        train(competition, workspace, recipe, only, options.extra, TERMINAL) for recipe in chosen
-    )
+    runs = []
+    for recipe in chosen:
+        try:
+            runs.append(train(competition, workspace, recipe, only, options.extra, TERMINAL))
+        except Interrupted as stop:
+            if stop.told and recipe is not chosen[-1]:
+                stop.told += ". Then rerun this command for the other seeds."
+            raise
+    return tuple(runs)
+
+
+def _is_run(workspace: Workspace, name: str) -> bool:
+    return workspace.run(name).is_begun() or bool(workspace.run_names_of(name))
+
+
+def _train_run(
+    competition: Competition,
+    workspace: Workspace,
+    name: str,
+    only: Sequence[int | None] | None,
+    options: TrainOptions,
+) -> Run:
+    given = {"--size": options.size, "--seeds": options.seeds, "--set": options.settings or None}
+    if named := [option for option, value in given.items() if value is not None]:
+        raise UserError(
+            f"{name} is a run and keeps its settings. Drop {named[0]}, or name a recipe: "
+            f"{workspace.typed.command('models')} lists them."
+        )
+    with without_announcements():
+        from kit.training.train import train_run
+
+    return train_run(competition, workspace, name, only, options.extra, TERMINAL)
 
 
 def predict_stage(competition: Competition, workspace: Workspace, name: str, views: int) -> Run:

@@ -10,7 +10,7 @@ from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.data.folds import Folds
 from kit.data.predictions import Predictions, to_probs
-from kit.data.runs import Run, find_weights
+from kit.data.runs import Run
 from kit.data.store import Store, pack
 from kit.models.build import build_model
 from kit.recipes.base import recipe_of
@@ -21,7 +21,7 @@ from kit.training.predictor import Predictor
 def trained_models(run: Run) -> tuple[int | None, ...]:
     """The finished models of a run that have weights: by fold, ascending; None for all rows."""
     models = (*range(run.folds), None)
-    return tuple(fold for fold in models if find_weights(run.files.fold(fold)))
+    return tuple(fold for fold in models if run.weights(fold))
 
 
 def predict_as_trained(
@@ -61,7 +61,7 @@ def predict_as_trained(
         predictor = Predictor(model, recipe.size, bar.advance, reporter)
         for fold, seen in zip(models, predicts, strict=True):
             if seen.any():
-                model.load_weights(find_weights(run.files.fold(fold)))
+                model.load_weights(run.weights(fold))
                 total[seen] += predictor.logits(store.images, rows[seen], recipe.tta)
     probs = to_probs(total / predicts.sum(axis=0)[:, None])
     return Predictions(tuple(ids), probs, competition.class_keys, fold_of)

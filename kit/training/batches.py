@@ -21,7 +21,8 @@ class EpochBatches(keras.utils.PyDataset):
     Images are uint8, or float32 from 0 to 255 if `mix` mixes them. If they are varied, threads read
     the next batches ahead. A batch depends on its step alone, so neither threads nor the order of
     requests change it. Keras' own threads would: on JAX and torch, the first `fit` after `compile`
-    peeks at a batch, and the batches read ahead for that come before the first step.
+    peeks at a batch, and the batches read ahead for that come before the first step. An epoch that
+    was interrupted continues with batch `first`.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class EpochBatches(keras.utils.PyDataset):
         plan: EpochPlan,
         batch: int,
         mix: Mix,
+        first: int = 0,
     ) -> None:
         super().__init__()
         self._images = images
@@ -38,15 +40,17 @@ class EpochBatches(keras.utils.PyDataset):
         self._plan = plan
         self._batch = batch
         self._mix = mix
+        self._first = first
         self._threads: ThreadPoolExecutor | None = None
         self._coming: dict[int, Future[NDArray[np.uint8]]] = {}
 
     def __len__(self) -> int:
-        return len(self._plan.rows) // self._batch
+        return len(self._plan.rows) // self._batch - self._first
 
     def __getitem__(
-        self, step: int
+        self, number: int
     ) -> tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.float32]]:
+        step = self._first + number
         labels = self._labels[self._plan.rows[self._part(step)]].astype(np.float32)
         pixels = self._read_ahead(step) if self._plan.augmentation.varies else self._read(step)
         if not self._mix.mixes:
@@ -70,7 +74,8 @@ class EpochBatches(keras.utils.PyDataset):
         """The images of this step; starts reading one later batch per thread."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_THREADS)
-        for next_step in range(step, min(step + _THREADS + 1, len(self))):
+        end = self._first + len(self)
+        for next_step in range(step, min(step + _THREADS + 1, end)):
             if next_step not in self._coming:
                 self._coming[next_step] = self._threads.submit(self._read, next_step)
         return self._coming.pop(step).result()

@@ -1,83 +1,148 @@
 """Checkpoints of a fold's training: weights, optimizer and log, so that it can resume."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.core.disk import atomic, csv_text, write_text
+from kit.core.disk import csv_text, write_bytes, write_text
 from kit.core.paths import FoldRunFiles
-from kit.data.run_files import Progress, write_progress
+from kit.core.seal import Seal
+from kit.data.run_files import EpochLog, Progress, write_progress
+from kit.models.weights import weights_to_bytes
 
 if TYPE_CHECKING:
     import keras
 
+# The name of the progress among the arrays of a state.
+RECORD = "progress"
 
-def save_epoch(
-    files: FoldRunFiles,
-    model: "keras.Model",
-    optimizer: Any,
-    live: Sequence[NDArray[Any]],
-    state: Progress,
-) -> None:
-    """Write the epoch just trained; the marker that makes it count comes last.
+Arrays = Mapping[str, NDArray[Any]]
 
-    `model` is saved without optimizer state, as plain Keras weights. If those are averages, `live`
-    are the trainable weights that training resumes from; otherwise it is empty. If killed at any
-    moment, the previous epoch remains complete: each epoch has its own files until the marker moves
-    on.
+
+def weights_of(files: FoldRunFiles, state: Progress) -> Path:
+    """The weights of the last checkpoint of this progress."""
+    if state.within is not None:
+        return files.weights(len(state.log), state.within.steps)
+    return files.weights(state.log[-1].epoch)
+
+
+def state_of(files: FoldRunFiles, state: Progress) -> Path:
+    """The state of the last checkpoint of this progress."""
+    if state.within is not None:
+        return files.state(len(state.log), state.within.steps)
+    return files.state(state.log[-1].epoch)
+
+
+def save_checkpoint(
+    files: FoldRunFiles, model: "keras.Model", arrays: Arrays, before: Progress, state: Progress
+) -> Progress:
+    """Write a checkpoint and return its progress; the marker that makes it count comes last.
+
+    `model` is saved without optimizer state, as plain Keras weights; `arrays` are what else
+    resuming needs. `before` is the progress of the checkpoint before, which is kept, too. If killed
+    at any moment, that one remains complete: each checkpoint has its own files until the marker
+    moves on. The state repeats the progress, to restore a damaged marker. Everything is made in
+    memory first, so that a full disk is an error in one line.
     """
-    import keras
-
-    epoch = state.log[-1].epoch
-    with atomic(files.weights(epoch)) as temporary:
-        model.save_weights(temporary)
-    with atomic(files.state(epoch)) as temporary:
-        variables = {**_seeds(model), **_optimizer_state(optimizer)}
-        arrays = {name: keras.ops.convert_to_numpy(value) for name, value in variables.items()}
-        arrays |= {f"live{number}": value for number, value in enumerate(live)}
-        np.savez(temporary, **arrays)
-    lines = [asdict(line) for line in state.log]
-    rows = [[_cell(value) for value in line.values()] for line in lines]
-    write_text(files.log, csv_text([list(lines[0]), *rows]))
+    weights = weights_to_bytes(model)
+    kept = {
+        path.name: before.files[path.name]
+        for path in _kept(files, before, state)
+        if path.name in before.files
+    }
+    state = replace(state, files={**kept, weights_of(files, state).name: _seal(weights)})
+    write_bytes(weights_of(files, state), weights)
+    record = np.frombuffer(json.dumps(state.content()).encode(), np.uint8)
+    content = BytesIO()
+    everything: dict[str, Any] = {**arrays, RECORD: record}
+    np.savez(content, **everything)
+    write_bytes(state_of(files, state), content.getbuffer())
+    sealed = {state_of(files, state).name: _seal(content.getbuffer())}
+    state = replace(state, files={**state.files, **sealed})
+    if state.log:
+        write_text(files.log, log_text(state.log))
     write_progress(files, state)
-    keep = {files.weights(epoch), files.state(epoch)}
-    if state.best is not None:
-        keep.add(files.weights(state.best))
-    _remove_others(files, keep)
+    _remove_others(files, state)
+    return state
+
+
+def _kept(files: FoldRunFiles, before: Progress, state: Progress) -> Sequence[Path]:
+    """What stays of earlier checkpoints: that of the epoch before, and the best weights of both."""
+    ended = state.log if state.within is not None else state.log[:-1]
+    pair = [files.weights(ended[-1].epoch), files.state(ended[-1].epoch)] if ended else []
+    best = {one for one in (before.best, state.best) if one is not None}
+    return [*pair, *(files.weights(epoch) for epoch in best)]
+
+
+def _seal(content: memoryview) -> Seal:
+    return Seal(len(content), hashlib.sha256(content).hexdigest())
+
+
+def log_text(log: Sequence[EpochLog]) -> str:
+    """The log as CSV, numbers in six digits."""
+    lines = [asdict(line) for line in log]
+    rows = [[_cell(value) for value in line.values()] for line in lines]
+    return csv_text([list(lines[0]), *rows])
 
 
 def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def load_epoch(
-    files: FoldRunFiles, model: "keras.Model", optimizer: Any, state: Progress, parts: int
-) -> None:
-    """Restore everything that training changes to its state after the last epoch of `state`.
+def training_arrays(
+    model: "keras.Model", optimizer: Any, live: Sequence[NDArray[Any]], metrics: Sequence[Any]
+) -> dict[str, NDArray[Any]]:
+    """Everything that training changes besides the weights, by names for the state's file.
 
-    `optimizer` is None if a new phase starts with a fresh one. Batches now have `parts` parts, a
-    multiple of the number with which the epoch was trained.
+    If the model's weights are averages, `live` are the trainable weights that training continues
+    from; otherwise it is empty. `metrics` are the variables of metrics inside an epoch.
     """
-    epoch, parts_then = state.log[-1].epoch, state.parts or parts
-    model.load_weights(files.weights(epoch))
-    with np.load(files.state(epoch)) as saved:
-        for name, variable in _seeds(model).items():
+    import keras
+
+    variables = {**_seeds(model), **_optimizer_state(optimizer)}
+    variables |= {f"metric{number}": variable for number, variable in enumerate(metrics)}
+    arrays = {name: keras.ops.convert_to_numpy(value) for name, value in variables.items()}
+    return arrays | {f"live{number}": value for number, value in enumerate(live)}
+
+
+def load_state(path: Path) -> dict[str, NDArray[Any]]:
+    """Every array of a state's file, the progress included."""
+    with np.load(path) as saved:
+        return dict(saved)
+
+
+def restore(
+    model: "keras.Model", optimizer: Any, saved: Arrays, parts_then: int, parts: int
+) -> list[NDArray[Any]]:
+    """Set everything that training changes, the weights aside, to its saved state.
+
+    Returns the live weights, if the model's are averages. `optimizer` is None if a new phase starts
+    with a fresh one. Batches had `parts_then` parts and now have `parts`, a multiple.
+    """
+    for name, variable in _seeds(model).items():
+        variable.assign(saved[name])
+    if optimizer is None:
+        return []
+    for name, variable in _optimizer_state(optimizer).items():
+        if parts != parts_then and name == "iteration":
+            # A step that float16 left unfinished is dropped; so are its gradients, below.
+            variable.assign(saved[name] // parts_then * parts)
+        elif name in saved and (parts == parts_then or not name.startswith("gathered")):
             variable.assign(saved[name])
-        if optimizer is None:
-            return
-        for name, variable in _optimizer_state(optimizer).items():
-            if parts != parts_then and name == "iteration":
-                # A step that float16 left unfinished is dropped; so are its gradients, below.
-                variable.assign(saved[name] // parts_then * parts)
-            elif name in saved and (parts == parts_then or not name.startswith("gathered")):
-                variable.assign(saved[name])
-        for number, variable in enumerate(model.trainable_variables):
-            if f"live{number}" in saved:
-                variable.assign(saved[f"live{number}"])
+    return numbered(saved, "live")
+
+
+def numbered(saved: Arrays, name: str) -> list[NDArray[Any]]:
+    """The arrays `name0`, `name1` and so on."""
+    count = sum(key.removeprefix(name).isdigit() for key in saved if key.startswith(name))
+    return [saved[f"{name}{number}"] for number in range(count)]
 
 
 def _seeds(model: "keras.Model") -> dict[str, Any]:
@@ -108,12 +173,25 @@ def _optimizer_state(optimizer: Any) -> dict[str, Any]:
     }
 
 
-def remove_unfinished(files: FoldRunFiles, best: int) -> None:
-    """Once a fold is done, delete what only resuming would need."""
-    _remove_others(files, {files.weights(best)})
-
-
-def _remove_others(files: FoldRunFiles, keep: set[Path]) -> None:
+def _remove_others(files: FoldRunFiles, state: Progress) -> None:
+    """Delete checkpoints that this progress does not name."""
     for path in files.all_checkpoints():
-        if path not in keep:
+        if path.name not in state.files:
             path.unlink(missing_ok=True)
+
+
+def remove_unfinished(files: FoldRunFiles, state: Progress) -> None:
+    """Once a fold is predicted, delete what only resuming would need; the best weights stay."""
+    if state.best is None:
+        raise ValueError(f"{files.folder} has a log without a best epoch")
+    best = files.weights(state.best).name
+    kept = replace(state, files={name: state.files[name] for name in (best,)}, within=None)
+    write_progress(files, kept)
+    _remove_others(files, kept)
+
+
+def remove_all(files: FoldRunFiles) -> None:
+    """Delete what is left of a fold that starts again from the beginning."""
+    _remove_others(files, Progress())
+    for path in (files.progress, files.log, files.events):
+        path.unlink(missing_ok=True)

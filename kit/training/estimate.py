@@ -2,17 +2,33 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kit.core.progress import duration
+from kit.core.faults import require_space
+from kit.core.progress import Reporter, duration, volume
 from kit.core.suggest import Typed
-from kit.models.build import build_model
+from kit.data.run_files import load_progress, readable
+from kit.models.build import ModelSize, build_model, size_of
 from kit.recipes.base import Recipe
+from kit.training import backend
 from kit.training.command import train_words
+from kit.training.fold import FoldTask
+from kit.training.plan import steps_per_epoch
+
+if TYPE_CHECKING:
+    import keras
 
 # A training step is a forward pass plus a backward pass of about twice its work.
 TRAINING_OVER_FORWARD = 3
+
+_FLOAT = 4  # bytes
+# Bytes of an id and its fold in a file of predictions.
+_ID = 64
+# Arrays of the weights' size that each optimizer keeps.
+_SLOTS = {"sgd": 1, "adam": 2, "adamw": 2, "lion": 1}
 
 # Runs shorter than this need no suggestion of a smaller one.
 LONG_SECONDS = 3600.0
@@ -28,15 +44,43 @@ def forward_images(recipe: Recipe, steps: int, epochs: int, scored: int, predict
     return epochs * each_epoch + recipe.tta * predicted
 
 
-def seconds_per_forward(recipe: Recipe, channels: Sequence[str], classes: int) -> float:
+def untrained(recipe: Recipe, channels: Sequence[str], classes: int) -> "keras.Model":
+    """The recipe's network, to estimate from; downloads nothing."""
+    return build_model(recipe.model_copy(update={"weights": "none"}), channels, classes, seed=0)
+
+
+def seconds_per_forward(recipe: Recipe, model: "keras.Model") -> float:
     """Seconds per image for the recipe's untrained network on this machine."""
-    model = build_model(recipe.model_copy(update={"weights": "none"}), channels, classes, seed=0)
     batch = min(recipe.batch, 8)
-    pixels = np.zeros((batch, recipe.size, recipe.size, len(channels)), np.uint8)
+    pixels = np.zeros((batch, *model.input_shape[1:]), np.uint8)
     model.predict_on_batch(pixels)  # compiles
     begun = time.monotonic()
     model.predict_on_batch(pixels)
     return (time.monotonic() - begun) / batch
+
+
+@dataclass(frozen=True)
+class DiskSpace:
+    """Bytes that training some folds writes: at most at one time, and for good."""
+
+    most: int
+    kept: int
+
+
+def disk_space(
+    recipe: Recipe, size: ModelSize, folds: int, predicted: int, classes: int
+) -> DiskSpace:
+    """The disk space for checkpoints and predictions of `folds` folds.
+
+    Each fold keeps its best weights. The fold that is trained has two checkpoints and the weights
+    of their best epochs, and another one while that is written. `predicted` rows are written in
+    all, of float32 probabilities and an id.
+    """
+    weights = _FLOAT * size.total
+    copies = _SLOTS[recipe.optimizer] + (recipe.accumulate > 1) + 2 * (recipe.ema > 0)
+    state = _FLOAT * size.trainable * copies
+    kept = folds * weights + predicted * (_FLOAT * classes + _ID)
+    return DiskSpace(kept + 4 * weights + 3 * state, kept)
 
 
 def advice(recipe: Recipe, seconds: float, folds: int, typed: Typed) -> str:
@@ -56,3 +100,41 @@ def advice(recipe: Recipe, seconds: float, folds: int, typed: Typed) -> str:
         smaller.append([*words, "--folds", "0"])
     commands = "; or: ".join(typed.command(*words) for words in smaller)
     return f"{text}. Something smaller to try first: {commands}"
+
+
+def foretell(tasks: Sequence[FoldTask], typed: Typed, reporter: Reporter) -> None:
+    """Say what training these folds of one run takes: time on a CPU, and disk space.
+
+    Raises UserError when the disk has too little.
+    """
+    recipe, competition = tasks[0].recipe, tasks[0].competition
+    classes = len(competition.class_keys)
+    model = untrained(recipe, competition.channels, classes)
+    predicted = [len(task.data.val_rows) + len(task.data.test.ids) for task in tasks]
+    if not backend.on_accelerator():
+        images = sum(
+            forward_images(
+                recipe,
+                steps_per_epoch(recipe, task.sampling()),
+                recipe.all_epochs - _epochs(task),
+                len(task.scored_rows()),
+                rows,
+            )
+            for task, rows in zip(tasks, predicted, strict=True)
+        )
+        seconds = images * seconds_per_forward(recipe, model)
+        reporter.say(advice(recipe, seconds, len(tasks), typed))
+    space = disk_space(recipe, size_of(model), len(tasks), sum(predicted), classes)
+    folder = tasks[0].files.folder.parent
+    reporter.say(
+        f"Disk space for {folder}: up to {volume(space.most)} while it trains, "
+        f"{volume(space.kept)} in the end."
+    )
+    there = sum(path.stat().st_size for task in tasks for path in task.files.all_checkpoints())
+    require_space(folder, space.most - there, f"Training {recipe.name}")
+
+
+def _epochs(task: FoldTask) -> int:
+    """The epochs that a fold has been trained, as far as is known."""
+    state = readable(task.files.progress, lambda: load_progress(task.files))
+    return 0 if state is None else len(state.log)

@@ -2,24 +2,28 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import keras
 import numpy as np
 
+from kit.core.disk import write_text
 from kit.core.errors import UserError
+from kit.core.seal import seal
 from kit.data.predictions import Predictions, to_probs, write_predictions
-from kit.data.run_files import Done, EpochLog, Progress, load_progress, write_done
-from kit.recipes.base import Recipe
+from kit.data.run_files import Done, EpochLog, Progress, Within, write_done, write_progress
 from kit.training import backend
-from kit.training.checkpoint import remove_unfinished, save_epoch
+from kit.training.checkpoint import log_text, remove_all, remove_unfinished, save_checkpoint
 from kit.training.display import FoldDisplay
 from kit.training.events import append_events
 from kit.training.fold import FoldTask
 from kit.training.memory import is_out_of_memory, more_parts
-from kit.training.phase import PhaseTrainer
+from kit.training.phase import PhaseTrainer, Trained
 from kit.training.predictor import Predictor
-from kit.training.schedule import Phase, is_over, phases
+from kit.training.resume import Resumption, find_resumption
+from kit.training.schedule import Phase, best_epoch, is_over, phases
+from kit.training.stop import Stopped, Stopping
 from kit.training.validate import FoldScores, validate
 
 
@@ -32,33 +36,67 @@ class Attempt:
     predictor: Predictor
     parts: int
     display: FoldDisplay
+    stopping: Stopping
 
 
-def train_fold(task: FoldTask, display: FoldDisplay) -> None:
+def train_fold(task: FoldTask, display: FoldDisplay, stopping: Stopping) -> None:
     """Train or resume one fold and write its predictions; the marker comes last.
 
     The best epoch by the recipe's `keep` predicts the held-out fold and the test set; without a
     held-out fold, the last epoch predicts the test set. A batch that does not fit in memory is
-    trained in more parts. Raises UserError when a single image does not fit, and when the loss is
-    NaN or infinite.
+    trained in more parts. A damaged checkpoint is replaced by the one before, with a line. Raises
+    UserError when a single image does not fit, and when the loss is NaN or infinite; Stopped, with
+    everything saved, soon after `stopping` is asked.
     """
-    parts = load_progress(task.files).parts or task.recipe.accumulate
+    resumption = _prepare(task, display)
+    parts = resumption.state.parts or task.recipe.accumulate
     while True:
         try:
-            attempt = _begin(task, parts, display)
-            state = _train(attempt)
+            attempt = _begin(task, resumption, parts, display, stopping)
+            state = _train(attempt, resumption.state)
             break
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             parts = _more_parts(task, parts, error, display)
+        resumption = find_resumption(task.files, task.recipe, task.label)
         display.again()
     if state.best is None:
         raise ValueError(f"{task.files.folder} has a log without a best epoch")
     attempt.model.load_weights(task.files.weights(state.best))
     write_fold_predictions(task, attempt.predictor, state.best)
-    remove_unfinished(task.files, state.best)
-    write_done(task.files, Done(len(state.log), state.best, parts))
+    finish_fold(task, replace(state, parts=parts))
+
+
+def _prepare(task: FoldTask, display: FoldDisplay) -> Resumption:
+    """Where to resume; says what is damaged, and removes what does not belong to it."""
+    resumption = find_resumption(task.files, task.recipe, task.label)
+    for line in resumption.told:
+        display.reporter.say(line)
+    task.require_owned()
+    if not resumption.has_begun:
+        task.files.done.unlink(missing_ok=True)
+        remove_all(task.files)
+    elif task.files.done.exists():
+        # Its progress first: the marker may be all that repeats it.
+        write_progress(task.files, resumption.state)
+        task.files.done.unlink()
+    return resumption
+
+
+def finish_fold(task: FoldTask, state: Progress) -> None:
+    """Write the marker of a fold that has been predicted, and delete what resuming needed."""
+    files, best = task.files, state.best
+    if best is None:
+        raise ValueError(f"{files.folder} has a log without a best epoch")
+    task.require_owned()
+    write_text(files.log, log_text(state.log))
+    remove_unfinished(files, state)
+    oof = [] if task.fold is None else [files.oof]
+    # The events are not sealed: they only draw curves, and may be deleted.
+    sealed = [files.weights(best), *oof, files.test, files.log, files.progress]
+    seals = seal(files.folder, sealed)
+    write_done(files, Done(len(state.log), best, state.parts, files=seals, log=state.log))
 
 
 def _more_parts(task: FoldTask, parts: int, error: Exception, display: FoldDisplay) -> int:
@@ -78,17 +116,24 @@ def _more_parts(task: FoldTask, parts: int, error: Exception, display: FoldDispl
     return more
 
 
-def _begin(task: FoldTask, parts: int, display: FoldDisplay) -> Attempt:
+def _begin(
+    task: FoldTask, resumption: Resumption, parts: int, display: FoldDisplay, stopping: Stopping
+) -> Attempt:
     """Free memory and build the fold's network."""
     backend.prepare(task.seed, task.recipe.precision)
-    model = task.model(bool(load_progress(task.files).log), display.reporter)
-    predictor = Predictor(model, task.recipe.size, reporter=display.reporter)
-    return Attempt(task, model, predictor, parts, display)
+    model = task.model(resumption.has_begun, display.reporter)
+    predictor = Predictor(
+        model,
+        task.recipe.size,
+        lambda images: stopping.check("while predicting"),
+        display.reporter,
+    )
+    return Attempt(task, model, predictor, parts, display, stopping)
 
 
-def _train(attempt: Attempt) -> Progress:
+def _train(attempt: Attempt, state: Progress) -> Progress:
     """Train the remaining epochs."""
-    recipe, state = attempt.task.recipe, load_progress(attempt.task.files)
+    recipe = attempt.task.recipe
     for phase in phases(recipe):
         if len(state.log) < phase.end and not is_over(recipe, len(state.log), state.best):
             state = _train_phase(attempt, phase, state)
@@ -99,58 +144,86 @@ def _train_phase(attempt: Attempt, phase: Phase, state: Progress) -> Progress:
     """Train the remaining epochs of a phase, saving each."""
     task, display = attempt.task, attempt.display
     trainer = PhaseTrainer(task, phase, attempt.model, attempt.parts)
-    if state.log:
+    if state.log or state.within is not None:
         trainer.go_on_from(state)
     for epoch in range(len(state.log), phase.end):
         if is_over(task.recipe, epoch, state.best):
             display.stop_early(epoch, trainer.steps * (phase.end - epoch))
             break
-        begun = time.monotonic()
-        trained = trainer.train_epoch(state.log, display.step)
-        scores = validate(task, attempt.predictor)
-        if scores.loss is not None and not math.isfinite(scores.loss):
-            raise UserError(
-                f"After epoch {epoch + 1} the loss on the held-out fold is {scores.loss}; earlier "
-                f"epochs are kept. {trainer.advice}"
-            )
-        line = EpochLog(
-            epoch=epoch,
-            loss=trained.loss,
-            accuracy=trained.accuracy,
-            exact_match=trained.exact_match,
-            batch_f1=trained.batch_f1,
-            val_loss=scores.loss,
-            val_accuracy=scores.accuracy,
-            val_exact_match=scores.exact_match,
-            val_batch_f1=scores.batch_f1,
-            val_macro_f1_at_half=scores.macro_f1_at_half,
-            val_macro_f1_best_cut=scores.macro_f1_best_cut,
-            learning_rate=trained.learning_rate,
-            samples_per_second=trained.samples_per_second,
-            seconds=time.monotonic() - begun,
-        )
-        best = epoch if _is_best(task.recipe, scores, state) else state.best
-        state = Progress((*state.log, line), best, attempt.parts)
-        save_epoch(task.files, attempt.model, trainer.optimizer, trainer.live, state)
-        append_events(task.files.events, line)
-        display.epoch(line)
+        attempt.stopping.check(f"after epoch {epoch}")
+        state = _train_epoch(attempt, trainer, state)
     return state
 
 
-def _is_best(recipe: Recipe, scores: FoldScores, state: Progress) -> bool:
-    """Whether the epoch just trained is the one to keep, by the recipe's `keep` and `keep_from`."""
-    if recipe.keep == "last" or state.best is None:
-        return True
-    last_phase = phases(recipe)[-1].first
-    if recipe.keep_from == "phase" and state.best < last_phase <= len(state.log):
-        return True
-    before = state.log[state.best]
-    new, old = scores.macro_f1_best_cut, before.val_macro_f1_best_cut
-    if recipe.keep == "val_loss":
-        # Negative, so that more is better.
-        new, old = (None if loss is None else -loss for loss in (scores.loss, before.val_loss))
-    # Without a held-out fold, the last epoch is kept.
-    return new is None or old is None or new > old
+def _train_epoch(attempt: Attempt, trainer: PhaseTrainer, state: Progress) -> Progress:
+    """Train, score and save the next epoch; on a signal, save what is done of it and stop."""
+    task, epoch = attempt.task, len(state.log)
+    before = 0.0 if state.within is None else state.within.line.seconds
+    begun = time.monotonic()
+
+    def after_step() -> bool:
+        attempt.display.step()
+        return attempt.stopping.is_asked
+
+    trained = trainer.train_epoch(state, after_step)
+    line = _line(epoch, trained)
+    if trained.steps < trainer.steps:
+        line = replace(line, seconds=before + time.monotonic() - begun)
+        _save_inside(attempt, trainer, state, Within(trained.steps, line))
+    try:
+        scores = validate(task, attempt.predictor)
+    except Stopped:
+        line = replace(line, seconds=before + time.monotonic() - begun)
+        _save_inside(attempt, trainer, state, Within(trained.steps, line))
+    if scores.loss is not None and not math.isfinite(scores.loss):
+        raise UserError(
+            f"After epoch {epoch + 1} the loss on the held-out fold is {scores.loss}; earlier "
+            f"epochs are kept. {trainer.advice}"
+        )
+    line = _scored(line, scores, before + time.monotonic() - begun)
+    log = (*state.log, line)
+    after = Progress(log, best_epoch(task.recipe, log), attempt.parts)
+    task.require_owned()
+    after = save_checkpoint(task.files, attempt.model, trainer.arrays(False), state, after)
+    append_events(task.files.events, log)
+    attempt.display.epoch(line)
+    return after
+
+
+def _save_inside(
+    attempt: Attempt, trainer: PhaseTrainer, state: Progress, within: Within
+) -> NoReturn:
+    """Save a checkpoint inside an epoch, then raise Stopped."""
+    task = attempt.task
+    task.require_owned()
+    inside = Progress(state.log, state.best, attempt.parts, within=within)
+    save_checkpoint(task.files, attempt.model, trainer.arrays(True), state, inside)
+    raise Stopped(f"in epoch {len(state.log) + 1}, after step {within.steps} of {trainer.steps}")
+
+
+def _line(epoch: int, trained: Trained) -> EpochLog:
+    return EpochLog(
+        epoch=epoch,
+        loss=trained.loss,
+        accuracy=trained.accuracy,
+        exact_match=trained.exact_match,
+        batch_f1=trained.batch_f1,
+        learning_rate=trained.learning_rate,
+        samples_per_second=trained.samples_per_second,
+    )
+
+
+def _scored(line: EpochLog, scores: FoldScores, seconds: float) -> EpochLog:
+    return replace(
+        line,
+        val_loss=scores.loss,
+        val_accuracy=scores.accuracy,
+        val_exact_match=scores.exact_match,
+        val_batch_f1=scores.batch_f1,
+        val_macro_f1_at_half=scores.macro_f1_at_half,
+        val_macro_f1_best_cut=scores.macro_f1_best_cut,
+        seconds=seconds,
+    )
 
 
 def write_fold_predictions(task: FoldTask, predictor: Predictor, epoch: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
+from kit.core.owner import Held
 from kit.core.paths import FoldRunFiles
 from kit.core.progress import SILENT, Reporter
 from kit.data.sampling import Sampling
@@ -58,7 +59,7 @@ class FoldTask:
     """One fold to train: recipe, fold, data and files.
 
     `fold` is None for training on all rows. `start` is a file of initial weights, if the recipe
-    names a file or another run.
+    names a file or another run. `held` is the lock on the fold's folder.
     """
 
     run: str
@@ -68,6 +69,17 @@ class FoldTask:
     data: FoldData
     files: FoldRunFiles
     start: Path | None = None
+    held: Held | None = None
+
+    @property
+    def label(self) -> str:
+        """How lines call it: fold 0, or the training on all rows."""
+        return "The training on all rows" if self.fold is None else f"Fold {self.fold}"
+
+    def require_owned(self) -> None:
+        """Raise Busy if another process has taken the fold over; call it before a file is saved."""
+        if self.held is not None:
+            self.held.require()
 
     @property
     def seed(self) -> int:

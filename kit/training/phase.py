@@ -8,22 +8,33 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from kit.data.run_files import EpochLog, Progress
+from kit.data.run_files import EpochLog, Progress, Within
 from kit.models.metrics import training_metrics
 from kit.training import backend
 from kit.training.batches import EpochBatches
-from kit.training.checkpoint import load_epoch
+from kit.training.checkpoint import (
+    load_state,
+    numbered,
+    restore,
+    state_of,
+    training_arrays,
+    weights_of,
+)
 from kit.training.fold import FoldTask
 from kit.training.optimizer import build_optimizer
 from kit.training.plan import plan_epoch, steps_per_epoch
 from kit.training.schedule import Phase, learning_rate, plateau_part
-from kit.training.watch import LiveWeights, Watch
+from kit.training.watch import LiveWeights, Metrics, Watch
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Results of an epoch's training: means over its batches, the last learning rate, the speed."""
+    """Results of an epoch's training: means over its batches, the last learning rate, the speed.
 
+    `steps` are those done; fewer than the epoch has if a signal asked to stop.
+    """
+
+    steps: int
     loss: float
     accuracy: float
     exact_match: float
@@ -47,6 +58,7 @@ class PhaseTrainer:
         self._sampling = task.sampling()
         self.steps = steps_per_epoch(task.recipe, self._sampling)
         self.live: Sequence[NDArray[Any]] = ()
+        self._metrics: Sequence[NDArray[Any]] = ()
         steps = self.steps * (phase.end - phase.first)
         self._rates = [
             learning_rate(task.recipe, phase, (step + 0.5) / steps) for step in range(steps)
@@ -66,14 +78,31 @@ class PhaseTrainer:
         self.optimizer.build(self._trainer.trainable_variables)
 
     def go_on_from(self, state: Progress) -> None:
-        """Restore the state after the last epoch; a new phase starts with a fresh optimizer."""
-        begun_before = len(state.log) > self._phase.first
+        """Restore the last checkpoint; a new phase starts with a fresh optimizer."""
+        files = self._task.files
+        begun_before = len(state.log) > self._phase.first or state.within is not None
         optimizer = self.optimizer if begun_before else None
-        load_epoch(self._task.files, self._model, optimizer, state, self._parts)
+        saved = load_state(state_of(files, state))
+        self._model.load_weights(weights_of(files, state))
+        self.live = restore(self._model, optimizer, saved, state.parts or self._parts, self._parts)
+        self._metrics = numbered(saved, "metric")
 
-    def train_epoch(self, log: Sequence[EpochLog], after_step: Callable[[], None]) -> Trained:
-        """Train the epoch after those of the log; UserError if the loss is NaN or infinite."""
+    def arrays(self, inside: bool) -> dict[str, NDArray[Any]]:
+        """What else a checkpoint needs; the metrics, too, if it is inside an epoch."""
+        metrics = self._trainer.metrics_variables if inside else ()
+        return training_arrays(self._model, self.optimizer, self.live, metrics)
+
+    def train_epoch(self, state: Progress, after_step: Callable[[], bool]) -> Trained:
+        """Train the epoch after those of the log, or the rest of it after an interruption.
+
+        Ends early if `after_step`, called after each step, returns True. Raises UserError if the
+        loss is NaN or infinite.
+        """
+        log, within = state.log, state.within
+        if within is not None and within.steps == self.steps:
+            return _trained(within)
         task, recipe, epoch = self._task, self._task.recipe, len(log)
+        done = 0 if within is None else within.steps
         begun = time.monotonic()
         if self.live:
             for weight, value in zip(self._trainer.trainable_variables, self.live, strict=True):
@@ -84,23 +113,25 @@ class PhaseTrainer:
             self.optimizer.learning_rate = rate
         plan = plan_epoch(recipe, task.data.train_rows, self._sampling, task.seed, epoch)
         batch = recipe.batch // self._parts
-        batches = EpochBatches(task.data.images, task.data.labels, plan, batch, recipe.mix)
+        first = done * self._parts
+        batches = EpochBatches(task.data.images, task.data.labels, plan, batch, recipe.mix, first)
         weights = LiveWeights()
-        callbacks = [Watch(after_step, self._parts, epoch, self.advice)]
-        history = self._trainer.fit(
-            batches,
-            verbose=0,
-            shuffle=False,
-            callbacks=[*callbacks, weights] if recipe.ema else callbacks,
-        ).history
+        watch = Watch(after_step, self._parts, epoch, self.advice, done)
+        callbacks: list[keras.callbacks.Callback] = [watch]
+        if recipe.ema:
+            callbacks.append(weights)
+        if done:
+            callbacks.append(Metrics(self._metrics))
+        history = self._trainer.fit(batches, verbose=0, shuffle=False, callbacks=callbacks).history
         self.live = weights.values
         return Trained(
+            steps=watch.steps,
             loss=float(history["loss"][-1]),
             accuracy=float(history["accuracy"][-1]),
             exact_match=float(history["exact_match"][-1]),
             batch_f1=float(history["batch_f1"][-1]),
             learning_rate=rate,
-            samples_per_second=len(plan.rows) / (time.monotonic() - begun),
+            samples_per_second=(watch.steps - done) * recipe.batch / (time.monotonic() - begun),
         )
 
     @property
@@ -115,3 +146,17 @@ class PhaseTrainer:
         losses = [line.loss if line.val_loss is None else line.val_loss for line in lines]
         recipe = self._task.recipe
         return plateau_part(losses, recipe.plateau_epochs, recipe.plateau_factor)
+
+
+def _trained(within: Within) -> Trained:
+    """The results of an epoch whose training ended before an interruption."""
+    line = within.line
+    return Trained(
+        steps=within.steps,
+        loss=line.loss,
+        accuracy=line.accuracy or 0.0,
+        exact_match=line.exact_match or 0.0,
+        batch_f1=line.batch_f1,
+        learning_rate=line.learning_rate,
+        samples_per_second=line.samples_per_second,
+    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kit.data.run_files import EpochLog
 from kit.recipes.base import Recipe
 
 # One cycle (Smith and Topin 2018, arXiv:1708.07120): the highest learning rate over the first one,
@@ -71,6 +72,31 @@ def plateau_part(losses: Sequence[float], epochs: int, factor: float) -> float:
         if waited == epochs:
             part, waited = part * factor, 0
     return part
+
+
+def best_epoch(recipe: Recipe, log: Sequence[EpochLog]) -> int | None:
+    """The epoch to keep of those logged, by the recipe's `keep` and `keep_from`; None if none is.
+
+    Without a held-out fold it is the last one.
+    """
+    best: int | None = None
+    for epoch in range(len(log)):
+        if best is None or _is_better(recipe, log, epoch, best):
+            best = epoch
+    return best
+
+
+def _is_better(recipe: Recipe, log: Sequence[EpochLog], epoch: int, best: int) -> bool:
+    if recipe.keep == "last":
+        return True
+    last_phase = phases(recipe)[-1].first
+    if recipe.keep_from == "phase" and best < last_phase <= epoch:
+        return True
+    if recipe.keep == "val_loss":
+        new, old = log[epoch].val_loss, log[best].val_loss
+        return new is None or old is None or new < old
+    new, old = log[epoch].val_macro_f1_best_cut, log[best].val_macro_f1_best_cut
+    return new is None or old is None or new > old
 
 
 def is_over(recipe: Recipe, trained: int, best: int | None) -> bool:

@@ -7,7 +7,7 @@ from kit.core.disk import digest_file
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.data.folds import Folds
-from kit.data.runs import Run, find_weights, open_run, open_trained
+from kit.data.runs import Run, open_run, open_trained
 from kit.models.weights import find_weights_file, is_weights_file
 from kit.recipes.base import Recipe
 
@@ -27,7 +27,7 @@ class Start:
         """
         if self.run is None:
             return self.file
-        weights = find_weights(self.run.files.fold(fold))
+        weights = self.run.weights(fold)
         if weights is None:
             name = "all" if fold is None else str(fold)
             raise UserError(
