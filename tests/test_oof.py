@@ -1,6 +1,7 @@
 """Rows with ids, labels, folds and groups: what belongs to a row stays with it."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,26 @@ TWO = [[[2.0]], [[1.5]]]
 
 
 # Parts
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ([0, 1], r"lack ids: 000, 001\. The ids were read as numbers.*Found '0', expected '000'"),
+        (["000.png", "001.png"], "leave folders and endings off"),
+        (["a", "b"], r"lack ids: 000, 001\.$"),
+    ],
+)
+def test_ids_of_a_frame_that_do_not_match_are_explained(index: list[Any], message: str) -> None:
+    frame = pd.DataFrame(np.zeros((2, 2)), index=index)
+    with pytest.raises(UserError, match=message):
+        align(frame, np.array(["000", "001"], dtype=object), "probabilities")
+
+
+def test_numbers_and_text_are_told_apart() -> None:
+    frame = pd.DataFrame(np.zeros((2, 2)), index=[7, 8])
+    with pytest.raises(UserError, match=r"in one and text in the other: convert both with astype"):
+        align(frame, np.array(["7", "8"], dtype=object), "probabilities")
 
 
 def test_a_part_of_the_members_keeps_its_rows_together() -> None:

@@ -71,7 +71,7 @@ def blend(
 
 @app.command()
 def tune(
-    oof: Annotated[Path, typer.Option(help="Out-of-fold probabilities, Parquet.")],
+    oof: Annotated[Path, typer.Option(help="Out-of-fold probabilities, Parquet or CSV.")],
     labels: Annotated[Path, typer.Option(help="True labels, in the competition's format.")],
     out: Annotated[Path, typer.Option(help="File to write the decision to, JSON.")],
     folds: Annotated[
@@ -107,7 +107,7 @@ def tune(
 
 @app.command()
 def score(
-    predictions: Annotated[Path, typer.Option(help="A submission CSV, or Parquet probabilities.")],
+    predictions: Annotated[Path, typer.Option(help="Submission or probabilities, CSV or Parquet.")],
     labels: Annotated[Path, typer.Option(help="True labels, in the competition's format.")],
     decision: Annotated[
         Path | None, typer.Option(help="decision.json; default: thresholds of 0.5.")

@@ -1,7 +1,7 @@
 """Alignment of rows by id, for tables, predictions, folds and images alike."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -41,7 +41,7 @@ def require_ids(path: Path, found: Sequence[str], wanted: Sequence[str], table: 
     if wrong := [text for text, ids in ((lacks, missing), (brings, extra)) if ids]:
         raise UserError(
             f"{path} {'; it '.join(wrong)}. Expected one row per id of {table}."
-            f"{_mistake(missing, extra)}"
+            f"{mistake(missing, extra)}"
         )
 
 
@@ -67,8 +67,11 @@ _MISTAKES: tuple[tuple[Callable[[str], str], str], ...] = (
 )
 
 
-def _mistake(missing: Sequence[str], extra: Sequence[str]) -> str:
-    """The first mistake that explains at least half of the ids that are missing, with examples."""
+def mistake(missing: Sequence[str], extra: Sequence[str]) -> str:
+    """How ids that are missing became those that are there instead, and the fix; "" if unclear.
+
+    It is the first common mistake that explains at least half of the missing ids.
+    """
     for undo, advice in _MISTAKES:
         by_form = {undo(one): one for one in extra}
         pairs = [(by_form[form], one) for one in missing if (form := undo(one)) in by_form]
@@ -76,3 +79,11 @@ def _mistake(missing: Sequence[str], extra: Sequence[str]) -> str:
             found, wanted = pairs[0]
             return f" {advice} Found {brief(repr(found))}, expected {brief(repr(wanted))}."
     return ""
+
+
+def explain(missing: Iterable[object], extra: Iterable[object]) -> str:
+    """As `mistake`, for ids of any type, such as a frame's index."""
+    texts, others = sorted(map(str, missing)), sorted(map(str, extra))
+    if set(texts) & set(others):
+        return " Ids are numbers in one and text in the other: convert both with astype(str)."
+    return mistake(texts, others)

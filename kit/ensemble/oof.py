@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kit.core.arrays import as_list, as_numbers, depth, has_ids
 from kit.core.errors import UserError, some
-from kit.core.ids import positions, twice
+from kit.core.ids import explain, positions, twice
 from kit.data.predictions import Predictions, as_probabilities
 
 
@@ -282,7 +282,11 @@ def align(table: Any, ids: NDArray[Any] | None, what: str) -> Any:
         return table
     if doubled := twice(table.index):
         raise UserError(f"The {what} have duplicate ids: {some(doubled)}.")
-    rows = positions(table.index, ids.tolist(), f"The {what} lack ids")
+    there = set(table.index)
+    if missing := [one for one in ids.tolist() if one not in there]:
+        why = explain(missing, there - set(ids.tolist()))
+        raise UserError(f"The {what} lack ids: {some(missing)}.{why}")
+    rows = positions(table.index, ids.tolist(), "")
     if len(table) != len(ids):
         known = set(ids.tolist())
         raise UserError(
