@@ -32,7 +32,7 @@ ENVIRONMENT = CUDA_% JAX_% KAGGLE_% KERAS_% KIT_% OMP_% PYTHON% TF_% XLA_%
 
 .DEFAULT_GOAL := help
 TARGETS = help setup demo data folds pack train predict look import-predictions blend tune score \
-  compare curves report submit ledger kernel status models test test-slow test-all test-backends lint \
+  compare curves report submit ledger kernel status verify models test test-slow test-all test-backends lint \
   format lock clean
 .PHONY: $(TARGETS)
 
@@ -124,6 +124,10 @@ kernel: setup  ## write an offline notebook of the newest blend, or of NAME, and
 usage.status = $(PLACE)
 status: setup  ## what exists, what it scored, what to type next
 	$(KIT) status $(WHERE)
+
+usage.verify = [NAMES="gapnet first"] $(PLACE)
+verify: setup  ## read every file again and compare it with its digest
+	$(KIT) verify $(call arguments,NAMES) $(WHERE)
 
 usage.models = [MODEL=gapnet] [SUMMARY=1] [COMPETITION=cells]
 models: setup  ## every recipe, the settings of MODEL, or its layers (SUMMARY)

@@ -20,7 +20,10 @@ import kit.commands.look
 import kit.commands.viewing
 
 # isort: split
-import kit.commands.submitting  # noqa: F401
+import kit.commands.submitting
+
+# isort: split
+import kit.commands.checking  # noqa: F401
 
 # isort: split
 from kit.commands.app import app

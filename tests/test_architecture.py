@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "recipes": {"core", "data", "models"},
     "training": {"core", "competitions", "data", "models", "recipes"},
     "ensemble": {"core", "competitions", "data"},
+    "blends": {"core", "competitions", "data", "ensemble"},
     "kaggle": {"core"},
-    "submission": {"core", "competitions", "data", "ensemble", "kaggle"},
+    "submission": {"core", "competitions", "data", "ensemble", "blends", "kaggle"},
     "kernel": {
         "core",
         "competitions",
@@ -35,6 +36,7 @@ MAY_IMPORT = {
         "recipes",
         "training",
         "ensemble",
+        "blends",
         "submission",
         "kaggle",
     },
@@ -46,6 +48,7 @@ MAY_IMPORT = {
         "recipes",
         "training",
         "ensemble",
+        "blends",
     },
     "report": {
         "core",
@@ -55,6 +58,7 @@ MAY_IMPORT = {
         "recipes",
         "training",
         "ensemble",
+        "blends",
         "kaggle",
         "submission",
         "kernel",
@@ -68,6 +72,7 @@ MAY_IMPORT = {
         "recipes",
         "training",
         "ensemble",
+        "blends",
         "kaggle",
         "submission",
         "kernel",
@@ -87,6 +92,7 @@ SILENT_ROOMS = (
     "compare",
     "report",
     "ensemble",
+    "blends",
     "submission",
 )
 MODULES = sorted(KIT.rglob("*.py"))

@@ -15,6 +15,7 @@ from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
 from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
+from kit.core.owner import own
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.folds import Folds, digest_labels, make_folds, write_folds
 from kit.data.predictions import mean_of_logits, read_predictions, write_predictions
@@ -80,7 +81,7 @@ def test_a_run_with_a_fold_missing_names_it_and_the_command(
 ) -> None:
     run = make_run("net", seed=1, done=[0])
     for read in (run.digest, lambda: run.read_oof(shapes), lambda: run.read_test(shapes)):
-        with pytest.raises(UserError, match=r"untrained folds: 1\. .*net --size 16 --folds 1"):
+        with pytest.raises(UserError, match=r"untrained folds: 1\. .*kit train net-.* --folds 1"):
             read()
 
 
@@ -171,7 +172,7 @@ def test_a_blend_says_what_it_is_made_of(
     assert list(saved["worth"]["classes"]) == list(shapes.class_keys)
     assert saved["worth"]["score"]["test_rows"] == 8
     assert set(saved["worth"]["rates_disagree"]) <= set(shapes.class_keys)
-    beside = {path.name for path in made.folder.iterdir()} - {"decision.json"}
+    beside = {path.name for path in made.folder.iterdir()} - {"decision.json", "command.json"}
     assert saved["origin"]["files"].keys() == beside
     for name, digest in saved["origin"]["files"].items():
         assert digest_file(made.folder / name) == digest
@@ -399,3 +400,37 @@ def test_thresholds_without_a_class_are_refused(
     message = r"not valid: thresholds: expected one threshold per class\."
     with pytest.raises(UserError, match=message):
         decision_of(made)
+
+
+# One owner
+
+
+def test_a_blend_in_work_is_refused_with_its_owner_and_a_finished_one_needs_no_lock(
+    shapes: Competition, workspace: Workspace, make_run: MakeRun
+) -> None:
+    make_run("one", seed=1)
+    options = Options("mean", "exact")
+    busy = pytest.raises(UserError, match=r"Blend both is in use by process .* Add --wait")
+    with own(workspace.blend("both").folder, "Blend both"), busy:
+        blend(shapes, workspace, name="both", options=options)
+    made = blend(shapes, workspace, name="both", options=options)
+    with own(made.folder, "Blend both"):
+        assert blend(shapes, workspace, name="both", options=options) == made
+
+
+@pytest.mark.parametrize("damaged", ["oof.parquet", "decision.json", "test.parquet"])
+def test_a_damaged_blend_is_made_again_with_a_line(
+    shapes: Competition,
+    workspace: Workspace,
+    make_run: MakeRun,
+    capsys: pytest.CaptureFixture[str],
+    damaged: str,
+) -> None:
+    make_run("one", seed=1)
+    options = Options("mean", "exact")
+    path = blend(shapes, workspace, name="both", options=options).folder / damaged
+    before = path.read_bytes()
+    path.write_bytes(b"")
+    blend(shapes, workspace, name="both", options=options)
+    assert path.read_bytes() == before
+    assert f"{path} " in capsys.readouterr().out

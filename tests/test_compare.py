@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import edit_unsealed
 from numpy.typing import NDArray
 from prepared import save_folds
 
@@ -344,6 +345,7 @@ def test_labels_without_folds_are_refused(
     read = read_predictions(filled.labels, shapes.class_keys)
     bare = Predictions(read.ids, read.probs, read.class_keys)
     write_predictions(filled.labels, bare, {})
+    edit_unsealed(filled.decision, lambda decision: decision["origin"].pop("files"))
     with pytest.raises(UserError, match="filled was made on other folds"):
         comparing("filled", "filled")
 

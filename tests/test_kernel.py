@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from damage import edit_unsealed
 from flowers import FILE, flowers
 
 from kit.competitions.base import Competition, OnKaggle
@@ -71,7 +72,7 @@ def copy(written: KernelFiles, tmp_path: Path) -> KernelFiles:
 
 
 def state(folder: Path) -> dict[Path, tuple[bytes, int]]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in folder.rglob("[!.]*") if path.is_file()]
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
@@ -126,6 +127,9 @@ def test_a_changed_weight_is_found(
 ) -> None:
     one, other = sorted(copy.dataset.folder.glob("convnet-24-*/*/*.weights.h5"))
     shutil.copyfile(other, one)
+    with pytest.raises(UserError, match=r"weights\.h5 is missing or has changed\. Push"):
+        predict.predict(copy.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
+    edit_unsealed(copy.dataset.marker, lambda marker: (marker.pop("files"), marker.pop("editable")))
     predict.predict(copy.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
     plan = plan_kernel(flowers, meadow, meadow.blend("both"), Path(FILE), "flowers both", None)
     difference = largest_difference(plan, KernelOutput(tmp_path))

@@ -123,9 +123,13 @@ def test_a_record_that_is_not_one_is_named(place: Place) -> None:
     place.kit("submit")
     record = BEST.with_suffix(".uploads.json")
     record.write_text(record.read_text().replace('"step"', '"stop"'))
-    status, _, err = place.kit("ledger")
+    status, out, err = place.kit("ledger")
+    assert (status, err) == (0, "")
+    assert "cells-best is not listed: submissions/cells-best.uploads.json has changed since" in out
+    assert f"Move it aside: mv {record} {record}.damaged" in out
+    status, _, err = place.kit("submit")
     assert status == 2
-    assert "cells-best.uploads.json has changed since it was written. Move it aside: the " in err
+    assert f"Move it aside: mv {record} {record}.damaged" in err
 
 
 # Without an account: what the scores say

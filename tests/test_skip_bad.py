@@ -18,7 +18,8 @@ from kit.core.store_paths import StoreKind
 from kit.data.extra import read_extra
 from kit.data.folds import Folds
 from kit.data.store import Store, open_store, pack, packing_facts
-from kit.training.train import _fold_data
+from kit.training.inputs import Inputs
+from kit.training.start import Start
 
 KIND = StoreKind(16)
 IDS = ("a", "b", "c", "d", "e", "f")
@@ -122,10 +123,10 @@ def test_a_store_with_skipped_images_is_another_store(
 
 def test_they_do_not_train_and_are_predicted_when_held_out(skipped: Store) -> None:
     folds = Folds(IDS, np.array([0, 0, 0, 1, 1, 1]), IDS)
-    labels = np.zeros((6, 3), np.uint8)
+    inputs = Inputs(folds, np.zeros((6, 3), np.uint8), skipped, skipped, None, Start())
 
     def rows(fold: int | None) -> tuple[Sequence[int], Sequence[int]]:
-        data = _fold_data(fold, folds, skipped, skipped, labels, None)
+        data = inputs.of_fold(fold)
         return data.train_rows.tolist(), data.val_rows.tolist()
 
     assert rows(0) == ([4, 5], [0, 1, 2])

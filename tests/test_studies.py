@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,6 +15,8 @@ from simulation import simulate
 
 from kit.competitions.exact import NEVER, decide
 from kit.competitions.metrics import f1_per_class, macro_f1
+from kit.core.journal import Journal
+from kit.core.owner import own
 from kit.data.predictions import to_logits
 from kit.ensemble import studies
 from kit.ensemble.evaluate import judge
@@ -21,7 +24,6 @@ from kit.ensemble.oof import Sample
 from kit.ensemble.studies import (
     HeldOutF1,
     Ingredients,
-    Journal,
     MixNumbers,
     draw_splits,
     middle_of_the_best,
@@ -278,19 +280,17 @@ def test_two_processes_at_once_find_what_one_alone_does(tmp_path: Path) -> None:
 
 
 def test_a_class_that_another_process_is_searching_comes_last(tmp_path: Path) -> None:
-    from filelock import FileLock
-
     journal = Journal(tmp_path / "tune.log")
-    theirs = FileLock(f"{journal.file}.0.lock")
-    theirs.acquire()
     order: list[int] = []
 
     def note(column: int, study: "optuna.Study") -> None:
         order.append(column)
         if column == 2:
-            theirs.release()  # the other process is done, or was killed
+            theirs.close()  # the other process is done, or was killed
 
-    journal.share("a class", [0, 1, 2], note)
+    with ExitStack() as theirs:
+        theirs.enter_context(own(tmp_path / "tune.log.0", "class 0"))
+        journal.share("a class", [0, 1, 2], note)
     assert order == [1, 2, 0]
 
 

@@ -9,7 +9,7 @@ import pytest
 from kit.competitions.base import Competition, Grades
 from kit.competitions.exact import decide
 from kit.competitions.registry import find_competition
-from kit.core.disk import digest_file, read_json, write_json
+from kit.core.disk import digest_file, read_json, write_json, write_text
 from kit.core.errors import UserError
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.blends import find_blend, remember_blend
@@ -230,15 +230,25 @@ def test_a_blend_of_the_first_release_is_named_also_when_it_is_the_one_made_last
         find_blend(workspace, name)
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [(None, "No blend ''. Known: best."), ("x", "No blend 'x'. Known: best.")],
-)
 def test_a_blend_that_is_not_there_gets_a_list_of_those_that_are(
-    workspace: Workspace, blended: BlendFiles, name: str | None, message: str
+    workspace: Workspace, blended: BlendFiles
 ) -> None:
-    with pytest.raises(UserError, match=message):
-        find_blend(workspace, name)
+    with pytest.raises(UserError, match=r"No blend 'x'\. Known: best\."):
+        find_blend(workspace, "x")
+
+
+@pytest.mark.parametrize("damage", [None, "", "{}", '{"blend": 3}'])
+def test_without_the_name_of_the_latest_blend_the_only_one_is_meant_or_one_must_be_named(
+    workspace: Workspace, blended: BlendFiles, damage: str | None
+) -> None:
+    if damage is not None:
+        write_text(workspace.latest_blend, damage)
+    assert find_blend(workspace, None) == blended
+    write_json(workspace.blend("other").decision, {})
+    with pytest.raises(UserError, match=r"latest\.json .* Name the blend.* best, other\."):
+        find_blend(workspace, None)
+    remember_blend(workspace, blended)
+    assert find_blend(workspace, None) == blended
 
 
 def test_nothing_to_submit_comes_with_the_next_step(

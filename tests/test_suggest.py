@@ -5,7 +5,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from recording import Recording
 from typer.testing import CliRunner
 
 import kit.cli  # noqa: F401  adds the commands to the application
-from kit.commands import blending, look, submitting, training, viewing
+from kit.commands import blending, checking, look, submitting, training, viewing
 from kit.commands.app import app, place
 from kit.compare.shown import Shown
 from kit.competitions.base import Competition
@@ -30,6 +30,7 @@ from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
 from kit.core.store_paths import StoreKind
 from kit.core.suggest import DEFAULT_COMPETITION, WITHOUT_DATA, Typed
+from kit.data.blends import remember_command
 from kit.data.folds import digest_labels, make_folds, read_folds, write_folds
 from kit.data.predictions import Predictions, write_predictions
 from kit.data.runs import Run, begin_run, open_run
@@ -38,6 +39,7 @@ from kit.kaggle.clock import system_clock
 from kit.kernel.check import Agreement, check_kernel, require_agreement
 from kit.kernel.folder import Plan, push_command
 from kit.kernel.image import compare_versions
+from kit.kernel.marker import Marker
 from kit.kernel.weights import require_weights
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
@@ -311,6 +313,35 @@ def a_blend_of_the_first_release(here: Here) -> str:
     return here.kit("report", "old")
 
 
+def a_blend_without_its_decision(here: Here) -> str:
+    files = here.workspace.blend("best")
+    keys = here.competition.class_keys
+    probs = np.zeros((1, len(keys)), np.float32)
+    note = {"blend": "best", "runs": {here.run.name: "a digest"}}
+    write_predictions(files.test, Predictions(("test0",), probs, keys), note)
+    said = here.kit("report", "best") + here.kit("status")
+    assert said.count(f"kit blend {here.run.name} --name best") == 2
+    return said
+
+
+def a_blend_with_a_damaged_decision(here: Here) -> str:
+    files = here.workspace.blend("best")
+    words = ("blend", here.run.name, "--name", "best", "--method", "mean")
+    remember_command(files, words)
+    write_text(files.decision, "{")
+    said = here.kit("report", "best") + here.kit("status") + here.kit("verify")
+    assert said.count("--name best --method mean") == 3
+    return said
+
+
+def folds_that_are_gone(here: Here) -> str:
+    assert "Wrote" in here.kit("folds", "--n", "3", "--force")
+    here.workspace.folds.unlink()
+    said = here.kit("train", "convnet")
+    assert "kit folds --n 3" in said
+    return said
+
+
 def no_folds_to_compare_on(here: Here) -> str:
     here.workspace.folds.unlink()
     return here.kit("compare", "one", "other")
@@ -331,7 +362,8 @@ def curves_before_the_first_epoch(here: Here) -> str:
 def curves_of_a_blend(here: Here) -> str:
     here.patch.setattr(Workspace, "blend_names", lambda workspace: ("best",))
     members = SimpleNamespace(members=[here.run.name, "of my own"])
-    here.patch.setattr("kit.stages.curves.Decision.load", lambda path: members)
+    blend = SimpleNamespace(decision=members)
+    here.patch.setattr("kit.stages.curves.open_blend", lambda workspace, name: blend)
     return here.kit("curves", "best")
 
 
@@ -471,8 +503,8 @@ def a_notebook_that_answers_otherwise(here: Here) -> str:
 
 def a_dataset_of_another_notebook(here: Here) -> str:
     plan, files = plan_of(here)
-    marker = {"inputs": "others", "push": push_command(plan, files)}
-    write_json(files.dataset.marker, marker)
+    marker = Marker("title", "other", "best", (), {}, push_command(plan, files), "others")
+    write_json(files.dataset.marker, asdict(marker))
     said = error_of(compare_versions, files.dataset.folder, "these")
     assert "--out 'my notebook'" in said
     return said
@@ -492,6 +524,9 @@ SUGGESTIONS = [
     a_blend,
     nothing_to_blend,
     a_blend_of_the_first_release,
+    a_blend_without_its_decision,
+    a_blend_with_a_damaged_decision,
+    folds_that_are_gone,
     no_folds_to_compare_on,
     one_name_to_compare,
     a_comparison_with_folds_missing,
@@ -548,7 +583,7 @@ def test_every_suggested_command_can_be_typed(
         meant.append(place(name, data))
         raise Arrived
 
-    for module in (training, blending, look, submitting, viewing):
+    for module in (training, blending, look, submitting, viewing, checking):
         monkeypatch.setattr(module, "place", arrive)
     for _, *words in commands:
         filled = [FILLED.get(word, word) for word in words]

@@ -9,11 +9,12 @@ from operator import getitem
 from pathlib import Path
 
 import pytest
+from damage import edit_unsealed
 from kaggle_place import FILE, ROOT, Place
 from kaggle_server import Cut
 
 from kit.competitions.cells import grade_cells
-from kit.core.disk import digest_file, read_json, write_json
+from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 
 BEST = Path("submissions/cells-best.csv")
@@ -143,7 +144,11 @@ def test_everything_wrong_with_a_file_is_said_together(place: Place) -> None:
         "No submissions left today",
     )
     assert [words for words in said if words not in err] == []
-    assert err.count("\n") == 5
+    assert err.count("\n") == 6
+    assert "cells-best.csv was changed since the kit wrote it. To write it again: kit blend" in err
+    assert err.rstrip().endswith("to use your version: --edited.") or "--edited.\n" in err
+    status, out, err = place.kit("submit", "--edited")
+    assert (status, err.count("\n")) == (2, 5)
     assert "it was changed since the kit wrote it" in out
     assert place.server.calls["StartSubmissionUpload"] == 0
 
@@ -176,8 +181,14 @@ def test_a_submission_that_is_half_there_is_to_be_written(place: Place, name: st
     status, _, err = place.kit("submit")
     assert (status, err) == (
         2,
-        f"kit: submissions/{name} does not exist. Write it: kit blend -c {FILE}\n",
+        f"kit: submissions/{name} does not exist. Write it: {again(place)}\n",
     )
+
+
+def again(place: Place) -> str:
+    """The command that makes the blend and its submission again."""
+    runs = sorted(path.parent.name for path in (place.folder / "runs").rglob("inputs.json"))
+    return f"kit blend {' '.join(runs)} --name best -c {FILE}"
 
 
 @pytest.mark.parametrize(
@@ -185,13 +196,12 @@ def test_a_submission_that_is_half_there_is_to_be_written(place: Place, name: st
 )
 def test_a_damaged_ancestry_is_to_be_written_anew(place: Place, place_of_it: str) -> None:
     provenance = BEST.with_suffix(".json")
-    content = read_json(provenance)
     *above, last = place_of_it.split(".")
-    del reduce(getitem, above, content)[last]
-    write_json(provenance, content)
+    edit_unsealed(provenance, lambda content: reduce(getitem, above, content).pop(last))
     status, _, err = place.kit("submit", "--dry-run")
     assert (status, err.count("\n")) == (2, 1)
-    assert f"cells-best.json is not valid: {place_of_it}: Field required. Blend again." in err
+    said = f"cells-best.json is not valid: {place_of_it}: Field required. Write the submission"
+    assert f"{said} again: {again(place)}" in err
 
 
 def test_classes_at_another_rate_than_out_of_fold_are_named(place: Place) -> None:

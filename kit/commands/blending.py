@@ -82,8 +82,11 @@ def tune(
     policy: PolicyName = "auto",
     transfer: TransferName = "auto",
     journal: Annotated[
-        Path | None,
-        typer.Option(help="Optuna's journal: rerun to resume, or share it between machines."),
+        str | None,
+        typer.Option(
+            help="Optuna's journal, a file or a database's URL such as sqlite:///x.db: rerun to "
+            "resume, or share it between machines."
+        ),
     ] = None,
     competition: CompetitionName = "hpa",
     wait: Wait = False,
@@ -99,10 +102,10 @@ def tune(
         )
     if out.suffix != ".json":
         raise UserError(f"--out {out}: a decision is a JSON file. Name one that ends in .json.")
-    facts, _ = place(competition, None, wait)
+    facts, _ = place(competition, None)
     inputs = TuneInputs(oof, labels, folds, tuple(test or []))
     options = Options(policy=policy, transfer=transfer, journal=journal)
-    tune_stage(facts, inputs, out, options)
+    tune_stage(facts, inputs, out, options, wait)
 
 
 @app.command()

@@ -20,6 +20,9 @@ def submit(
     again: Annotated[
         bool, typer.Option("--again", help="Send a file again that was sent before.")
     ] = False,
+    edited: Annotated[
+        bool, typer.Option("--edited", help="Use a file that was changed since the kit wrote it.")
+    ] = False,
     wait: Annotated[float, typer.Option(min=0, help="Minutes to wait for the score.")] = 15.0,
 ) -> None:
     """Check a submission, upload it, wait for its score. Or ask the local grader, if any."""
@@ -30,7 +33,7 @@ def submit(
     if not math.isfinite(wait):
         raise UserError(f"--wait {wait}: expected a number of minutes, such as 15.")
     facts, workspace = place(competition, data)
-    options = SubmitOptions(message, dry_run, again, wait)
+    options = SubmitOptions(message, dry_run, again, wait, edited)
     submit_stage(facts, workspace, name, options, system_clock())
 
 

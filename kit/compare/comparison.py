@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.blends.opened import open_blend
 from kit.compare.rows import Row, blend_row, member_rows, run_row
 from kit.compare.sides import Side, TrainSet, full_name, open_side
 from kit.competitions.base import Competition
@@ -14,7 +15,7 @@ from kit.competitions.metrics import f1_per_class, macro_f1
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
-from kit.data.predictions import Predictions, read_predictions
+from kit.data.predictions import Predictions
 from kit.data.runs import Run
 from kit.ensemble import Counts, difference_interval, number_groups, prediction_interval
 
@@ -112,8 +113,7 @@ def _scored(on: TrainSet, side: Side) -> Row:
     if on.is_blend(side.name):
         members = member_rows(on.competition, on.workspace, side.decision.members)
         row = blend_row(side.name, side.decision, members, on.folds.n)
-        path = on.workspace.blend(side.name).oof
-        oof = read_predictions(path, on.competition.class_keys)
+        oof = open_blend(on.workspace, side.name).read_oof(on.competition)
     else:
         run = on.open_run(side.name)
         row = run_row(on.competition, run, side.score)

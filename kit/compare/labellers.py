@@ -7,11 +7,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.blends.opened import open_blend
 from kit.compare.sides import Side, TrainSet, open_side
 from kit.core.errors import UserError
 from kit.core.ids import positions
 from kit.core.progress import Reporter
-from kit.data.predictions import Predictions, read_predictions
+from kit.data.predictions import Predictions
 from kit.data.runs import Run
 from kit.ensemble import make_unseen
 
@@ -82,8 +83,7 @@ class OwnThresholds:
     def label_test(self, ids: Sequence[str]) -> NDArray[np.uint8]:
         decision = self.side.decision
         if self.on.is_blend(self.name):
-            path = self.on.workspace.blend(self.name).test
-            found = read_predictions(path, self.on.competition.class_keys)
+            found = open_blend(self.on.workspace, self.name).read_test(self.on.competition)
             test_ids, probs = found.ids, found.probs
         else:
             unseen = make_unseen([self.on.open_run(self.name).read_tests(self.on.competition)])
@@ -113,8 +113,8 @@ class AtThreshold:
         if on.is_blend(name):
             # Refuses a blend made on other folds.
             open_side(on, name)
-            keys = on.competition.class_keys
-            return cls(on, name, at, read_predictions(on.workspace.blend(name).oof, keys))
+            oof = open_blend(on.workspace, name).read_oof(on.competition)
+            return cls(on, name, at, oof)
         run = on.open_run(name)
         is_held_out = not run.is_on_all_rows_only
         return cls(on, name, at, run.read_finished_oof(on.competition) if is_held_out else None)
@@ -240,7 +240,7 @@ def _instead(on: TrainSet, asked: Asked) -> str:
 def _read_test(on: TrainSet, name: str) -> Predictions:
     """A blend's test predictions, or a run's: of its folds or, without one, trained on all rows."""
     if on.is_blend(name):
-        return read_predictions(on.workspace.blend(name).test, on.competition.class_keys)
+        return open_blend(on.workspace, name).read_test(on.competition)
     return on.open_run(name).read_finished_test(on.competition)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.blends.opened import open_blend
 from kit.compare.labellers import Asked, AsTrained, AtThreshold, Labeller, OwnThresholds
 from kit.compare.shown import Shown
 from kit.compare.sides import TrainSet, full_name
@@ -237,4 +238,4 @@ def _run_source(run: Run) -> str:
 def _blends(on: TrainSet, models: Sequence[Labeller]) -> dict[str, Decision]:
     """The decisions of the blends among the models."""
     names = [model.name for model in models if on.is_blend(model.name)]
-    return {name: Decision.load(on.workspace.blend(name).decision) for name in names}
+    return {name: open_blend(on.workspace, name).decision for name in names}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.blends.opened import open_blend, remake_command
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core.errors import UserError
@@ -111,7 +112,7 @@ def matching_names(workspace: Workspace, name: str) -> tuple[str, ...]:
 
 def _open_blend(on: TrainSet, name: str) -> Side:
     files, folds = on.workspace.blend(name), on.folds
-    made = Decision.load(files.decision)
+    made = open_blend(on.workspace, name).decision
     read = [
         read_predictions(path, on.competition.class_keys)
         for path in (files.labels, files.averaged_labels)
@@ -119,7 +120,7 @@ def _open_blend(on: TrainSet, name: str) -> Side:
     fold_of = dict(zip(folds.ids, folds.fold.tolist(), strict=True))
     for one in read:
         if one.fold is None or dict(zip(one.ids, one.fold.tolist(), strict=True)) != fold_of:
-            again = on.workspace.typed.command("blend", *made.members, "--name", name)
+            again = remake_command(on.workspace, name, made)
             raise UserError(f"{name} was made on other folds. Make it again: {again}")
     labels, averaged = (one.take(folds.ids).probs.astype(np.uint8) for one in read)
     return Side(files.name, made, labels, averaged)

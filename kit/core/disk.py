@@ -61,6 +61,11 @@ def atomic(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def removal(folder: Path) -> str:
+    """The command of a shell that removes a folder which is in the way of a file."""
+    return shlex.join(["rm", "-r", str(folder)])
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents so that they survive a power failure."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
@@ -119,15 +124,25 @@ def write_text(target: Path, text: str) -> None:
 
     A file that already holds this text is not touched, so its modification time stays.
     """
-    if target.exists() and target.read_bytes() == text.encode():
+    if has_text(target, text):
         return
     with atomic(target) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
+def has_text(path: Path, text: str) -> bool:
+    """Whether a file holds exactly this text in UTF-8."""
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
 def write_json(target: Path, value: Any) -> None:
     """Write `value` atomically as indented JSON, keys in the given order; NaN is refused."""
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(target, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """`value` as indented JSON, keys in the given order; NaN is refused."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> Any:
@@ -137,8 +152,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except IsADirectoryError:
-        remove = shlex.join(["rm", "-r", str(path)])
-        raise UserError(f"{path} is a folder, not a JSON file. Remove it: {remove}.") from None
+        raise UserError(
+            f"{path} is a folder, not a JSON file. Remove it: {removal(path)}."
+        ) from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}).{DELETE}") from error
 

@@ -108,6 +108,11 @@ class KernelFiles:
         return self.kernel / "kernel-metadata.json"
 
     @property
+    def editable(self) -> tuple[Path, ...]:
+        """What may be edited by hand, and is then kept."""
+        return (self.dataset.metadata, self.metadata, self.notebook)
+
+    @property
     def check(self) -> KernelCheckFiles:
         return KernelCheckFiles(self.folder / "check")
 

@@ -139,6 +139,16 @@ class BlendFiles:
         return self.folder / "oof_labels_averaged.parquet"
 
     @property
+    def predictions(self) -> tuple[Path, ...]:
+        """The four files that the decision stands for."""
+        return (self.oof, self.test, self.labels, self.averaged_labels)
+
+    @property
+    def command(self) -> Path:
+        """The words of the command that made it, for messages that suggest it."""
+        return self.folder / "command.json"
+
+    @property
     def report(self) -> Path:
         return self.folder / "report.html"
 
@@ -230,12 +240,26 @@ class Workspace:
         found = (BlendFiles(folder) for folder in sorted(self.blends.glob("*")))
         return tuple(blend.name for blend in found if blend.decision.exists())
 
+    def unfinished_blend_names(self) -> tuple[str, ...]:
+        """Every blend that has other files but no decision, in alphabetical order."""
+        found = (BlendFiles(folder) for folder in sorted(self.blends.glob("*")))
+        return tuple(
+            blend.name
+            for blend in found
+            if not blend.decision.exists() and any(path.exists() for path in blend.predictions)
+        )
+
     @property
     def pictures(self) -> PictureFiles:
         return PictureFiles(self.runs)
 
     def kernel(self, blend: str) -> KernelFiles:
         return KernelFiles(self.runs / "kernels" / blend)
+
+    def kernel_names(self) -> tuple[str, ...]:
+        """Every notebook in the default folder, in alphabetical order."""
+        found = sorted((self.runs / "kernels").glob("[!.]*"))
+        return tuple(folder.name for folder in found if KernelFiles(folder).readme.exists())
 
     def submission(self, name: str) -> SubmissionFiles:
         return SubmissionFiles(
@@ -246,13 +270,19 @@ class Workspace:
         )
 
     def submission_names(self) -> tuple[str, ...]:
-        """Every submission written or uploaded, for all competitions, sorted."""
+        """Every submission written or uploaded, for all competitions, sorted.
+
+        Also those of which only the provenance is left.
+        """
         written = {path.stem for path in self.submissions.glob("*.csv")}
         uploaded = {
             path.name.removesuffix(".uploads.json")
             for path in self.submissions.glob("*.uploads.json")
         }
-        return tuple(sorted(written | uploaded))
+        others = (".uploads", ".grades", ".elsewhere")
+        described = {path.stem for path in self.submissions.glob("[!.]*.json")}
+        described = {name for name in described if not name.endswith(others)}
+        return tuple(sorted(written | uploaded | described))
 
     def made_elsewhere(self, competition: str) -> Path:
         """Submissions that Kaggle lists and that did not come from this folder."""

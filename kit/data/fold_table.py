@@ -6,11 +6,14 @@ from pathlib import Path
 from kit.competitions.base import Competition
 from kit.core.disk import read_csv
 from kit.core.errors import UserError
+from kit.core.owner import own
 from kit.core.paths import Workspace
+from kit.core.progress import SILENT, Reporter
 from kit.data.folds import (
     RANDOM,
     Folds,
     digest_labels,
+    is_written,
     make_folds,
     read_groups,
     table_rows,
@@ -67,7 +70,12 @@ class FoldOptions:
         return ["folds", *(word for name, value in given for word in (f"--{name}", str(value)))]
 
 
-def make_fold_table(competition: Competition, workspace: Workspace, options: FoldOptions) -> Folds:
+def make_fold_table(
+    competition: Competition,
+    workspace: Workspace,
+    options: FoldOptions,
+    reporter: Reporter = SILENT,
+) -> Folds:
     """Make and write the folds of a competition; returns them.
 
     The same labels, groups and options give the same bytes; random folds without groups depend on
@@ -83,14 +91,6 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
     group_of = _groups(competition, workspace, options.groups)
     folds = make_folds(labels, options.n, options.seed, group_of, options.how)
     labels_digest, command = digest_labels(labels), options.words()
-    if not options.force and _holds_other_folds(target, folds):
-        by_order = options.how == RANDOM and group_of is None
-        reordered = by_order and was_made_by(target, command, labels_digest)
-        raise UserError(
-            f"{target} holds other folds{_REORDERED if reordered else ''}. Runs trained on them "
-            "could not be blended with new ones. To replace it anyway: --force; to write "
-            "elsewhere: --out FILE."
-        )
     provenance = {
         "competition": competition.name,
         "method": _METHODS[options.how, group_of is not None],
@@ -101,7 +101,19 @@ def make_fold_table(competition: Competition, workspace: Workspace, options: Fol
         "labels_digest": labels_digest,
         "command": command,
     }
-    write_folds(target, folds, provenance)
+    if is_written(target, folds, provenance):
+        return folds
+    with own(target, f"Fold table {target}", workspace.wait, reporter) as held:
+        if not options.force and _holds_other_folds(target, folds):
+            by_order = options.how == RANDOM and group_of is None
+            reordered = by_order and was_made_by(target, command, labels_digest)
+            raise UserError(
+                f"{target} holds other folds{_REORDERED if reordered else ''}. Runs trained on "
+                "them could not be blended with new ones. To replace it anyway: --force; to write "
+                "elsewhere: --out FILE."
+            )
+        held.require()
+        write_folds(target, folds, provenance)
     return folds
 
 

@@ -1,5 +1,6 @@
 """Folds of the training images: stratified over all labels at once, or random."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.tables import LabelTable
-from kit.core.disk import csv_text, digest, read_csv, write_text
+from kit.core.disk import csv_text, digest, has_text, read_csv, write_text
 from kit.core.errors import UserError, brief, some, unknown
-from kit.core.formats import Format
+from kit.core.formats import Format, Unreadable
 from kit.core.ids import positions
 from kit.core.paths import provenance_of
 from kit.core.suggest import Typed
@@ -29,6 +30,13 @@ class _Made:
 
     command: tuple[str, ...] | None = None
     labels_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What every provenance has; a file of another kind has not."""
+
+    folds_digest: str
 
 
 @dataclass(frozen=True)
@@ -168,8 +176,21 @@ def table_rows(folds: Folds) -> list[tuple[int, list[str]]]:
 
 def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
     """Write the table, and next to it a JSON with its provenance and digest."""
-    write_text(path, csv_text(row for _, row in table_rows(folds)))
+    write_text(path, _text(folds))
     _PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
+
+
+def is_written(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> bool:
+    """Whether `write_folds` would change nothing."""
+    try:
+        found = _PROVENANCE.read_body(provenance_of(path))
+    except UserError:
+        return False
+    return has_text(path, _text(folds)) and found == {**provenance, "folds_digest": folds.digest}
+
+
+def _text(folds: Folds) -> str:
+    return csv_text(row for _, row in table_rows(folds))
 
 
 def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None = None) -> Folds:
@@ -179,20 +200,25 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
     since. The error suggests the command that makes the folds if `typed`, how the user names the
     competition, is given.
     """
+    command = _command(path)
     if not path.exists():
-        how = f" Make it: {typed.command('folds')}" if typed else ""
+        how = f" Make it: {typed.command(*(command or ['folds']))}" if typed else ""
         raise UserError(f"{path} does not exist.{how}")
-    rows = read_csv(path)
+    again = _how_to_remake(command, typed)
+    mend = f"Restore it, or {again}"
+    try:
+        rows = read_csv(path)
+    except UserError as error:
+        raise UserError(f"{error} {mend}") from None
     if len(rows) < 3 or rows[0][1] != HEADER:
-        raise UserError(f"{path}: expected rows under the header '{','.join(HEADER)}'.")
+        raise UserError(f"{path}: expected rows under the header '{','.join(HEADER)}'. {mend}")
     for line, row in rows[1:]:
         if len(row) != 3 or not is_fold(row[1]) or int(row[1]) >= len(rows):
             raise UserError(
-                f"{path}, line {line}: expected an id, a fold and a group, got {brief(row)}."
+                f"{path}, line {line}: expected an id, a fold and a group, got {brief(row)}. {mend}"
             )
     ids, fold, group = zip(*sorted(row for _, row in rows[1:]), strict=True)
     folds = Folds(ids, np.array([int(number) for number in fold], dtype=np.int64), group)
-    again = _how_to_remake(path, typed)
     _check_folds(path, folds, again)
     if table is not None:
         _check_labels(path, folds, table, again)
@@ -211,25 +237,46 @@ def was_made_by(path: Path, command: Sequence[str], labels_digest: str) -> bool:
     return sidecar.exists() and _PROVENANCE.read_as(sidecar, _Made) == wanted
 
 
-def _how_to_remake(path: Path, typed: Typed | None) -> str:
+def _command(path: Path) -> tuple[str, ...] | None:
+    """The words after `kit` that made a fold table, if its provenance knows them.
+
+    Raises UserError for a damaged provenance.
+    """
+    sidecar = provenance_of(path)
+    if not sidecar.exists():
+        return None
+    try:
+        _PROVENANCE.read_as(sidecar, _Described)
+        return _PROVENANCE.read_as(sidecar, _Made).command
+    except Unreadable as error:
+        said = str(error).removesuffix(_PROVENANCE.remake)
+        if sidecar.is_dir():
+            raise UserError(said.strip()) from None
+        remove = shlex.join(["rm", str(sidecar)])
+        raise UserError(f"{said}To use the table without it: {remove}") from None
+
+
+def _how_to_remake(words: Sequence[str] | None, typed: Typed | None) -> str:
     """The end of a message: make the folds again, with the command that made them if known."""
     if typed is None:
         return "make the folds again."
-    sidecar = provenance_of(path)
-    words = _PROVENANCE.read_as(sidecar, _Made).command if sidecar.exists() else None
     return f"make the folds again: {typed.command(*(words or ['folds']), '--force')}"
 
 
 def _check_folds(path: Path, folds: Folds, again: str) -> None:
     if len(set(folds.ids)) != len(folds.ids):
-        raise UserError(f"{path}: an id appears twice.")
+        raise UserError(f"{path}: an id appears twice. Restore it, or {again}")
     if folds.n < 2 or set(folds.fold.tolist()) != set(range(folds.n)):
-        raise UserError(f"{path}: folds must be numbered 0 to n - 1, none empty, at least two.")
+        raise UserError(
+            f"{path}: folds must be numbered 0 to n - 1, none empty, at least two. Restore it, or "
+            f"{again}"
+        )
     fold_of: dict[str, int] = {}
     for name, fold in zip(folds.group, folds.fold.tolist(), strict=True):
         if fold_of.setdefault(name, fold) != fold:
             raise UserError(
-                f"{path}: group {brief(repr(name))} is in folds {fold_of[name]} and {fold}."
+                f"{path}: group {brief(repr(name))} is in folds {fold_of[name]} and {fold}. "
+                f"Restore it, or {again}"
             )
     sidecar = provenance_of(path)
     if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:

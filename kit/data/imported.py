@@ -9,13 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
-from kit.core.disk import digest
+from kit.core.disk import digest, remove_leftovers
 from kit.core.errors import UserError
+from kit.core.owner import Held, own
 from kit.core.paths import Workspace
+from kit.core.progress import SILENT, Reporter
+from kit.core.seal import seal
+from kit.data.fold_damage import damage_of_finished
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.given import read_oof, read_tests
 from kit.data.predictions import Predictions, write_predictions
-from kit.data.run_files import Done, RunInputs, write_done, write_run
+from kit.data.run_files import (
+    BESIDE_FOLDS,
+    Done,
+    RunInputs,
+    read_done,
+    read_inputs,
+    read_recipe,
+    write_done,
+    write_run,
+)
 from kit.data.runs import Run, open_run
 
 
@@ -38,6 +51,7 @@ def import_predictions(
     name: str,
     oof: Path,
     tests: Sequence[Path] = (),
+    reporter: Reporter = SILENT,
 ) -> Imported:
     """Import predictions made elsewhere, as a run with all folds done.
 
@@ -65,10 +79,24 @@ def import_predictions(
     predictions = {"oof": _digest(held_out), "tests": [_digest(test) for test in answers]}
     inputs = RunInputs(folds.n, folds.digest, digest_labels(labels), predictions=predictions)
     files = workspace.run(f"{name}-imported-{digest([name, inputs.content()])[:8]}")
-    write_run(files, recipe, inputs)
-    run = open_run(workspace, files.name)
-    _write_missing(run, held_out, answers)
-    return Imported(run, has_folds, len(answers))
+    run = Run(files, recipe, inputs, workspace.typed)
+    if not _is_complete(run):
+        # A finished import needs no lock, so a workspace that cannot be written still opens.
+        with own(files.folder, f"Import {files.name}", workspace.wait, reporter) as held:
+            write_run(files, recipe, inputs)
+            _write_missing(run, held_out, answers, held, reporter)
+    return Imported(open_run(workspace, files.name), has_folds, len(answers))
+
+
+def _is_complete(run: Run) -> bool:
+    """Whether an import is finished, with every file as its markers say."""
+    try:
+        known = read_recipe(run.files), read_inputs(run.files)
+    except UserError:
+        return False
+    if known[1] != run.inputs or run.missing_folds() or run.find_damage():
+        return False
+    return bool(read_done(run.files.fold(0)).files)
 
 
 def _read_oof(
@@ -122,18 +150,38 @@ def _check_folds(path: Path, found: NDArray[np.int64], folds: Folds, table: Path
     )
 
 
-def _write_missing(run: Run, held_out: Predictions, tests: Sequence[Predictions]) -> None:
-    """Write what is missing: the averaged test first, then each fold with its marker last."""
+def _write_missing(
+    run: Run,
+    held_out: Predictions,
+    tests: Sequence[Predictions],
+    held: Held,
+    reporter: Reporter,
+) -> None:
+    """Write what is missing or damaged: the averaged test first, then each fold, its marker last.
+
+    Fold 0 stands for the averaged test, too. Folds without seals, of earlier versions, get them.
+    """
+    for damage in run.find_damage():
+        reporter.say(f"{damage}. The fold is imported again.")
     averaged = run.files.averaged_test
-    if len(tests) == 1 and not averaged.exists():
-        write_predictions(averaged, tests[0], {"run": run.name})
-    for fold in run.missing_folds():
+    for fold in range(run.folds):
         files = run.files.fold(fold)
+        if files.done.exists() and not damage_of_finished(files) and read_done(files).files:
+            continue
+        held.require()
+        remove_leftovers(files.folder)
+        files.done.unlink(missing_ok=True)
         provenance = {"run": run.name, "fold": fold}
         write_predictions(files.oof, _only(held_out, fold), provenance)
+        written = [files.oof]
         if len(tests) > 1:
             write_predictions(files.test, tests[fold], provenance)
-        write_done(files, Done(imported=True))
+            written.append(files.test)
+        seals = seal(files.folder, written)
+        if len(tests) == 1 and fold == 0:
+            write_predictions(averaged, tests[0], {"run": run.name})
+            seals[BESIDE_FOLDS + averaged.name] = seal(run.files.folder, [averaged])[averaged.name]
+        write_done(files, Done(imported=True, files=seals))
 
 
 def _only(held_out: Predictions, fold: int) -> Predictions:

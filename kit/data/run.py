@@ -9,16 +9,18 @@ from kit.competitions.base import Competition
 from kit.core.disk import digest, digest_file
 from kit.core.errors import UserError
 from kit.core.paths import RunFiles
-from kit.core.seal import Damage, Damaged, require
+from kit.core.seal import Damage, Damaged, Seal, require
 from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
 from kit.data.fold_damage import damage_of_finished, damage_of_unfinished
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
 from kit.data.run_files import (
+    BESIDE_FOLDS,
     Done,
     Progress,
     RunInputs,
     attempt,
+    import_command,
     is_imported,
     load_progress,
     read_copy,
@@ -88,7 +90,11 @@ class Run:
     def has_tests(self) -> bool:
         """Whether there are test predictions; an imported run may have none."""
         tests = [self.files.fold(fold).test for fold in range(self.folds)]
-        return self.files.averaged_test.exists() or all(test.exists() for test in tests)
+        return self.has_averaged() or all(test.exists() for test in tests)
+
+    def has_averaged(self) -> bool:
+        """Whether averaged test predictions were imported, be they missing now."""
+        return self.files.averaged_test.exists() or bool(self._averaged_seal())
 
     def read_oof(self, competition: Competition) -> Predictions:
         """The out-of-fold predictions of all folds, by id; UserError if a fold is missing.
@@ -132,7 +138,8 @@ class Run:
                 f"{self.name} has no test predictions. Import it again with them: "
                 f"{self._import_command('--test', 'FILE')}"
             )
-        if self.files.averaged_test.exists():
+        if self.has_averaged():
+            self._require_averaged()
             return (read_predictions(self.files.averaged_test, competition.class_keys),)
         return tuple(self._test(fold, competition) for fold in range(self.folds))
 
@@ -201,7 +208,8 @@ class Run:
         parts = [
             [self._whole(fold, path) for path in self.expected(fold)] for fold in range(self.folds)
         ]
-        if self.files.averaged_test.exists():
+        if self.has_averaged():
+            self._require_averaged()
             parts.append([self.files.averaged_test])
         if all_rows:
             test = self.files.fold(None).test
@@ -255,6 +263,16 @@ class Run:
             raise Damaged(Damage(path, "is missing"), self.how_to_fix(fold))
         return path
 
+    def _averaged_seal(self) -> dict[str, Seal]:
+        """What the marker of fold 0 says of the averaged test; empty if it says nothing."""
+        if not self.is_imported or not self.files.fold(0).done.exists():
+            return {}
+        known = self.done(0).files.items()
+        return {name: one for name, one in known if name.startswith(BESIDE_FOLDS)}
+
+    def _require_averaged(self) -> None:
+        require(self.files.fold(0).folder, self._averaged_seal(), self.how_to_fix(0))
+
     def expected(self, fold: int | None) -> list[Path]:
         """The predictions that a finished fold has; an imported one may have no test's."""
         files = self.files.fold(fold)
@@ -279,11 +297,3 @@ class Run:
 
     def _import_command(self, *more: str) -> str:
         return import_command(self.typed, self.recipe, *more)
-
-
-def import_command(typed: Typed, recipe: Mapping[str, Any], *more: str) -> str:
-    """The command that imports a run with this recipe again."""
-    made = recipe["imported"]
-    tests = [word for test in made["tests"] for word in ("--test", test)]
-    words = [recipe["name"], "--oof", made["oof"], *tests, *more]
-    return typed.command("import-predictions", *words)

@@ -10,6 +10,7 @@ from pydantic import Field
 from kit.core.formats import Format, Unreadable
 from kit.core.paths import FoldRunFiles, RunFiles
 from kit.core.seal import Damage, Seal
+from kit.core.suggest import Typed
 from kit.data.identity import Settings, current
 
 _TRAIN = "Move the folder away and train the run again."
@@ -229,6 +230,10 @@ def parse_progress(content: Any, origin: Path) -> Progress:
     return _PROGRESS.as_kind(content, Progress, origin)
 
 
+# In a marker, before the name of a file in the run's folder instead of the fold's.
+BESIDE_FOLDS = "../"
+
+
 @dataclass(frozen=True)
 class Done:
     """A finished fold: how many epochs it trained, and which of them predicts.
@@ -261,3 +266,11 @@ def write_done(files: FoldRunFiles, done: Done) -> None:
 def read_done(files: FoldRunFiles) -> Done:
     """Read a finished fold's marker; UserError when there is none, Unreadable if it is damaged."""
     return _DONE.read_as(files.done, Done)
+
+
+def import_command(typed: Typed, recipe: Mapping[str, Any], *more: str) -> str:
+    """The command that imports a run with this recipe again."""
+    made = recipe["imported"]
+    tests = [word for test in made["tests"] for word in ("--test", test)]
+    words = [recipe["name"], "--oof", made["oof"], *tests, *more]
+    return typed.command("import-predictions", *words)

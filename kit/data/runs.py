@@ -11,13 +11,14 @@ from kit.core.paths import RunFiles, Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.core.seal import Damage, Damaged
 from kit.data.identity import current, identity
-from kit.data.run import Run, import_command
+from kit.data.run import Run
 from kit.data.run_files import (
     RunCopy,
     RunInputs,
     attempt,
     extra_of,
     find_copy,
+    import_command,
     is_imported,
     read_command,
     read_inputs,

@@ -151,6 +151,15 @@ class Origin:
     all_rows: bool = False
     files: dict[str, str] = field(default_factory=dict)
 
+    def words(self) -> list[str]:
+        """Its options as the command line takes them, without defaults."""
+        steps = filter(None, self.options.get("postprocess", "").split("+"))
+        chosen = {name: self.options.get(name, "auto") for name in ("method", "policy", "transfer")}
+        given = [(name, value) for name, value in chosen.items() if value != "auto"]
+        given += [("postprocess", step) for step in steps]
+        words = [word for name, value in given for word in (f"--{name}", value)]
+        return [*words, "--all-rows"] if self.all_rows else words
+
 
 @dataclass(frozen=True, config=_STRICT, repr=False, eq=False)
 class Decision:

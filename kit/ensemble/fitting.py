@@ -55,8 +55,8 @@ class Options:
 
     Post-processing `steps` are tried, and used if they gain more than one standard error.
     `test_rows` is the size of the set whose score is estimated; by default the test set's, or that
-    of the out-of-fold rows without one. `journal` stores the Optuna studies of the final fit of
-    the policy `tuned`.
+    of the out-of-fold rows without one. `journal`, a file or a database's URL,
+    stores the Optuna studies of the final fit of the policy `tuned`.
     """
 
     method: str = "auto"
@@ -64,7 +64,7 @@ class Options:
     transfer: str = "auto"
     steps: tuple[str, ...] = ()
     test_rows: int | None = None
-    journal: Path | None = None
+    journal: Path | str | None = None
 
 
 ALL_AUTO = Options()

@@ -1,9 +1,8 @@
 """All Optuna studies: one threshold per class, the mixed policy's parameters, blend weights."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.special import expit, logit
 from kit.competitions.exact import NEVER, decide
 from kit.competitions.metrics import f1_from_counts, macro_f1
 from kit.core.disk import digest
+from kit.core.journal import Journal
 from kit.data.predictions import EPSILON, to_logits
 from kit.ensemble.fast_f1 import FastF1
 from kit.ensemble.oof import Members, Sample
@@ -74,7 +74,7 @@ def draw_splits(group: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def search_thresholds(
-    sample: Sample, starts: NDArray[np.float64], journal: "Journal | None" = None
+    sample: Sample, starts: NDArray[np.float64], journal: Journal | None = None
 ) -> NDArray[np.float64]:
     """The threshold of each class by its own study, in memory or in a shared journal.
 
@@ -150,60 +150,6 @@ def _finished(study: "optuna.Study") -> list["optuna.trial.FrozenTrial"]:
     import optuna
 
     return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-
-
-@dataclass(frozen=True)
-class Journal:
-    """A file of Optuna studies that several processes, on one or more machines, share.
-
-    It is on a disk that all of them see; `optuna-dashboard FILE` plots it meanwhile. A study
-    belongs to one process at a time, by a lock file next to the journal, so its trials depend on
-    their numbers alone. The operating system releases a lock when its process ends.
-    """
-
-    file: Path
-
-    def share(
-        self, name: str, columns: Sequence[int], search: Callable[[int, "optuna.Study"], None]
-    ) -> None:
-        """Run the study of every column, starting with those that no other process holds."""
-        storage = self._open()
-        waiting = [column for column in columns if not self._try(storage, name, column, search, 0)]
-        for column in waiting:
-            self._try(storage, name, column, search, timeout=-1)
-
-    def _open(self) -> "optuna.storages.JournalStorage":
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        path = str(self.file)
-        return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
-
-    def _try(
-        self,
-        storage: "optuna.storages.BaseStorage",
-        name: str,
-        column: int,
-        search: Callable[[int, "optuna.Study"], None],
-        timeout: float,
-    ) -> bool:
-        """Run a column's study if its lock is free within `timeout` (-1: wait); whether it ran."""
-        import optuna  # both late: the offline notebook has neither
-        from filelock import FileLock, Timeout
-
-        try:
-            with FileLock(f"{self.file}.{column}.lock", timeout=timeout):
-                study = optuna.create_study(
-                    study_name=f"{name} {column}",
-                    storage=storage,
-                    load_if_exists=True,
-                    direction="maximize",
-                )
-                search(column, study)
-        except Timeout:
-            return False
-        return True
 
 
 # The parameters of the mixed policy

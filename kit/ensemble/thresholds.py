@@ -11,10 +11,11 @@ from scipy.special import expit, logit
 from kit.competitions.exact import NEVER, exact_thresholds
 from kit.competitions.metrics import f1_from_counts
 from kit.core.errors import UserError, unknown
+from kit.core.journal import Journal
 from kit.data.predictions import EPSILON
 from kit.ensemble.calibrate import EDGES, calibrate, histograms, plug_in_thresholds
 from kit.ensemble.oof import Sample
-from kit.ensemble.studies import Ingredients, Journal, MixNumbers, search_mix, search_thresholds
+from kit.ensemble.studies import Ingredients, MixNumbers, search_mix, search_thresholds
 
 Thresholds = NDArray[np.float64]
 
@@ -243,7 +244,7 @@ def find_policies(title: str) -> tuple[Policy, ...]:
     return tuple(find_policy(one) for one in titles)
 
 
-def fit_policy(policy: Policy, sample: Sample, journal: Path | None) -> Thresholds:
+def fit_policy(policy: Policy, sample: Sample, journal: Path | str | None) -> Thresholds:
     """The policy's thresholds; with a journal, Optuna's studies are kept in it."""
     if policy.name == "tuned" and journal is not None:
         return tuned(sample, Journal(journal))

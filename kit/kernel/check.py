@@ -7,16 +7,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
+from kit.blends.opened import how_to_remake, open_blend
 from kit.core import orphan
 from kit.core.disk import write_text
 from kit.core.errors import UserError
+from kit.core.faults import require_space
 from kit.core.kernel_paths import KernelCheckFiles, KernelFiles, KernelOutput
 from kit.data.predictions import read_predictions
 from kit.kernel import no_network
-from kit.kernel.folder import Plan
+from kit.kernel.folder import BESIDE_WEIGHTS, Plan
+from kit.kernel.image import PART_BYTES
 from kit.kernel.notebook import script_of
 from kit.submission.write import submission_name
 
@@ -56,6 +60,7 @@ def check_kernel(plan: Plan, files: KernelFiles) -> Agreement:
     here = files.check
     if here.folder.exists():
         shutil.rmtree(here.folder)
+    _require_space(plan, here)
     _lay_out(plan, files)
     write_text(here.script, script_of(files.notebook.read_text(encoding="utf-8")))
     isolated = _can_be_isolated()
@@ -69,10 +74,19 @@ def check_kernel(plan: Plan, files: KernelFiles) -> Agreement:
     )
 
 
+def _require_space(plan: Plan, here: KernelCheckFiles) -> None:
+    """Raise UserError unless the disk has room for the images that the notebook packs at a time."""
+    rows = len(plan.competition.read_test_ids(plan.workspace.source))
+    kinds = [kind for run in plan.runs if (kind := run.store_kind) is not None]
+    largest = max((kind.size for kind in kinds), default=0)
+    packed = min(PART_BYTES, rows * largest**2 * len(plan.competition.channels))
+    require_space(here.folder, packed + BESIDE_WEIGHTS, "The check of the notebook")
+
+
 def largest_difference(plan: Plan, made: KernelOutput) -> float:
     """The largest difference between the notebook's test probabilities and the blend's."""
     keys = plan.competition.class_keys
-    expected = read_predictions(plan.blend.test, keys)
+    expected = open_blend(plan.workspace, plan.blend.name).read_test(plan.competition)
     found = read_predictions(made.test, keys).take(expected.ids)
     return float(np.abs(found.probs - expected.probs).max())
 
@@ -95,8 +109,7 @@ def require_agreement(agreement: Agreement, plan: Plan, files: KernelFiles) -> N
 
 
 def _blend_command(plan: Plan) -> str:
-    runs = [run.name for run in plan.runs]
-    return plan.workspace.typed.command("blend", *runs, "--name", plan.blend.name)
+    return how_to_remake(plan.workspace, plan.blend.name)
 
 
 def _lay_out(plan: Plan, files: KernelFiles) -> None:
@@ -111,11 +124,14 @@ def _lay_out(plan: Plan, files: KernelFiles) -> None:
     (here.input / plan.dataset).symlink_to(files.dataset.folder.resolve())
     here.output.folder.mkdir(parents=True)
     here.scratch.mkdir()
-    guard = Path(no_network.__file__).read_text(encoding="utf-8")
-    watch = Path(orphan.__file__).read_text(encoding="utf-8")
+    parts = [_source(one) for one in (no_network, orphan)]
     # Its own parent, because processes that the notebook starts import this, too.
     calls = "refuse_network()\nend_with(os.getppid())\n"
-    write_text(here.guard, f"{guard}\n\n{watch}\n\n{calls}")
+    write_text(here.guard, "\n\n".join([*parts, calls]))
+
+
+def _source(module: ModuleType) -> str:
+    return Path(str(module.__file__)).read_text(encoding="utf-8")
 
 
 def _run(here: KernelCheckFiles, isolated: bool) -> None:

@@ -6,19 +6,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from kit.blends.opened import open_blend, remake_command
 from kit.competitions.base import Competition
-from kit.core.disk import atomic, digest, digest_file, read_json, write_json, write_text
+from kit.core.disk import atomic, digest, digest_file, has_text, json_text, read_json, write_text
 from kit.core.errors import UserError, some
+from kit.core.faults import require_space
 from kit.core.kernel_paths import KernelDatasetFiles, KernelFiles
 from kit.core.paths import BlendFiles, Workspace
+from kit.core.progress import SILENT, Reporter
 from kit.data.runs import Run, open_run
 from kit.data.store import packing_facts
 from kit.ensemble import Decision
 from kit.kernel.image import versions
+from kit.kernel.marker import (
+    Marker,
+    find_kernel_damage,
+    known_marker,
+    owner_of,
+    read_edits,
+    write_marker,
+)
 from kit.kernel.notebook import NotebookFacts, notebook_text
 from kit.kernel.rules import NO_OWNER, folder_problems, metadata_problems, slug_of, words_of
 from kit.kernel.weights import require_weights, weights_of
 from kit.kernel.wheel import build_wheel, digest_sources, source_root
+
+# Bytes for the wheel, the recipes and the notebook.
+BESIDE_WEIGHTS = 5_000_000
 
 # The first line of the folder's page; it marks the folder as the kit's.
 TITLE = "# An offline notebook, written by the kit\n"
@@ -78,7 +92,7 @@ def plan_kernel(
     Raises UserError for a run without weights, for a run that was retrained after the blend, and
     for a blend that copies labels or uses models trained on all rows.
     """
-    decision = Decision.load(blend.decision)
+    decision = open_blend(workspace, blend.name).decision
     made_from = decision.origin.inputs
     runs = tuple(open_run(workspace, name) for name in made_from)
     require_weights(runs)
@@ -93,7 +107,7 @@ def plan_kernel(
             "notebook has neither. Blend without --postprocess copies."
         )
     if changed := [run.name for run in runs if run.digest() != made_from[run.name]]:
-        again = workspace.typed.command("blend", *made_from, "--name", blend.name)
+        again = remake_command(workspace, blend.name, decision)
         raise UserError(
             f"The predictions of {', '.join(changed)} have changed since {blend.name} was made. "
             f"Blend again: {again}"
@@ -101,21 +115,38 @@ def plan_kernel(
     return Plan(competition, workspace, blend, runs, own_file, words_of(title), owner)
 
 
-def write_kernel(plan: Plan, files: KernelFiles) -> bool:
+def is_written(plan: Plan, files: KernelFiles) -> bool:
+    """Whether the folder is complete and made from the same inputs; what was edited is kept."""
+    marker = known_marker(files.dataset)
+    if marker is None or plan.owner not in (None, owner_of(files)):
+        return False
+    if marker.inputs != digest(_inputs(plan, source_root())) or find_kernel_damage(files):
+        return False
+    return has_text(files.readme, _readme(marker.push))
+
+
+def write_kernel(plan: Plan, files: KernelFiles, reporter: Reporter = SILENT) -> bool:
     """Write the folders `dataset` and `kernel`; returns whether anything was written.
 
-    Folders made from the same inputs are kept, including manual edits. Raises UserError, before
-    anything is written, with everything that Kaggle would refuse.
+    Folders made from the same inputs are kept, including manual edits; a damaged file is reported,
+    and everything but the edits is written again. Raises UserError, before anything is written,
+    with everything that Kaggle would refuse, and if the disk is too small.
     """
+    if is_written(plan, files):
+        return False
     sources = source_root()
     inputs = _inputs(plan, sources)
-    if _is_written(plan, files, inputs):
-        return False
-    dataset_metadata, kernel_metadata = _metadata(plan, files)
-    _refuse(metadata_problems(dataset_metadata, kernel_metadata))
+    metadata = _metadata(plan, files)
+    _refuse(metadata_problems(*metadata))
+    for damage in find_kernel_damage(files):
+        reporter.say(f"{damage}. {files.dataset.folder} is written again.")
+    texts = dict(zip(files.editable, [json_text(one) for one in metadata], strict=False))
+    texts[files.notebook] = notebook_text(_facts(plan, inputs))
+    if plan.owner in (None, owner_of(files)):
+        texts |= read_edits(files, digest(inputs))
+    _require_space(plan, files)
 
-    push = push_command(plan, files)
-    _claim(files, push)
+    _claim(plan, files)
     # Remove the marker first, so that a kill leaves no dataset that looks complete.
     files.dataset.marker.unlink(missing_ok=True)
     for folder in (files.dataset.folder, files.kernel):
@@ -123,21 +154,25 @@ def write_kernel(plan: Plan, files: KernelFiles) -> bool:
             shutil.rmtree(folder)
     build_wheel(sources, files.dataset.folder)
     _copy_runs(plan, files.dataset)
-    write_json(files.dataset.metadata, dataset_metadata)
-    write_json(files.metadata, kernel_metadata)
-    write_text(files.notebook, notebook_text(_facts(plan, inputs)))
-    marker = {
-        "title": plan.title,
-        "competition": plan.competition.name,
-        "blend": plan.blend.name,
-        "runs": [run.name for run in plan.runs],
-        "versions": inputs["versions"],
-        "push": push,
-        "inputs": digest(inputs),
-        **packing_facts(plan.workspace, [run.store_kind for run in plan.runs if run.store_kind]),
-    }
-    write_json(files.dataset.marker, marker)
+    for path, text in texts.items():
+        write_text(path, text)
+    names = tuple(run.name for run in plan.runs)
+    competition, blend = plan.competition.name, plan.blend.name
+    push, made_from = push_command(plan, files), digest(inputs)
+    packing = packing_facts(plan.workspace, [run.store_kind for run in plan.runs if run.store_kind])
+    marker = Marker(
+        plan.title, competition, blend, names, inputs["versions"], push, made_from, packing
+    )
+    write_marker(files, marker)
     return True
+
+
+def _require_space(plan: Plan, files: KernelFiles) -> None:
+    """Raise UserError unless the disk has room for the weights, less what is replaced."""
+    weights = sum(path.stat().st_size for run in plan.runs for path in weights_of(run))
+    there = files.dataset.folder.exists()
+    replaced = sum(path.stat().st_size for path in files.dataset.all_files()) if there else 0
+    require_space(files.folder, max(0, weights - replaced) + BESIDE_WEIGHTS, "The notebook")
 
 
 def require_rules(files: KernelFiles) -> None:
@@ -151,27 +186,6 @@ def _refuse(problems: Sequence[str]) -> None:
         raise UserError(f"Kaggle would refuse this: {'; '.join(problems)}.")
 
 
-def owner_of(files: KernelFiles) -> str | None:
-    """The account named in a written folder; None if there is none yet."""
-    if not files.metadata.exists():
-        return None
-    owner, _, _ = str(read_json(files.metadata)["id"]).partition("/")
-    return None if owner == NO_OWNER else owner
-
-
-def title_of(files: KernelFiles) -> str | None:
-    """The title of a written folder; None if there is none yet."""
-    if not files.dataset.marker.exists():
-        return None
-    return str(read_json(files.dataset.marker)["title"])
-
-
-def _is_written(plan: Plan, files: KernelFiles, inputs: Mapping[str, Any]) -> bool:
-    if not files.dataset.marker.exists() or plan.owner not in (None, owner_of(files)):
-        return False
-    return bool(read_json(files.dataset.marker)["inputs"] == digest(inputs))
-
-
 def push_command(plan: Plan, files: KernelFiles) -> str:
     """The command that sends the notebook in this folder to Kaggle."""
     usual = plan.workspace.kernel(plan.blend.name) == files
@@ -179,19 +193,23 @@ def push_command(plan: Plan, files: KernelFiles) -> str:
     return plan.workspace.typed.command("kernel", plan.blend.name, "--push", *out)
 
 
-def _claim(files: KernelFiles, push: str) -> None:
+def _readme(push: str) -> str:
+    return TITLE + README.format(push=push)
+
+
+def _claim(plan: Plan, files: KernelFiles) -> None:
     """Write the page that marks the folder as the kit's; UserError if it contains other files.
 
     The folder's content is removed later, and --out may name any folder.
     """
-    claimed = files.readme.exists() and files.readme.read_bytes().startswith(TITLE.encode())
+    claimed = files.readme.is_file() and files.readme.read_bytes().startswith(TITLE.encode())
     strange = [path.name for path in files.folder.glob("[!.]*")]
-    if strange and not claimed:
+    if strange and not claimed and known_marker(files.dataset) is None:
         raise UserError(
             f"{files.folder} contains {some(strange)}, which the kit did not write. Choose an "
             "empty folder: --out DIR"
         )
-    write_text(files.readme, TITLE + README.format(push=push))
+    write_text(files.readme, _readme(push_command(plan, files)))
 
 
 def _inputs(plan: Plan, sources: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kit.competitions.base import Competition
 from kit.competitions.registry import find_competition
-from kit.core.disk import read_json, write_text
+from kit.core.disk import write_text
 from kit.core.kernel_paths import KernelDatasetFiles, KernelOutput
 from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Bar, Reporter
@@ -18,16 +18,14 @@ from kit.data.predictions import Predictions, to_probs, write_predictions
 from kit.data.runs import Run, open_run
 from kit.data.store import Store, pack_alone, plan_packing
 from kit.ensemble import Decision, make_unseen
+from kit.kernel.image import PART_BYTES
+from kit.kernel.marker import require_dataset
 from kit.kernel.weights import weights_of
 from kit.models.build import build_model
 from kit.recipes.base import Recipe, recipe_of
 from kit.submission.check import check_submission
 from kit.training import backend
 from kit.training.predictor import Predictor
-
-# Test images are packed in parts of this size, one at a time: 11,702 images of four channels take
-# 12 GB at 512 pixels and 49 GB at 1024, and a hidden test set may be larger than the public one.
-PART_BYTES = 4_000_000_000
 
 
 def predict(
@@ -39,17 +37,17 @@ def predict(
     submission and the test images are read. `scratch` is a folder for packed images, removed at the
     end. Raises UserError for missing images, or a file that a grader would refuse.
     """
-    marker = read_json(KernelDatasetFiles(dataset).marker)
-    competition = _find_competition(dataset, marker["competition"])
+    marker = require_dataset(dataset)
+    competition = _find_competition(dataset, marker.competition)
     # The dataset has the layout of the folder of runs, so that the same code reads both.
     usual = Workspace.of(competition.name, source)
-    skip_bad = marker.get("skip_bad", 0)
+    skip_bad = marker.packing.get("skip_bad", 0)
     workspace = replace(usual, stores=scratch, runs=dataset, skip_bad=skip_bad)
-    blend, output = workspace.blend(marker["blend"]), KernelOutput(working)
+    blend, output = workspace.blend(marker.blend), KernelOutput(working)
     test_ids = competition.read_test_ids(source)
-    runs = [open_run(workspace, name) for name in marker["runs"]]
+    runs = [open_run(workspace, name) for name in marker.runs]
     try:
-        packer = _Packer(competition, workspace, marker.get("bit_depths", {}), reporter)
+        packer = _Packer(competition, workspace, marker.packing.get("bit_depths", {}), reporter)
         members = _predict_runs(packer, runs, test_ids)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

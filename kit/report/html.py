@@ -17,7 +17,7 @@ from kit.report.f1_chart import draw_f1
 from kit.report.figures import f1_bars, picture_grid
 from kit.report.png import to_png
 from kit.report.view import BlendView, held_out_pictures, view_blend
-from kit.submission.grade import read_grades
+from kit.submission.grade import open_grades
 from kit.submission.write import submission_name
 
 TEMPLATE = Path(__file__).parent / "report.html"
@@ -38,7 +38,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
     by_class = [worth.classes[key] for key in competition.class_keys]
     f1 = np.array([one.f1 for one in by_class])
     positives = [one.positives for one in by_class]
-    submission = workspace.submission(submission_name(competition, view.files))
+    submission = submission_name(competition, view.files)
     template = jinja2.Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
     page = template.render(
         title=competition.title,
@@ -52,7 +52,7 @@ def write_report(competition: Competition, workspace: Workspace, name: str | Non
             **{run: one.score for run, one in worth.alone.items()},
             view.files.name: worth.score,
         },
-        grades=read_grades(submission),
+        grades=open_grades(competition, workspace, submission),
         classes=list(zip(competition.class_names, by_class, decision.thresholds, strict=True)),
         pictures=_embedded(picture_grid(pictures, COLUMNS)) if pictures else None,
         best=best,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.blends.opened import open_blend
 from kit.competitions.base import Competition
 from kit.core.paths import BlendFiles, Workspace
 from kit.data.blends import find_blend
@@ -36,10 +37,10 @@ class BlendView:
 
 def view_blend(competition: Competition, workspace: Workspace, name: str | None) -> BlendView:
     """Read a blend, the newest when None; UserError when there is none with that name."""
-    files = find_blend(workspace, name)
+    blend = open_blend(workspace, find_blend(workspace, name).name)
+    files, decision = blend.files, blend.decision
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table, workspace.typed)
-    decision = Decision.load(files.decision)
     found = read_predictions(files.labels, competition.class_keys).take(folds.ids)
     runs = tuple(open_run(workspace, run) for run in decision.members)
     labels, decided = table.of(folds.ids), found.probs.astype(np.uint8)

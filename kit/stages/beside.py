@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from kit.blends.opened import open_blend
 from kit.compare.read_shown import Wanted, read_shown
 from kit.compare.shown import Counted, Marked, Shown, verdict
 from kit.competitions.base import Competition
@@ -19,7 +20,6 @@ from kit.core.progress import SILENT
 from kit.core.quiet import without_announcements
 from kit.core.terminal import TERMINAL, say, say_json, say_wrapped, table
 from kit.data.runs import Run, open_run
-from kit.ensemble import Decision
 from kit.report.png import png_path, write_png
 
 # A table of counts has room for so many letters of a name.
@@ -94,7 +94,7 @@ def _draw(competition: Competition, workspace: Workspace, shown: Shown) -> Figur
 def _runs_behind(workspace: Workspace, models: Sequence[str]) -> list[Run]:
     """The named runs, and those members of named blends that are still there."""
     blends = [name for name in models if name in workspace.blend_names()]
-    decisions = [Decision.load(workspace.blend(name).decision) for name in blends]
+    decisions = [open_blend(workspace, name).decision for name in blends]
     members = [member for decision in decisions for member in decision.members]
     there = set(workspace.run_names())
     return [open_run(workspace, name) for name in (*models, *members) if name in there]

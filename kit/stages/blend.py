@@ -7,21 +7,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.blends.opened import BrokenBlend, blend_words, open_blend
 from kit.competitions.base import Competition
-from kit.core.disk import digest, digest_file
+from kit.core.disk import digest, digest_file, remove_leftovers
 from kit.core.errors import UserError
-from kit.core.formats import Unreadable
+from kit.core.owner import own
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.terminal import TERMINAL, say
-from kit.data.blends import remember_blend
+from kit.data.blends import remember_blend, remember_command
 from kit.data.folds import Folds, digest_labels, read_folds
 from kit.data.predictions import Predictions, write_predictions
-from kit.data.runs import Run, open_run
+from kit.data.runs import Run, open_run, open_runs
 from kit.data.store import open_store
 from kit.data.twins import find_twins, find_twins_within, fingerprints
 from kit.ensemble import (
     ALL_AUTO,
-    Decision,
     Fitted,
     Options,
     Origin,
@@ -47,8 +47,8 @@ def blend_stage(
     """Blend, print the expected score, and write the submission; returns both."""
     made = blend(competition, workspace, runs, name, options, all_rows)
     names = dict(zip(competition.class_keys, competition.class_names, strict=True))
-    print_decision(made.name, Decision.load(made.decision), names)
-    written = write_submission(competition, workspace, made)
+    print_decision(made.name, open_blend(workspace, made.name).decision, names)
+    written = write_submission(competition, workspace, made, TERMINAL)
     say(
         f"Wrote {written.files.csv}: {written.rows} rows, {written.labels_per_row:.2f} labels per "
         f"row, {written.empty_rows} rows without labels."
@@ -77,7 +77,7 @@ def blend(
     check_options(options)
     table = competition.read_labels(workspace.source)
     folds = read_folds(workspace.folds, table, workspace.typed)
-    runs = _choose_runs(workspace, folds, digest_labels(table), run_names)
+    runs = _choose_runs(competition, workspace, folds, digest_labels(table), run_names)
     inputs = {run.name: run.digest(all_rows) for run in runs}
     asked = {
         "method": options.method,
@@ -87,28 +87,49 @@ def blend(
     }
     origin = Origin(inputs, asked, all_rows)
     files = workspace.blend(name or f"{options.method}-{digest([inputs, asked, all_rows])[:8]}")
-    if _read_origin(files) == origin:
+    if _is_made(workspace, files, origin):
         return files
-
-    test_ids = competition.read_test_ids(workspace.source)
-    oofs = [run.read_oof(competition).take(folds.ids) for run in runs]
-    members = make_members(table.of(folds.ids), oofs, list(inputs), folds.group)
-    unseen = _read_tests(competition, runs, test_ids, all_rows)
-    twins = find_copies(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
-    options = replace(options, test_rows=competition.count_private(workspace.source))
-    fitted = fit_decision(members, unseen, options, twins, TERMINAL)
-    _write(files, fitted, folds, test_ids, origin)
+    # A finished blend needs no lock, so a workspace that cannot be written still opens.
+    with own(files.folder, f"Blend {files.name}", workspace.wait, TERMINAL) as held:
+        if _is_made(workspace, files, origin):
+            return files
+        remove_leftovers(files.folder)
+        fitted = _fit(competition, workspace, runs, folds, options, all_rows)
+        held.require()
+        _write(files, fitted, folds, competition.read_test_ids(workspace.source), origin)
     return files
 
 
-def _read_origin(files: BlendFiles) -> Origin | None:
-    """What a blend on disk was made from; None if there is none, or it must be made again."""
+def _is_made(workspace: Workspace, files: BlendFiles, origin: Origin) -> bool:
+    """Whether a blend on disk was made from this and is complete; says so if it is damaged."""
     if not files.decision.exists():
-        return None
+        return False
     try:
-        return replace(Decision.load(files.decision).origin, files={})
-    except Unreadable:
-        return None
+        made = open_blend(workspace, files.name).decision.origin
+    except BrokenBlend as error:
+        say(f"{error.problem} The blend is made again.")
+        return False
+    return replace(made, files={}) == origin
+
+
+def _fit(
+    competition: Competition,
+    workspace: Workspace,
+    runs: Sequence[Run],
+    folds: Folds,
+    options: Options,
+    all_rows: bool,
+) -> Fitted:
+    """Fit the decision of a blend of these runs."""
+    table = competition.read_labels(workspace.source)
+    test_ids = competition.read_test_ids(workspace.source)
+    oofs = [run.read_oof(competition).take(folds.ids) for run in runs]
+    names = [run.name for run in runs]
+    members = make_members(table.of(folds.ids), oofs, names, folds.group)
+    unseen = _read_tests(competition, runs, test_ids, all_rows)
+    twins = find_copies(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
+    options = replace(options, test_rows=competition.count_private(workspace.source))
+    return fit_decision(members, unseen, options, twins, TERMINAL)
 
 
 def _write(
@@ -131,11 +152,17 @@ def _write(
     for path, predictions in written.items():
         write_predictions(path, predictions, note)
     digests = {path.name: digest_file(path) for path in written}
-    replace(fitted.decision, origin=replace(origin, files=digests)).save(files.decision)
+    decision = replace(fitted.decision, origin=replace(origin, files=digests))
+    remember_command(files, blend_words(files.name, decision))
+    decision.save(files.decision)
 
 
 def _choose_runs(
-    workspace: Workspace, folds: Folds, labels_digest: str, names: Sequence[str]
+    competition: Competition,
+    workspace: Workspace,
+    folds: Folds,
+    labels_digest: str,
+    names: Sequence[str],
 ) -> tuple[Run, ...]:
     """The named runs, or all finished ones; UserError for a run on other folds or labels."""
     if names:
@@ -146,23 +173,38 @@ def _choose_runs(
                 raise UserError(f"{run.name}: {reason}. Train or import it again, or omit it.")
         return runs
     finished = []
-    for name in workspace.run_names():
-        run = open_run(workspace, name)
-        reason = run.misfit(folds.digest, labels_digest)
-        if reason is None and (missing := run.missing_folds()):
-            reason = f"folds {', '.join(map(str, missing))} are not trained"
-        if reason is None and not run.has_tests():
-            reason = "it was imported without test predictions"
+    sound, broken = open_runs(workspace)
+    for one in broken:
+        say(f"{one.name} is not blended: {one.reason}")
+    for run in sound:
+        try:
+            reason = _why_not(competition, run, folds, labels_digest)
+        except UserError as error:
+            say(f"{run.name} is not blended: {error}")
+            continue
         if reason is None:
             finished.append(run)
         else:
-            say(f"{name} is not blended: {reason}.")
+            say(f"{run.name} is not blended: {reason}.")
     if not finished:
         raise UserError(
             f"No finished run on the folds of {workspace.folds} in {workspace.runs}. "
             f"Train one: {workspace.typed.command('train', 'MODEL')}"
         )
     return tuple(finished)
+
+
+def _why_not(competition: Competition, run: Run, folds: Folds, labels_digest: str) -> str | None:
+    """Why a run is not blended unless it is named; UserError if one of its files is damaged."""
+    if reason := run.misfit(folds.digest, labels_digest):
+        return reason
+    if missing := run.missing_folds():
+        return f"folds {', '.join(map(str, missing))} are not trained"
+    if not run.has_tests():
+        return "it was imported without test predictions"
+    run.read_oof(competition)
+    run.read_tests(competition)
+    return None
 
 
 def _read_tests(

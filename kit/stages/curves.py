@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from kit.blends.opened import open_blend
 from kit.compare.logs import RunLog, require_log
 from kit.compare.sides import full_name
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
 from kit.core.terminal import say
 from kit.data.runs import open_run
-from kit.ensemble import Decision
 from kit.report.curves import draw_curves
 from kit.report.png import png_path, write_png
 
@@ -40,7 +40,7 @@ def curves_stage(
 
 def _open_log(workspace: Workspace, name: str) -> RunLog:
     if name in workspace.blend_names():
-        members = Decision.load(workspace.blend(name).decision).members
+        members = open_blend(workspace, name).decision.members
         command = workspace.typed.command("curves", *members)
         raise UserError(f"{name} is a blend and has no curves. Draw its runs: {command}")
     return require_log(open_run(workspace, name))

@@ -9,7 +9,7 @@ from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core.errors import some
 from kit.core.paths import Workspace
-from kit.core.terminal import say, table
+from kit.core.terminal import TERMINAL, say, table
 from kit.data.fold_table import FoldOptions, make_fold_table
 from kit.data.folds import Folds, count_labels, read_folds
 from kit.data.sampling import (
@@ -27,7 +27,7 @@ def fold_stage(competition: Competition, workspace: Workspace, options: FoldOpti
 
     Raises UserError as `make_fold_table` does.
     """
-    folds = make_fold_table(competition, workspace, options)
+    folds = make_fold_table(competition, workspace, options, TERMINAL)
     labels = competition.read_labels(workspace.source)
     _print_counts(competition, folds, labels)
     if missing := missing_classes(competition, folds, labels):

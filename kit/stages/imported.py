@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kit.competitions.base import Competition
 from kit.core.paths import Workspace
-from kit.core.terminal import say
+from kit.core.terminal import TERMINAL, say
 from kit.data.imported import import_predictions
 from kit.data.runs import Run
 
@@ -21,7 +21,7 @@ def import_stage(
 
     Raises UserError as `import_predictions` does.
     """
-    imported = import_predictions(competition, workspace, name, oof, tests)
+    imported = import_predictions(competition, workspace, name, oof, tests, TERMINAL)
     if not imported.folds_checked:
         say(
             f"{oof} has no column 'fold', so the kit cannot check that it was predicted on the "

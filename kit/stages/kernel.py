@@ -6,6 +6,7 @@ from pathlib import Path
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
+from kit.core.owner import own
 from kit.core.paths import Workspace
 from kit.core.progress import volume
 from kit.core.terminal import TERMINAL, say
@@ -14,7 +15,14 @@ from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock
 from kit.kaggle.push import account_name
 from kit.kernel.check import TOLERANCE, check_kernel, require_agreement
-from kit.kernel.folder import Plan, owner_of, plan_kernel, require_rules, title_of, write_kernel
+from kit.kernel.folder import (
+    Plan,
+    is_written,
+    plan_kernel,
+    require_rules,
+    write_kernel,
+)
+from kit.kernel.marker import edited_files, known_marker, owner_of, title_of
 from kit.kernel.push import push_kernel
 from kit.models.registry import backbones
 
@@ -56,14 +64,26 @@ def kernel_stage(
     for run in plan.runs:
         if run.recipe.get("backbone") in from_kerascv:
             say(f"{run.name} needs keras-cv: check that Kaggle's image has it before you push.")
-    written = write_kernel(plan, files)
+    if is_written(plan, files) and not (options.check or options.push):
+        # A finished folder needs no lock, so one that cannot be written still opens.
+        _finish(plan, files, written=False)
+        return files
+    with own(files.folder, f"Notebook {files.folder}", workspace.wait, TERMINAL):
+        _finish(plan, files, write_kernel(plan, files, TERMINAL))
+        if options.check:
+            _check(plan, files)
+        if kaggle:
+            push_kernel(files, kaggle, clock)
+    return files
+
+
+def _finish(plan: Plan, files: KernelFiles, written: bool) -> None:
+    """Check the folder against Kaggle's rules, and say what is there."""
     require_rules(files)
     _say_what_is_there(plan, files, written)
-    if options.check:
-        _check(plan, files)
-    if kaggle:
-        push_kernel(files, kaggle, clock)
-    return files
+    marker = known_marker(files.dataset)
+    for path in edited_files(files, marker) if marker else []:
+        say(f"{path} was changed since the kit wrote it, and is kept.")
 
 
 def _connect(competition: Competition, clock: Clock) -> Kaggle:

@@ -19,7 +19,7 @@ def ledger_stage(competition: Competition, workspace: Workspace, sync: bool, clo
     if sync:
         synced = sync_scores(competition, workspace, clock, TERMINAL)
         say(f"Kaggle lists {synced.listed} submissions, {synced.elsewhere} of them made elsewhere.")
-    entries = read_entries(competition, workspace)
+    entries = read_entries(competition, workspace, TERMINAL)
     if not entries:
         blend, submit = workspace.typed.command("blend"), workspace.typed.command("submit")
         say(f"No submission in {workspace.submissions}. Make one: {blend}; then: {submit}")

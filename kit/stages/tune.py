@@ -1,6 +1,7 @@
 """The stage `tune`: thresholds for one model's predictions, from any source."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from kit.competitions.base import Competition
 from kit.core.disk import digest_file, read_csv
 from kit.core.errors import UserError, brief
 from kit.core.ids import positions
+from kit.core.journal import Journal
+from kit.core.owner import own
 from kit.core.terminal import TERMINAL, say
 from kit.data.folds import is_fold
 from kit.data.given import read_oof, read_tests
@@ -46,13 +49,20 @@ class TuneInputs:
 
 
 def tune_stage(
-    competition: Competition, inputs: TuneInputs, out: Path, options: Options = ALL_AUTO
+    competition: Competition,
+    inputs: TuneInputs,
+    out: Path,
+    options: Options = ALL_AUTO,
+    wait: bool = False,
 ) -> Decision:
     """Fit a decision to one model's out-of-fold predictions, print its score, and write it.
 
     With a journal in the options, the studies of the final fit can be stopped, resumed and shared.
+    Without, `out` has one owner at a time: `wait` waits for it.
     """
     check_options(options)
+    if options.journal is not None:
+        Journal(options.journal).require()
     truth = competition.label_format.read(inputs.labels, competition.class_keys)
     oof = read_oof(inputs.oof, competition, truth.ids, inputs.labels)
     groups = None
@@ -66,13 +76,16 @@ def tune_stage(
             "per fold model."
         )
     unseen = make_unseen([tests]) if tests else None
-    made = fit_decision(members, unseen, options, reporter=TERMINAL).decision
-    asked = {"policy": options.policy, "transfer": options.transfer}
-    digests = {str(path): digest_file(path) for path in inputs.all()}
-    made = replace(made, origin=Origin(digests, asked))
-    names = dict(zip(competition.class_keys, competition.class_names, strict=True))
-    print_decision(inputs.oof.stem, made, names)
-    made.save(out)
+    # Processes that share a journal may share the command, and write the same file.
+    alone = own(out, f"Decision {out}", wait, TERMINAL) if options.journal is None else None
+    with alone or nullcontext():
+        made = fit_decision(members, unseen, options, reporter=TERMINAL).decision
+        asked = {"policy": options.policy, "transfer": options.transfer}
+        digests = {str(path): digest_file(path) for path in inputs.all()}
+        made = replace(made, origin=Origin(digests, asked))
+        names = dict(zip(competition.class_keys, competition.class_names, strict=True))
+        print_decision(inputs.oof.stem, made, names)
+        made.save(out)
     say(f"Wrote {out}.")
     return made
 

@@ -1,10 +1,13 @@
 """The provenance beside a submission's CSV: its digest, its runs, and the decision."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kit.core.formats import UNVERSIONED, Format
+from kit.core.disk import digest_file, removal
+from kit.core.errors import UserError
+from kit.core.formats import UNVERSIONED, Format, Unreadable
 from kit.core.paths import SubmissionFiles
 from kit.ensemble import Decision, HonestScore, LabelCounts
 from kit.submission.record import Promise
@@ -28,16 +31,71 @@ class Ancestry:
     out_of_fold: LabelCounts
 
 
-def write_ancestry(
-    files: SubmissionFiles, about: Mapping[str, Any], decision: Decision, test: LabelCounts
-) -> None:
-    """Write the provenance of a CSV.
+def ancestry_content(
+    about: Mapping[str, Any], decision: Decision, test: LabelCounts
+) -> dict[str, Any]:
+    """The provenance of a CSV as plain values.
 
     `about` has the competition, the CSV's digest, the blend's name, and each run's recipe and
     inputs; `test` counts the labels of the CSV.
     """
     content = {**about, "decision": decision.as_json(), "test": asdict(test)}
+    plain: dict[str, Any] = json.loads(json.dumps(content))
+    return plain
+
+
+def write_ancestry(files: SubmissionFiles, content: Mapping[str, Any]) -> None:
+    """Write the provenance of a CSV, as `ancestry_content` returns it."""
     FORMAT.write(files.provenance, content)
+
+
+def is_written(files: SubmissionFiles, csv: str, content: Mapping[str, Any]) -> bool:
+    """Whether this CSV and its provenance are on disk already."""
+    if find_submission_damage(files) or not files.csv.exists():
+        return False
+    return files.csv.read_bytes() == csv.encode() and FORMAT.read_body(files.provenance) == content
+
+
+def find_submission_damage(files: SubmissionFiles) -> str | None:
+    """What is wrong with a CSV and its provenance, in a sentence; None if there are neither.
+
+    A CSV that was changed on purpose is the same to the kit as a damaged one.
+    """
+    if not files.csv.exists() and not files.provenance.exists():
+        return None
+    for path in (files.csv, files.provenance):
+        if not path.exists():
+            return f"{path} is missing."
+        if path.is_dir():
+            return f"{path} is a folder instead of a file; remove it: {removal(path)}."
+    try:
+        known = read_ancestry(files).csv_digest
+    except Unreadable as error:
+        return str(error).removesuffix(FORMAT.remake).strip()
+    if known != digest_file(files.csv):
+        return f"{files.csv} was changed since the kit wrote it."
+    return None
+
+
+def require_complete(files: SubmissionFiles, command: str) -> None:
+    """Raise UserError unless the CSV and its provenance can be read; `command` writes them.
+
+    A CSV with other contents than the kit wrote passes.
+    """
+    for path in (files.csv, files.provenance):
+        if not path.exists():
+            raise UserError(f"{path} does not exist. Write it: {command}")
+    damage = find_submission_damage(files)
+    if damage is not None and not was_changed(files):
+        raise UserError(f"{damage} Write the submission again: {command}")
+
+
+def was_changed(files: SubmissionFiles) -> bool:
+    """Whether a CSV has other contents than the kit wrote; False if that is not known."""
+    try:
+        return read_ancestry(files).csv_digest != digest_file(files.csv)
+    except (UserError, OSError):
+        return False
 
 
 def read_ancestry(files: SubmissionFiles) -> Ancestry:

@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 
 from kit.competitions.base import Competition
 from kit.core.disk import digest_file
-from kit.core.paths import SubmissionFiles, Workspace
-from kit.submission.ancestry import promise_of, read_ancestry
-from kit.submission.grade import read_grades
+from kit.core.errors import UserError
+from kit.core.paths import Workspace
+from kit.core.progress import SILENT, Reporter
+from kit.submission.ancestry import promise_of, read_ancestry, require_complete
+from kit.submission.examine import how_to_write
+from kit.submission.grade import open_grades
 from kit.submission.record import Elsewhere, Promise, read_elsewhere, read_uploads
 
 # How the ledger names the steps of an upload, and the states in Kaggle's list.
@@ -36,21 +39,32 @@ class LedgerEntry:
     private: float | None
 
 
-def read_entries(competition: Competition, workspace: Workspace) -> tuple[LedgerEntry, ...]:
-    """Every submission, uploaded, graded locally or only written; oldest first, unsent last."""
+def read_entries(
+    competition: Competition, workspace: Workspace, reporter: Reporter = SILENT
+) -> tuple[LedgerEntry, ...]:
+    """Every submission, uploaded, graded locally or only written; oldest first, unsent last.
+
+    One whose files are damaged is reported and passed over.
+    """
     entries = []
     for name in workspace.submission_names():
-        entries.extend(_of_submission(competition, name, workspace.submission(name)))
-    listed = read_elsewhere(workspace, competition.name)
+        try:
+            entries.extend(_of_submission(competition, workspace, name))
+        except UserError as error:
+            reporter.say(f"{name} is not listed: {error}")
+    try:
+        listed = read_elsewhere(workspace, competition.name)
+    except UserError as error:
+        reporter.say(f"Submissions made elsewhere are not listed: {error}")
+        listed = ()
     entries.extend(_of_elsewhere(one) for one in listed)
     never = datetime.max.replace(tzinfo=UTC)
     return tuple(sorted(entries, key=lambda one: (one.when or never, one.name)))
 
 
-def _of_submission(
-    competition: Competition, name: str, files: SubmissionFiles
-) -> list[LedgerEntry]:
+def _of_submission(competition: Competition, workspace: Workspace, name: str) -> list[LedgerEntry]:
     """The uploads of one submission, and its current file if that is not among them."""
+    files = workspace.submission(name)
     uploads = [one for one in read_uploads(files) if one.competition == competition.name]
     uploads = [one for one in uploads if one.is_open or one.is_sent]
     entries = [
@@ -69,11 +83,15 @@ def _of_submission(
     if not files.csv.exists() or not files.provenance.exists():
         return entries
     csv_digest = digest_file(files.csv)
-    known = csv_digest in [one.csv_digest for one in uploads]
-    if known or read_ancestry(files).competition != competition.name:
+    if csv_digest in [one.csv_digest for one in uploads]:
+        return entries
+    if not name.startswith(f"{competition.name}-"):
+        return entries  # another competition's, whose files may be damaged
+    require_complete(files, how_to_write(competition, workspace, name))
+    if read_ancestry(files).competition != competition.name:
         return entries
     made_of, estimate = promise_of(files, csv_digest)
-    grades = read_grades(files)
+    grades = open_grades(competition, workspace, name)
     unsent = LedgerEntry(
         name=name,
         when=None,

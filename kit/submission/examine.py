@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kit.blends.opened import how_to_remake
 from kit.competitions.base import Competition
 from kit.competitions.tables import LabelTable
 from kit.core.paths import SubmissionFiles, Workspace
@@ -43,16 +44,37 @@ class Draft:
         return self.competition.kaggle.slug
 
 
+def how_to_write(competition: Competition, workspace: Workspace, name: str) -> str:
+    """The command that writes the submission called `name` again: that of its blend."""
+    return how_to_remake(workspace, name.removeprefix(f"{competition.name}-"))
+
+
+def not_as_written(competition: Competition, workspace: Workspace, name: str) -> str:
+    """The problem with a CSV that was changed since the kit wrote it, and both ways on."""
+    again = how_to_write(competition, workspace, name)
+    return (
+        f"{workspace.submission(name).csv} was changed since the kit wrote it. To write it again: "
+        f"{again}; to use your version: --edited."
+    )
+
+
 def examine(
-    draft: Draft, estimate: Promise | None, sent: Sequence[tuple[str, Upload]], again: bool
+    draft: Draft,
+    estimate: Promise | None,
+    sent: Sequence[tuple[str, Upload]],
+    again: bool,
+    edited: bool,
 ) -> Findings:
     """Everything that can be found without asking Kaggle."""
     competition, csv = draft.competition, draft.files.csv
     test_ids = competition.read_test_ids(draft.workspace.source)
     found = Findings([], [], list(find_problems(competition, csv, test_ids)))
+    is_unreadable = bool(found.problems)
     ancestry = read_ancestry(draft.files)
     if estimate is None and ancestry.csv_digest == draft.csv_digest:
         found.warnings.append("its models were trained on all rows: the expected score is unknown.")
+    elif estimate is None and not edited:
+        found.problems.append(not_as_written(competition, draft.workspace, draft.name))
     elif estimate is None:
         found.warnings.append(
             "it was changed since the kit wrote it: the expected score is unknown."
@@ -62,7 +84,7 @@ def examine(
         found.facts.append(
             f"expected score {estimate.expected:.3f}, 95% CI {low:.3f} to {high:.3f}"
         )
-    if found.problems:
+    if is_unreadable:
         return found  # an unreadable file cannot be compared
     table = competition.answer_format.read(csv, competition.class_keys)
     test = LabelCounts.of(table.labels, competition.class_keys)

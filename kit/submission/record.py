@@ -4,13 +4,15 @@ It is a separate file because `kit blend` rewrites the provenance each time. It 
 uploads because another blend under the same name gives another file to submit.
 """
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from kit.core.formats import Format
+from kit.core.errors import UserError
+from kit.core.formats import Format, Unreadable
 from kit.core.paths import SubmissionFiles, Workspace
 
 # Written before each step starts, so that the record of a killed process is never behind what it
@@ -21,14 +23,14 @@ Step = Literal["checked", "address", "bytes", "create", "waiting", "complete", "
 _UPLOADS = Format(
     "the record of a submission's uploads",
     1,
-    "Move it aside: the command ledger lists what Kaggle has with --sync.",
+    "Without it, only Kaggle's list shows what was sent.",
     oldest=0,
     items="uploads",
 )
 _ELSEWHERE = Format(
     "the record of submissions made elsewhere",
     1,
-    "Delete it: the command ledger fetches it again with --sync.",
+    "Read Kaggle's list again.",
     oldest=0,
     items="submissions",
 )
@@ -112,7 +114,12 @@ def read_uploads(files: SubmissionFiles) -> tuple[Upload, ...]:
     """Every upload of a submission, oldest first."""
     if not files.uploads.exists():
         return ()
-    return _UPLOADS.read_as(files.uploads, _Uploads).uploads
+    try:
+        return _UPLOADS.read_as(files.uploads, _Uploads).uploads
+    except Unreadable as error:
+        aside = files.uploads.with_name(f"{files.uploads.name}.damaged")
+        move = shlex.join(["mv", str(files.uploads), str(aside)])
+        raise UserError(f"{error} Move it aside: {move}") from None
 
 
 def save_upload(files: SubmissionFiles, upload: Upload) -> Upload:
@@ -144,7 +151,11 @@ def all_uploads(workspace: Workspace, competition: str) -> tuple[tuple[str, Uplo
 def read_elsewhere(workspace: Workspace, competition: str) -> tuple[Elsewhere, ...]:
     """The submissions from elsewhere in Kaggle's list, as last saved."""
     path = workspace.made_elsewhere(competition)
-    return _ELSEWHERE.read_as(path, _Elsewheres).submissions if path.exists() else ()
+    try:
+        return _ELSEWHERE.read_as(path, _Elsewheres).submissions if path.exists() else ()
+    except Unreadable as error:
+        said = str(error).removesuffix(".")
+        raise UserError(f"{said}: {workspace.typed.command('ledger', '--sync')}") from None
 
 
 def save_elsewhere(workspace: Workspace, competition: str, listed: Sequence[Elsewhere]) -> None:

@@ -14,8 +14,8 @@ from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock
 from kit.kaggle.credentials import NoCredentials
 from kit.kaggle.listed import Listed
-from kit.submission.ancestry import promise_of
-from kit.submission.examine import Draft, Findings, examine
+from kit.submission.ancestry import promise_of, require_complete
+from kit.submission.examine import Draft, Findings, examine, how_to_write
 from kit.submission.record import Promise, Upload, all_uploads
 from kit.submission.upload import (
     is_file_of,
@@ -31,13 +31,15 @@ from kit.submission.upload import (
 class SubmitOptions:
     """How to submit; `message` becomes the submission's description on Kaggle.
 
-    `again` sends a file that was sent before; `wait` is how many minutes to wait for the score.
+    `again` sends a file that was sent before, `edited` one that was changed since the kit wrote it;
+    `wait` is how many minutes to wait for the score.
     """
 
     message: str | None = None
     dry_run: bool = False
     again: bool = False
     wait: float = 15.0
+    edited: bool = False
 
 
 def submit_to_kaggle(
@@ -54,9 +56,7 @@ def submit_to_kaggle(
     UserError with every reason not to send, one per line.
     """
     files = workspace.submission(name)
-    for path in (files.csv, files.provenance):
-        if not path.exists():
-            raise UserError(f"{path} does not exist. Write it: {workspace.typed.command('blend')}")
+    require_complete(files, how_to_write(competition, workspace, name))
     draft = Draft(competition, workspace, name, digest_file(files.csv))
     with one_at_a_time(workspace.submissions):
         under_way = None if options.dry_run else _begun_before(draft, clock, reporter)
@@ -101,7 +101,7 @@ def _send_anew(
     sent = [
         pair for pair in all_uploads(draft.workspace, draft.competition.name) if pair[1].is_sent
     ]
-    found = examine(draft, estimate, sent, options.again)
+    found = examine(draft, estimate, sent, options.again, options.edited)
     kaggle, listed = _ask_kaggle(draft, sent, options, found, clock, reporter)
     _report(draft, found, reporter)
     if found.problems:

@@ -179,10 +179,11 @@ def take_result(files: SubmissionFiles, upload: Upload, listed: Listed) -> Uploa
         known = {"step": "rejected", **scores, "error": " ".join(listed.error.split())}
     else:
         known = {"step": "waiting", "ref": listed.ref}
+    if listed.public is not None and listed.private is not None:
+        # Also for a known result, because the file of grades may be lost.
+        keep_grades(files, upload.csv_digest, Grades(listed.public, listed.private))
     if all(getattr(upload, name) == value for name, value in known.items()):
         return upload
-    if listed.public is not None and listed.private is not None:
-        keep_grades(files, upload.csv_digest, Grades(listed.public, listed.private))
     return save_upload(files, upload.model_copy(update=known))
 
 

@@ -1,0 +1,1 @@
+"""Blends on disk: opened with all their files checked."""
