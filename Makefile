@@ -7,6 +7,9 @@ KIT = .venv/bin/python -m kit
 # A test keeps one core busy, so they run side by side; each of the processes takes about 2 GB.
 PYTEST = .venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
+CHAOS = PYTHONPATH=tests .venv/bin/python -m chaos
+RESOLVE = .venv/bin/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet
+
 # The value of a variable that was typed after `make` and is not empty. Variables of the environment
 # are ignored, because they may have such names for other reasons: WSL sets NAME to the machine's.
 # Only PYTHON, which creates .venv, may come from there. `value` leaves a `$` alone.
@@ -27,13 +30,13 @@ WHERE = $(OF) $(call option,--data,DATA)
 FLAGS = RARE SUMMARY WAIT
 # What may follow `make` without being in a usage: make's own variables and those of this file, and
 # environment variables of the commands.
-OWN = KIT PYTEST SHELL MAKE MAKEFLAGS
+OWN = KIT PYTEST CHAOS RESOLVE SHELL MAKE MAKEFLAGS
 ENVIRONMENT = CUDA_% JAX_% KAGGLE_% KERAS_% KIT_% OMP_% PYTHON% TF_% XLA_%
 
 .DEFAULT_GOAL := help
 TARGETS = help setup demo data folds pack train predict look import-predictions blend tune score \
-  compare curves report submit ledger kernel status verify models test test-slow test-all test-backends lint \
-  format lock clean
+  compare curves report submit ledger kernel status verify models test test-slow test-all \
+  test-backends chaos audit lint format lock clean
 .PHONY: $(TARGETS)
 
 help:  ## list the targets and their variables
@@ -150,6 +153,18 @@ test-backends: .venv-backends/.ready  ## training without TensorFlow, under JAX 
 	.venv-backends/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-backends.txt
 	@touch $@
 
+usage.chaos = [ONLY=damage]
+chaos: setup  ## every fault on every file and command, about half an hour; ONLY: events, limits, disk, kills, damage, pairs, signals
+	$(CHAOS) $(call option,--only,ONLY)
+
+audit: .venv-audit/.ready  ## known vulnerabilities of the packages in requirements.txt
+	.venv-audit/bin/python bench/audit.py requirements.txt
+
+.venv-audit/.ready: requirements-audit.txt
+	$(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt
+	@touch $@
+
 lint: setup  ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -160,9 +175,11 @@ format: setup  ## fix and format the code with ruff
 	.venv/bin/ruff format .
 
 lock: setup  ## resolve pyproject.toml into the requirements files again
-	.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements.txt
-	.venv/bin/uv pip compile pyproject.toml --extra dev --extra backends --override requirements-backends.in --constraint requirements.txt --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet --output-file requirements-backends.txt
+	$(RESOLVE) pyproject.toml --extra dev --upgrade --generate-hashes --no-strip-extras --output-file requirements.txt
+	.venv/bin/python bench/extras.py requirements.txt
+	$(RESOLVE) pyproject.toml --extra dev --extra backends --override requirements-backends.in --constraint requirements.txt --upgrade --output-file requirements-backends.txt
 	sed "/sys_platform == 'none'/d" requirements-backends.txt > requirements-backends.tmp && mv requirements-backends.tmp requirements-backends.txt
+	echo pip-audit | $(RESOLVE) - --upgrade --generate-hashes --output-file requirements-audit.txt
 
 clean:  ## remove the demo's files; your runs and submissions stay
 	rm -rf data/cells runs/cells folds/cells.* submissions/cells-*

@@ -134,6 +134,21 @@ def test_a_fault_of_another_file_is_not_blamed_on_the_target(tmp_path: Path) -> 
     assert told(error).startswith(f"Input/output error: {tmp_path / 'source.png'}. The disk or ")
 
 
+def test_a_folder_in_the_way_is_named_with_the_command_that_removes_it(tmp_path: Path) -> None:
+    target = tmp_path / "a file.json"
+    target.mkdir()
+    with pytest.raises(UserError) as raised, atomic(target) as temporary:
+        temporary.write_text("text")
+    assert str(raised.value) == (
+        f"Is a folder: {target} was not written. It is in the way of a file. "
+        f"Remove it: rm -r '{target}'"
+    )
+    with pytest.raises(IsADirectoryError) as found:
+        target.read_bytes()
+    assert told(found.value).endswith(f"Remove it: rm -r '{target}'")
+    assert told(OSError(errno.ENOSPC, "full")).startswith("Disk full. Free some space")
+
+
 def test_leftovers_of_dead_processes_and_old_ones_of_other_machines_go(tmp_path: Path) -> None:
     mine, dead = f".partial-{machine_token()}", 2**22 + 1  # above Linux' largest process number
     old = (tmp_path / ".partial-elsewhere-7-x.csv", tmp_path / ".partial-host-a.b-9-x.csv")

@@ -45,7 +45,8 @@ def run_make(
     # Of the `make test` that may run this.
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
         clean.pop(name, None)
-    typed = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", f"KIT={command}", *words]
+    own = [f"KIT={command}", f"CHAOS={command}"]
+    typed = ["make", "-f", str(ROOT / "Makefile"), "-o", "setup", *own, *words]
     return subprocess.run(
         typed, cwd=folder, env={**clean, **(environment or {})}, capture_output=True, text=True
     )

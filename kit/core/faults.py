@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -25,7 +26,7 @@ _REASONS = {
     errno.EPERM: ("Operation not permitted", "Make the folder writable, or name another."),
     errno.ENOTDIR: ("Not a folder", "Remove the file that is in the way."),
     errno.EEXIST: ("Not a folder", "Remove the file that is in the way."),
-    errno.EISDIR: ("Is a folder", "Remove the folder that is in the way."),
+    errno.EISDIR: ("Is a folder", "It is in the way of a file."),
     errno.ENAMETOOLONG: ("File name too long", "Choose a shorter name."),
     errno.ELOOP: ("Symbolic links go in a circle", "Remove them."),
     errno.ESTALE: (
@@ -48,16 +49,26 @@ def fault_of(error: BaseException) -> int | None:
 
 def unwritten(target: Path, error: BaseException) -> UserError:
     """The error for a file that was not written, because of a fault that `fault_of` knows."""
-    reason, advice = _REASONS[fault_of(error) or errno.EIO]
-    return UserError(f"{reason}: {target} was not written. {advice}")
+    number = fault_of(error) or errno.EIO
+    reason, _ = _REASONS[number]
+    return UserError(f"{reason}: {target} was not written. {_advice(number, target)}")
 
 
 def told(error: OSError) -> str:
     """Any error of the operating system in one line, for the end of a command."""
     number = fault_of(error)
-    reason, advice = _REASONS[number] if number else (error.strerror or str(error), "")
-    where = f": {error.filename}" if error.filename is not None else ""
-    return f"{reason}{where}. {advice}".strip()
+    reason = _REASONS[number][0] if number else error.strerror or str(error)
+    path = error.filename2 or error.filename  # of a rename, the file that was not written
+    where = "" if path is None else f": {path}"
+    return f"{reason}{where}. {_advice(number, path) if number else ''}".strip()
+
+
+def _advice(number: int, path: object) -> str:
+    """What to do about a fault; for a folder in the way, with the command that removes it."""
+    advice = _REASONS[number][1]
+    if number != errno.EISDIR or path is None:
+        return advice
+    return f"{advice} Remove it: {shlex.join(['rm', '-r', str(path)])}"
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
