@@ -24,8 +24,10 @@ from kit.core.disk import read_json, write_json
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles, KernelOutput
 from kit.core.paths import Workspace
+from kit.core.seal import Damaged, seal
 from kit.data.blends import remember_blend
 from kit.data.predictions import read_predictions
+from kit.data.run_files import read_done, write_done
 from kit.data.runs import Run
 from kit.ensemble import Decision
 from kit.kaggle.clock import system_clock
@@ -130,6 +132,10 @@ def test_a_changed_weight_is_found(
     with pytest.raises(UserError, match=r"weights\.h5 is missing or has changed\. Push"):
         predict.predict(copy.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
     edit_unsealed(copy.dataset.marker, lambda marker: (marker.pop("files"), marker.pop("editable")))
+    with pytest.raises(Damaged, match=rf"{one.name} has changed"):
+        predict.predict(copy.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
+    # Weights of an earlier version have no digest: what they predict is compared.
+    edit_unsealed(one.parent / "done.json", lambda done: done.pop("files"))
     predict.predict(copy.dataset.folder, meadow.source, tmp_path, tmp_path / "packed")
     plan = plan_kernel(flowers, meadow, meadow.blend("both"), Path(FILE), "flowers both", None)
     difference = largest_difference(plan, KernelOutput(tmp_path))
@@ -387,6 +393,10 @@ def test_a_run_trained_again_since_the_blend_is_refused(
     name = place.run_names()[0]
     test = place.run(name).fold(0).test
     shutil.copyfile(place.run(name).fold(1).test, test)
+    # Its marker stands for the new file, as after another training.
+    done = read_done(place.run(name).fold(0))
+    sealed = {**done.files, **seal(test.parent, [test])}
+    write_done(place.run(name).fold(0), replace(done, files=sealed))
     with pytest.raises(UserError, match=f"The predictions of {name} have changed since"):
         kernel_stage(flowers, place, "both", FROM_FILE, system_clock())
 

@@ -60,12 +60,12 @@ def seal(folder: Path, paths: Iterable[Path]) -> dict[str, Seal]:
 
 
 def find_damage(
-    folder: Path, seals: Mapping[str, Seal], thorough: bool = False
+    folder: Path, seals: Mapping[str, Seal], thorough: bool = False, remember: bool = True
 ) -> tuple[Damage, ...]:
     """Every file of these seals that is missing or has changed.
 
     With `thorough`, all contents are read; otherwise those of small files, and of larger ones in a
-    version that has not been read yet.
+    version that has not been read yet. Without `remember`, nothing is written to the folder.
     """
     memory = Memory(folder)
     found = []
@@ -74,7 +74,8 @@ def find_damage(
         reason = _damage(path, name, expected, memory, thorough)
         if reason is not None:
             found.append(Damage(path, reason))
-    memory.save()
+    if remember:
+        memory.save()
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from kit.competitions.base import Competition
 from kit.core.disk import digest, digest_file
 from kit.core.errors import UserError
 from kit.core.paths import RunFiles
-from kit.core.seal import Damage, Damaged, Seal, require
+from kit.core.seal import Damage, Damaged, Seal, find_damage, require
 from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
 from kit.data.fold_damage import damage_of_finished, damage_of_unfinished
@@ -151,8 +151,11 @@ class Run:
             )
         return self._test(None, competition)
 
-    def weights(self, fold: int | None) -> Path | None:
-        """The weights that made a fold's predictions; None if there are none. Raises Damaged."""
+    def weights(self, fold: int | None, remember: bool = True) -> Path | None:
+        """The weights that made a fold's predictions; None if there are none. Raises Damaged.
+
+        Without `remember`, nothing is written to the fold's folder, which may be a copy to be sent.
+        """
         files = self.files.fold(fold)
         best = self.done(fold).best if files.done.exists() else None
         if best is None:
@@ -160,7 +163,7 @@ class Run:
         path = files.weights(best)
         if path.name not in self.done(fold).files and not path.exists():
             return None  # removed by hand, before there were seals
-        return self._whole(fold, path)
+        return self._whole(fold, path, remember)
 
     def done(self, fold: int | None) -> Done:
         """The marker of a finished fold; Damaged if it cannot be read."""
@@ -253,12 +256,13 @@ class Run:
             raise Damaged(found, self.how_to_fix(fold))
         return found
 
-    def _whole(self, fold: int | None, path: Path) -> Path:
+    def _whole(self, fold: int | None, path: Path, remember: bool = True) -> Path:
         """The path of a finished fold's file; Damaged unless it is what the marker says."""
         seals = self.done(fold).files
         if path.name in seals:
             known = {path.name: seals[path.name]}
-            require(self.files.fold(fold).folder, known, self.how_to_fix(fold))
+            for damage in find_damage(self.files.fold(fold).folder, known, remember=remember):
+                raise Damaged(damage, self.how_to_fix(fold))
         elif not path.exists():
             raise Damaged(Damage(path, "is missing"), self.how_to_fix(fold))
         return path

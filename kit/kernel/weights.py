@@ -10,14 +10,16 @@ from kit.data.runs import Run
 def weights_of(run: Run) -> tuple[Path, ...]:
     """Each fold's checkpoint, in fold order; UserError when one is missing."""
     require_weights([run])
-    found = (run.weights(fold) for fold in range(run.folds))
+    found = (run.weights(fold, remember=False) for fold in range(run.folds))
     return tuple(path for path in found if path is not None)
 
 
 def require_weights(runs: Sequence[Run]) -> None:
     """Raise UserError naming every run with a fold that has predictions but no weights."""
     lacking = [
-        run.name for run in runs if any(run.weights(fold) is None for fold in range(run.folds))
+        run.name
+        for run in runs
+        if any(run.weights(fold, remember=False) is None for fold in range(run.folds))
     ]
     if lacking:
         rest = [run.name for run in runs if run.name not in lacking] or ["RUN"]
