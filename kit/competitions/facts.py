@@ -78,8 +78,8 @@ def check_columns(*columns: object) -> None:
     texts_of("columns", columns)
 
 
-def check_pattern(pattern: object, allowed: Sequence[str]) -> None:
-    """Raise WrongFact unless a pattern of image files has exactly the allowed placeholders.
+def check_pattern(pattern: object, allowed: Sequence[str], needed: Sequence[str]) -> None:
+    """Raise WrongFact unless a pattern of image files has the needed placeholders, of the allowed.
 
     Each may appear more than once. Formats and conversions, such as `{id:>8}`, are refused.
     """
@@ -99,7 +99,7 @@ def check_pattern(pattern: object, allowed: Sequence[str]) -> None:
             raise WrongFact(f"{where}: no placeholder {{{name}}}. Allowed: {known}.")
         if spec or conversion:
             raise WrongFact(f"{where}: write {{{name}}} without a format or conversion.")
-    for name in allowed:
+    for name in needed:
         if name not in [one for one, *_ in found]:
             raise WrongFact(
                 f"{where} has no {{{name}}}: {_without(name)} would be the same file. "

@@ -21,15 +21,15 @@ class ImageNames(Protocol):
 class FilePerChannel:
     """One grey file per channel: `pattern` has the placeholders `{id}` and `{channel}`.
 
-    Raises UserError for any other pattern.
+    With a single channel, `{channel}` may be missing. Raises UserError for any other pattern.
     """
 
     pattern: str
     channels: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        check_pattern(self.pattern, ("id", "channel"))
-        texts_of("channels", self.channels)
+        several = len(texts_of("channels", self.channels)) > 1
+        check_pattern(self.pattern, ("id", "channel"), ("id", "channel") if several else ("id",))
 
     def files(self, image_id: str) -> tuple[str, ...]:
         return tuple(self.pattern.format(id=image_id, channel=name) for name in self.channels)
@@ -45,7 +45,7 @@ class OneFile:
     pattern: str
 
     def __post_init__(self) -> None:
-        check_pattern(self.pattern, ("id",))
+        check_pattern(self.pattern, ("id",), ("id",))
 
     def files(self, image_id: str) -> tuple[str, ...]:
         return (self.pattern.format(id=image_id),)

@@ -22,6 +22,17 @@ from kit.recipes.text import parsed_by
 # `validate` is also a deprecated method of BaseModel, which the kit does not use.
 warnings.filterwarnings("ignore", 'Field name "validate" in "Recipe" shadows', UserWarning)
 
+# Values above these are typing mistakes; they would fail late, or fill the disk.
+LARGEST: Mapping[str, int] = {
+    "size": LARGEST_SIZE,
+    "batch": 65_536,
+    "steps": 10_000_000,
+    "epochs": 100_000,
+    "frozen_epochs": 100_000,
+    "learning_rate": 1000,
+    "frozen_learning_rate": 1000,
+}
+
 
 class Recipe(BaseModel):
     """Everything that defines a model, apart from its data.
@@ -49,7 +60,7 @@ class Recipe(BaseModel):
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="rate of all dropout layers in the head"
     )
-    size: int = Field(ge=16, le=LARGEST_SIZE, description="side of the square image, in pixels")
+    size: int = Field(ge=16, description="side of the square image, in pixels")
     weights: str = Field(default="none", description="initial weights of the backbone")
     resize: Literal["area", "linear"] = Field(
         default="area",
@@ -90,7 +101,7 @@ class Recipe(BaseModel):
         default=Mix(),
         description="mixup(0.2) or cutmix(1): mix the images of a batch and their labels",
     )
-    batch: int = Field(default=32, ge=1, le=65_536, description="images per optimizer step")
+    batch: int = Field(default=32, ge=1, description="images per optimizer step")
     accumulate: int = Field(
         default=1,
         ge=1,
@@ -99,7 +110,6 @@ class Recipe(BaseModel):
     steps: int | None = Field(
         default=None,
         ge=1,
-        le=10_000_000,
         description="optimizer steps per epoch; none: one pass over the sampled rows",
     )
 
@@ -118,7 +128,7 @@ class Recipe(BaseModel):
         default="adam", description="sgd has momentum 0.9"
     )
     learning_rate: float = Field(
-        default=1e-3, gt=0, le=1000, description="highest value, with all layers trainable"
+        default=1e-3, gt=0, description="highest value, with all layers trainable"
     )
     weight_decay: float = Field(
         default=0.0,
@@ -163,18 +173,13 @@ class Recipe(BaseModel):
             "float32 on a CPU; weights stay float32"
         ),
     )
-    frozen_epochs: int = Field(
-        default=0, ge=0, le=100_000, description="initial epochs with a frozen backbone"
-    )
+    frozen_epochs: int = Field(default=0, ge=0, description="initial epochs with a frozen backbone")
     frozen_learning_rate: float = Field(
         default=1e-3,
         gt=0,
-        le=1000,
         description="learning rate of the frozen epochs; with frozen_epochs of 1 or more",
     )
-    epochs: int = Field(
-        ge=1, le=100_000, description="epochs with all layers trainable, after the frozen ones"
-    )
+    epochs: int = Field(ge=1, description="epochs with all layers trainable, after the frozen ones")
     validate: Annotated[Term, *parsed_by(parse_validation, Term)] = Field(  # type: ignore[assignment]
         default=parse_validation("fold"),
         description=(
@@ -264,6 +269,9 @@ def with_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     except ValidationError as error:
         raise UserError(f"--set {_first_complaint(error)}") from None
     for key, value in given.items():
+        if key in LARGEST and value is not None and getattr(changed, key) > LARGEST[key]:
+            most = LARGEST[key]
+            raise UserError(f"--set {key}={value}: input should be less than or equal to {most}.")
         refuse_idle(key, value, dict(changed))
     return changed
 
