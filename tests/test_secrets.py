@@ -37,6 +37,7 @@ COMMANDS = {
     "ledger": ("--sync",),
     "kernel": (),
     "status": (),
+    "verify": (),
 }
 # Commands that ask Kaggle, and the request that each makes first.
 REQUESTS = {

@@ -89,6 +89,7 @@ def stages_to_training() -> tuple[Stage, ...]:
 
 
 STATUS = ("status", *_COMMON)
+VERIFY = ("verify", *_COMMON)
 DRY_RUN = ("submit", "both", "--dry-run", *_COMMON)
 
 

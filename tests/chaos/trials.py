@@ -10,7 +10,7 @@ from pathlib import Path
 from chaos.child import CONTEXT, Outcome, run, run_until, start
 from chaos.damage import damage
 from chaos.events import Fault
-from chaos.line import DRY_RUN, STATUS, Golden
+from chaos.line import DRY_RUN, STATUS, VERIFY, Golden
 from chaos.verdict import (
     REBUILT,
     SAME,
@@ -93,7 +93,7 @@ def damaged(golden: Golden, name: str, way: str, only: Collection[str] = ()) -> 
         damage(folder / name, way)
         session = Session(folder)
         words = [one.words for one in golden.stages if not only or one.name in only]
-        for one in (STATUS, golden.stages[golden.number("blend")].words, DRY_RUN, *words, STATUS):
+        for one in (STATUS, golden.stages[golden.number("blend")].words, DRY_RUN, *words, VERIFY):
             session.settle(one)
         verdict = session.require(golden.finished)
         return REBUILT if verdict == SAME else verdict
