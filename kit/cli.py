@@ -28,7 +28,7 @@ import kit.commands.checking  # noqa: F401
 # isort: split
 from kit.commands.app import app
 from kit.core.errors import UserError
-from kit.core.faults import told
+from kit.core.faults import fault_of, told
 from kit.core.interrupts import Interrupted, interruptible
 
 _KEPT = "Finished work is kept; rerun the command to resume."
@@ -62,7 +62,19 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        _fail(UserError(told(error)), 2)
+        _fail(_blamed(error) or UserError(told(error)), 2)
+    except Exception as error:
+        blamed = _blamed(error)
+        if blamed is None:
+            raise
+        _fail(blamed, 2)
+
+
+def _blamed(error: Exception) -> UserError | None:
+    """The error that names the line of a competition file that raised this; None if none did."""
+    from kit.competitions.registry import blame  # late: most commands end well
+
+    return None if fault_of(error) else blame(error)
 
 
 def _refuse_empty_words(words: Sequence[str]) -> None:

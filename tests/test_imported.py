@@ -123,10 +123,10 @@ def test_names_that_are_keys_of_other_classes_are_read_as_keys(
     assert same(run.read_oof(crossed), oof)
 
 
-def test_names_that_do_not_differ_tell_no_columns_apart(
+def test_names_that_other_columns_have_tell_no_columns_apart(
     shapes: Competition, workspace: Workspace, oof: pd.DataFrame, tmp_path: Path
 ) -> None:
-    alike = replace(shapes, class_names=("Round", "Round", "Star"))
+    alike = replace(shapes, class_names=("Round", "fold", "Star"))
     called = {"circle": "Round", "star": "Star"}
     path = save(oof.rename(columns=called), tmp_path / "p.csv")
     with pytest.raises(UserError, match=r"lacks class columns: circle, star\."):

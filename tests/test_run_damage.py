@@ -268,6 +268,7 @@ def test_a_run_keeps_its_settings(run: Run, here: Workspace) -> None:
         said = error_of(train_stage, cells, here, run.name, options)
         assert said.startswith(f"{run.name} is a run and keeps its settings. Drop --s")
     edit_unsealed(run.files.inputs, lambda inputs: inputs["stores"].update(train="other"))
+    run.files.copy.unlink()  # which would restore them
     said = error_of(train_run, cells, here, run.name)
     assert said.startswith(f"The train images have changed since {run.name} was trained.")
 

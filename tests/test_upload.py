@@ -224,7 +224,9 @@ def test_only_one_submits_from_a_folder_at_a_time(place: Place) -> None:
     with one_at_a_time(Path("submissions")):
         status, _, err = place.kit("submit")
     assert status == 2
-    assert "Another submission is under way" in err
+    assert f"Another submission is under way in submissions, by process {os.getpid()} on " in err
+    assert " UTC (command: " in err
+    assert not list(Path("submissions").glob(".*"))
     assert place.server.submissions == []
 
 

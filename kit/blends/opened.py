@@ -6,8 +6,8 @@ from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.formats import Unreadable
 from kit.core.paths import BlendFiles, Workspace
-from kit.core.seal import Seal, find_damage
-from kit.data.blends import how_to_blend, saved_command
+from kit.core.seal import Damage, Seal, find_damage
+from kit.data.blends import how_to_blend, remember_command, saved_command
 from kit.data.predictions import Predictions, read_predictions
 from kit.ensemble.decision import FORMAT, Decision
 
@@ -69,8 +69,26 @@ def how_to_remake(workspace: Workspace, name: str) -> str:
 
 def remake_command(workspace: Workspace, name: str, decision: Decision) -> str:
     """The command that makes a blend again: the saved one, or what its decision records."""
-    words = saved_command(workspace.blend(name)) or blend_words(name, decision)
-    return workspace.typed.command(*words)
+    saved = None if decision.origin.files else saved_command(workspace.blend(name))
+    return workspace.typed.command(*(saved or blend_words(name, decision)))
+
+
+def restore_command(blend: Blend) -> None:
+    """Save the command of a blend again if it is missing or damaged.
+
+    Blends of earlier versions are left as they are.
+    """
+    if find_command_damage(blend):
+        remember_command(blend.files, blend_words(blend.name, blend.decision))
+
+
+def find_command_damage(blend: Blend) -> Damage | None:
+    """What is wrong with the saved command of a blend; None for one of an earlier version, too."""
+    words = blend_words(blend.name, blend.decision)
+    if not blend.decision.origin.files or saved_command(blend.files) == words:
+        return None
+    path = blend.files.command
+    return Damage(path, "has changed since it was written" if path.exists() else "is missing")
 
 
 def blend_words(name: str, decision: Decision) -> tuple[str, ...]:

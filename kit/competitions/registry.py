@@ -16,6 +16,8 @@ from kit.core.registry import Registry
 
 competitions: Registry[Competition] = Registry("competition", "kit.competitions")
 
+# How the modules of competition files begin.
+_MODULE = "competition_"
 # Of an exception's message, as many letters as one line has room for.
 _LETTERS = 300
 # How Python says that a call has the wrong arguments.
@@ -41,6 +43,20 @@ def find_competition(name: str) -> Competition:
     return _defined_in(path.resolve())
 
 
+def blame(error: Exception) -> UserError | None:
+    """The one-line error for an exception in a competition file's own code; None for any other.
+
+    Its `grade`, `prepare` and formats are called long after the file was read.
+    """
+    trace, place = error.__traceback__, None
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).startswith(_MODULE):
+            place = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}"
+            place += f", in {trace.tb_frame.f_code.co_name}"
+        trace = trace.tb_next
+    return None if place is None else UserError(f"{place}: {_reason(error)}")
+
+
 def _named(name: str) -> Competition:
     file = Path(f"{name}.py")
     if name not in competitions.names() and name and "\0" not in name:
@@ -54,7 +70,7 @@ def _named(name: str) -> Competition:
 @cache
 def _defined_in(path: Path) -> Competition:
     # A unique module name, so that `cells.py` shadows no other module.
-    spec = importlib.util.spec_from_file_location(f"competition_{digest(str(path))[:12]}", path)
+    spec = importlib.util.spec_from_file_location(f"{_MODULE}{digest(str(path))[:12]}", path)
     if spec is None:
         raise UserError(f"{path} cannot be imported as Python.")
     code = _compiled(path)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kit.core.disk import digest, make_folder
 from kit.core.errors import UserError
 from kit.core.faults import fault_of, unwritten
-from kit.core.owner import Busy, own
+from kit.core.owner import Busy, own, without_passwords
 from kit.core.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Journal:
 
     def __str__(self) -> str:
         """The place without the password of a URL."""
-        return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", str(self.place))
+        return without_passwords(str(self.place))
 
     def require(self) -> None:
         """Raise UserError unless the place can be opened; an existing file is only read."""

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shlex
 import socket
 import sys
@@ -30,6 +31,12 @@ POLL = 0.5
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
+def without_passwords(word: str) -> str:
+    """The word with the passwords of URLs in it replaced by `***`."""
+    word = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", word)
+    return re.sub(r"([?&;](?:password|passwd|pwd)=)[^&;\s]*", r"\1***", word, flags=re.IGNORECASE)
+
+
 class Busy(UserError):
     """An artifact that another process is working on."""
 
@@ -49,7 +56,8 @@ class Owner:
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else "python"
         words = ["kit" if program == "__main__.py" else program, *sys.argv[1:]]
-        return cls(socket.gethostname(), os.getpid(), now, shlex.join(words))
+        command = shlex.join(map(without_passwords, words))
+        return cls(socket.gethostname(), os.getpid(), now, command)
 
     def __str__(self) -> str:
         return f"process {self.process} on {self.host} since {self.since} (command: {self.command})"
@@ -121,6 +129,22 @@ def owner_of(target: Path) -> Owner | None:
     """Who works on an artifact now, as far as its files say; None if nobody does."""
     place = _Place(target)
     return place.read() if place.lock.exists() or place.lease.exists() else None
+
+
+@contextmanager
+def noted(target: Path) -> Iterator[None]:
+    """Note beside `target` who works on it, while this process holds a lock of another kind."""
+    place = _Place(target)
+    place.write(Owner.current())
+    try:
+        yield
+    finally:
+        place.owner.unlink(missing_ok=True)
+
+
+def noted_owner(target: Path) -> Owner | None:
+    """Who noted that it works on `target`; only true while that lock is held."""
+    return _Place(target).read()
 
 
 @dataclass(frozen=True)

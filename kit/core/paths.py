@@ -4,10 +4,24 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kit.core.blend_paths import BlendFiles, SubmissionFiles
 from kit.core.kernel_paths import KernelFiles
 from kit.core.picture_paths import PictureFiles
 from kit.core.store_paths import StoreFiles, StoreKind
 from kit.core.suggest import Typed
+
+__all__ = [
+    "BlendFiles",
+    "FoldRunFiles",
+    "RunFiles",
+    "SubmissionFiles",
+    "Workspace",
+    "default_source",
+    "extra_split",
+    "partial_of",
+    "partial_source",
+    "provenance_of",
+]
 
 
 @dataclass(frozen=True)
@@ -102,69 +116,6 @@ class RunFiles:
     def fold(self, fold: int | None) -> FoldRunFiles:
         """The files of a fold; None means the training on all rows."""
         return FoldRunFiles(self.folder / ("all" if fold is None else f"fold{fold}"))
-
-
-@dataclass(frozen=True)
-class BlendFiles:
-    """The files of one blend; `decision` is written last."""
-
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
-
-    @property
-    def decision(self) -> Path:
-        return self.folder / "decision.json"
-
-    @property
-    def oof(self) -> Path:
-        """Out-of-fold probabilities."""
-        return self.folder / "oof.parquet"
-
-    @property
-    def test(self) -> Path:
-        """Test probabilities."""
-        return self.folder / "test.parquet"
-
-    @property
-    def labels(self) -> Path:
-        """Cross-fitted labels of the out-of-fold rows, from scores by single models."""
-        return self.folder / "oof_labels.parquet"
-
-    @property
-    def averaged_labels(self) -> Path:
-        """The same, from scores as averaged over the fold models, like the test set's."""
-        return self.folder / "oof_labels_averaged.parquet"
-
-    @property
-    def predictions(self) -> tuple[Path, ...]:
-        """The four files that the decision stands for."""
-        return (self.oof, self.test, self.labels, self.averaged_labels)
-
-    @property
-    def command(self) -> Path:
-        """The words of the command that made it, for messages that suggest it."""
-        return self.folder / "command.json"
-
-    @property
-    def report(self) -> Path:
-        return self.folder / "report.html"
-
-    def is_of_first_release(self) -> bool:
-        """Whether release 0.1 wrote the blend: its marker was another file."""
-        return (self.folder / "thresholds.json").exists() and not self.decision.exists()
-
-
-@dataclass(frozen=True)
-class SubmissionFiles:
-    """A submission's CSV, its provenance, its grades, and how it was uploaded."""
-
-    csv: Path
-    provenance: Path
-    grades: Path
-    uploads: Path
 
 
 @dataclass(frozen=True)

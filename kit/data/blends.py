@@ -69,11 +69,12 @@ def how_to_blend(workspace: Workspace, blend: BlendFiles) -> str:
 
 
 def saved_command(blend: BlendFiles) -> tuple[str, ...] | None:
-    """What `remember_command` saved; None if it did not, or if that is damaged."""
+    """What `remember_command` saved; None if it did not, if that is damaged or another blend's."""
     try:
-        return _COMMAND.read_as(blend.command, _Command).words if blend.command.exists() else None
+        words = _COMMAND.read_as(blend.command, _Command).words if blend.command.exists() else ()
     except Unreadable:
         return None
+    return words if blend.name in words else None
 
 
 def refuse_first_release(workspace: Workspace, name: str) -> None:

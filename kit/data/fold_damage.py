@@ -1,11 +1,40 @@
-"""What is wrong with the files of a fold: compared with its marker, or with its checkpoints."""
+"""What is wrong with the files of a run, and of a fold: compared with markers and checkpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kit.core.paths import FoldRunFiles
+from kit.core.paths import FoldRunFiles, RunFiles
 from kit.core.seal import Damage, find_damage
-from kit.data.run_files import attempt, load_progress, read_done
+from kit.data.run_files import attempt, load_progress, read_copy, read_done, readable
+from kit.data.run_records import find_exchanged
+
+
+def damage_of_run(
+    files: RunFiles, expected: Mapping[int | None, Sequence[Path]], thorough: bool = False
+) -> tuple[Damage, ...]:
+    """Every damaged or missing file of a run's finished folds.
+
+    `expected` has the predictions of each fold. With `thorough`, all contents are read, also those
+    of unfinished folds and of the copy of recipe and inputs.
+    """
+    found: list[Damage] = []
+    for fold in expected:
+        of_fold = files.fold(fold)
+        if of_fold.done.exists():
+            found += damage_of_finished(of_fold, expected[fold], thorough)
+        elif thorough:
+            found += damage_of_unfinished(of_fold, thorough)
+    if thorough and (files.copy.exists() or any(_is_sealed(files.fold(fold)) for fold in expected)):
+        copy = attempt(files.copy, lambda: read_copy(files))
+        exchanged = find_exchanged(files)
+        found += [one for one in (copy, exchanged) if isinstance(one, Damage)]
+    return tuple(found)
+
+
+def _is_sealed(files: FoldRunFiles) -> bool:
+    """Whether this version finished a fold; it then wrote a copy of recipe and inputs, too."""
+    done = readable(files.done, lambda: read_done(files))
+    return done is not None and bool(done.files)
 
 
 def damage_of_finished(

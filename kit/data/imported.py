@@ -23,12 +23,13 @@ from kit.data.run_files import (
     BESIDE_FOLDS,
     Done,
     RunInputs,
+    find_copy,
     read_done,
     read_inputs,
     read_recipe,
     write_done,
-    write_run,
 )
+from kit.data.run_records import find_exchanged, run_name, write_run
 from kit.data.runs import Run, open_run
 
 
@@ -78,7 +79,7 @@ def import_predictions(
     recipe = {"name": name, "size": None, "imported": made}
     predictions = {"oof": _digest(held_out), "tests": [_digest(test) for test in answers]}
     inputs = RunInputs(folds.n, folds.digest, digest_labels(labels), predictions=predictions)
-    files = workspace.run(f"{name}-imported-{digest([name, inputs.content()])[:8]}")
+    files = workspace.run(run_name(recipe, inputs))
     run = Run(files, recipe, inputs, workspace.typed)
     if not _is_complete(run):
         # A finished import needs no lock, so a workspace that cannot be written still opens.
@@ -95,6 +96,8 @@ def _is_complete(run: Run) -> bool:
     except UserError:
         return False
     if known[1] != run.inputs or run.missing_folds() or run.find_damage():
+        return False
+    if find_copy(run.files) is None or find_exchanged(run.files):
         return False
     return bool(read_done(run.files.fold(0)).files)
 

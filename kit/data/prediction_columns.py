@@ -77,9 +77,8 @@ def find_columns(
 def _classes(naming: Naming, there: set[str]) -> tuple[str, ...]:
     """The class columns: keys, or names if the table has names and not all keys."""
     keys, names = naming.class_keys, naming.class_names
-    # Class names are free text: they identify columns only if unique and different from these.
-    taken = {"Id", naming.id_column, "fold"}
-    are_clear = len(taken | set(names)) == len(taken) + len(names)
+    # Class names are free text: they identify columns only if they are different from these.
+    are_clear = not {"Id", naming.id_column, "fold"} & set(names)
     by_name = are_clear and not set(keys) <= there and bool(set(names) & there)
     return names if by_name else keys
 

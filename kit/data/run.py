@@ -12,7 +12,7 @@ from kit.core.paths import RunFiles
 from kit.core.seal import Damage, Damaged, Seal, find_damage, require
 from kit.core.store_paths import StoreKind
 from kit.core.suggest import Typed
-from kit.data.fold_damage import damage_of_finished, damage_of_unfinished
+from kit.data.fold_damage import damage_of_run
 from kit.data.predictions import Predictions, concatenate, mean_of_logits, read_predictions
 from kit.data.run_files import (
     BESIDE_FOLDS,
@@ -23,7 +23,6 @@ from kit.data.run_files import (
     import_command,
     is_imported,
     load_progress,
-    read_copy,
     read_done,
 )
 
@@ -145,6 +144,11 @@ class Run:
 
     def read_all_rows(self, competition: Competition) -> Predictions:
         """The test predictions of the model trained on all rows; UserError when there is none."""
+        if self.is_imported:
+            raise UserError(
+                f"{self.name} was imported and has no models, so none trained on all rows. Blend "
+                "without --all-rows, or name other runs."
+            )
         if not self.files.fold(None).done.exists():
             raise UserError(
                 f"{self.name} has no model trained on all rows. {self.how_to_train('all')}"
@@ -185,17 +189,8 @@ class Run:
         With `thorough`, all contents are read, also those of unfinished folds and of the copy of
         recipe and inputs. `how_to_fix` has the command for a fold; `open_run` has checked the rest.
         """
-        found: list[Damage] = []
-        for fold in (*range(self.folds), None):
-            files = self.files.fold(fold)
-            if files.done.exists():
-                found += damage_of_finished(files, self.expected(fold), thorough)
-            elif thorough:
-                found += damage_of_unfinished(files, thorough)
-        if thorough and self.files.copy.exists():
-            copy = attempt(self.files.copy, lambda: read_copy(self.files))
-            found += [copy] if isinstance(copy, Damage) else []
-        return tuple(found)
+        expected = {fold: self.expected(fold) for fold in (*range(self.folds), None)}
+        return damage_of_run(self.files, expected, thorough)
 
     def seconds(self) -> float:
         """The total time of all epochs in its logs: all folds, and the training on all rows."""

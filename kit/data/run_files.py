@@ -52,18 +52,14 @@ class RunCopy:
     extra: str | None = None
 
 
-def write_run(files: RunFiles, recipe: Settings, inputs: RunInputs) -> None:
-    """Write a run's recipe and inputs, whichever is missing or damaged.
+def write_recipe(files: RunFiles, recipe: Settings) -> None:
+    """Write a run's recipe."""
+    _RECIPE.write(files.recipe, recipe)
 
-    A copy of both comes first: `find_copy` restores a run that was damaged or never completed.
-    """
-    known = readable(files.recipe, lambda: read_recipe(files))
-    if find_copy(files) is None:
-        write_copy(files, RunCopy(dict(recipe if known is None else known), inputs))
-    if known is None:
-        _RECIPE.write(files.recipe, recipe)
-    if readable(files.inputs, lambda: read_inputs(files)) is None:
-        _INPUTS.write(files.inputs, inputs.content())
+
+def write_inputs(files: RunFiles, inputs: RunInputs) -> None:
+    """Write what a run was made from."""
+    _INPUTS.write(files.inputs, inputs.content())
 
 
 def write_copy(files: RunFiles, copy: RunCopy) -> None:
@@ -106,7 +102,8 @@ def readable(path: Path, read: Callable[[], Read]) -> Read | None:
 def extra_of(files: RunFiles) -> str | None:
     """The CSV:IMAGES that a run is trained with; None if there is none or it is not known."""
     copy = find_copy(files)
-    if copy is not None:
+    inputs = readable(files.inputs, lambda: read_inputs(files))
+    if copy is not None and inputs in (None, copy.inputs):
         return copy.extra
     words = readable(files.command, lambda: read_command(files)) or ()
     return words[words.index("--extra") + 1] if "--extra" in words else None
@@ -265,7 +262,12 @@ def write_done(files: FoldRunFiles, done: Done) -> None:
 
 def read_done(files: FoldRunFiles) -> Done:
     """Read a finished fold's marker; UserError when there is none, Unreadable if it is damaged."""
-    return _DONE.read_as(files.done, Done)
+    content = _DONE.read(files.done)
+    # Every field has a default: without this, another JSON file of the kit would be a marker
+    # without seals, and nothing it stands for would be checked.
+    if "sha256" in content and not content.get("files"):
+        raise Unreadable(f"{files.done} is not {_DONE.name}. {_DONE.remake}")
+    return _DONE.as_kind(content, Done, files.done)
 
 
 def import_command(typed: Typed, recipe: Mapping[str, Any], *more: str) -> str:

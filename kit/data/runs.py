@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit.core.disk import digest
 from kit.core.errors import UserError
 from kit.core.paths import RunFiles, Workspace
 from kit.core.progress import SILENT, Reporter
@@ -25,8 +24,8 @@ from kit.data.run_files import (
     read_recipe,
     readable,
     write_copy,
-    write_run,
 )
+from kit.data.run_records import find_exchanged, is_named_for, run_name, write_run
 
 __all__ = [
     "BrokenRun",
@@ -65,11 +64,9 @@ def begin_run(
     ends in eight digits of the digest of its identity and inputs. Raises UserError when another run
     has that name. Other runs may be damaged; this one's recipe and inputs are written again.
     """
-    # The Keras backend is not part of the identity: a recipe is the same model on all of them.
     inputs = RunInputs(folds, folds_digest, labels_digest, dict(stores))
     made_as = identity(recipe)
-    mark = digest([made_as, inputs.content()])[:8]
-    files = workspace.run(f"{recipe['name']}-{recipe['size']}-{mark}")
+    files = workspace.run(run_name(recipe, inputs))
     runs, broken = _open_all(workspace)
     for run in sorted(runs, key=lambda run: run.name != files.name):
         if not run.is_imported and run.inputs == inputs and identity(run.recipe) == made_as:
@@ -113,7 +110,11 @@ def restore_run(workspace: Workspace, name: str, reporter: Reporter = SILENT) ->
         found = attempt(path, read)
         if isinstance(found, Damage) and copy is not None:
             reporter.say(f"{found}. It is restored from {files.copy.name}.")
-    if copy is not None:
+    exchanged = find_exchanged(files)
+    own = copy is not None and is_named_for(files, copy.recipe, copy.inputs)
+    if exchanged is not None and (own or exchanged.path == files.copy):
+        reporter.say(f"{exchanged}. It is written again.")
+    if copy is not None and (own or exchanged is None):
         write_run(files, copy.recipe, copy.inputs)
     return _open(workspace, files.name)
 
@@ -174,6 +175,12 @@ def _open(workspace: Workspace, name: str) -> Run:
         found = attempt(path, read)
         if isinstance(found, Damage):
             raise Damaged(found, _how_to_restore(workspace, files))
+    exchanged = find_exchanged(files)
+    if exchanged is not None and exchanged.path != files.copy:
+        copy = find_copy(files)
+        assert copy is not None  # it is what the others were compared with
+        told = is_named_for(files, copy.recipe, copy.inputs)
+        raise Damaged(exchanged, _how_to_restore(workspace, files) if told else "")
     return Run(files, read_recipe(files), read_inputs(files), workspace.typed)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.blends.opened import BrokenBlend, blend_words, open_blend
+from kit.blends.opened import BrokenBlend, blend_words, open_blend, restore_command
 from kit.competitions.base import Competition
 from kit.core.disk import digest, digest_file, remove_leftovers
 from kit.core.errors import UserError
@@ -105,11 +105,14 @@ def _is_made(workspace: Workspace, files: BlendFiles, origin: Origin) -> bool:
     if not files.decision.exists():
         return False
     try:
-        made = open_blend(workspace, files.name).decision.origin
+        made = open_blend(workspace, files.name)
     except BrokenBlend as error:
         say(f"{error.problem} The blend is made again.")
         return False
-    return replace(made, files={}) == origin
+    if replace(made.decision.origin, files={}) != origin:
+        return False
+    restore_command(made)
+    return True
 
 
 def _fit(

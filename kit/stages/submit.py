@@ -1,5 +1,6 @@
 """The stage `submit`: check a submission, send it, and print its score."""
 
+from kit.blends.opened import open_blend
 from kit.competitions.base import Competition, Grades
 from kit.core.errors import UserError
 from kit.core.paths import Workspace
@@ -29,6 +30,7 @@ def submit_stage(
     if there are none yet. Raises UserError with every reason not to send, one per line.
     """
     blend_files = find_blend(workspace, name)
+    open_blend(workspace, blend_files.name)  # a damaged one is named before Kaggle is asked
     submission = submission_name(competition, blend_files)
     files = workspace.submission(submission)
     if competition.grade is None and competition.kaggle is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
-from kit.blends.opened import how_to_remake, open_blend
+from kit.blends.opened import find_command_damage, how_to_remake, open_blend, remake_command
 from kit.competitions.base import Competition
 from kit.core.errors import UserError, unknown
 from kit.core.paths import Workspace, provenance_of
@@ -152,9 +152,13 @@ def _blend(workspace: Workspace, name: str) -> Verified:
     if name not in workspace.blend_names():
         return Verified("blend", name, (unfinished(workspace, name),))
     try:
-        sealed = open_blend(workspace, name, thorough=True).decision.origin.files
+        blend = open_blend(workspace, name, thorough=True)
     except UserError as error:
         return Verified("blend", name, (str(error),))
+    sealed = blend.decision.origin.files
+    if damage := find_command_damage(blend):
+        again = remake_command(workspace, name, blend.decision)
+        return Verified("blend", name, (f"{damage}. Write it again: {again}",))
     return Verified("blend", name, note="" if sealed else OLDER)
 
 

@@ -7,9 +7,9 @@ uploads because another blend under the same name gives another file to submit.
 import shlex
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from kit.core.errors import UserError
 from kit.core.formats import Format, Unreadable
@@ -103,7 +103,8 @@ class Elsewhere(Record):
 
 
 class _Uploads(Record):
-    uploads: tuple[Upload, ...]
+    # A record is written with its first upload: an empty one is damaged.
+    uploads: Annotated[tuple[Upload, ...], Field(min_length=1)]
 
 
 class _Elsewheres(Record):

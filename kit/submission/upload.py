@@ -17,6 +17,7 @@ from pathlib import Path
 from kit.competitions.base import Grades
 from kit.core.disk import digest_file
 from kit.core.errors import UserError
+from kit.core.owner import Busy, noted, noted_owner
 from kit.core.paths import SubmissionFiles
 from kit.kaggle.answers import Refused, Unanswered, daily_limit
 from kit.kaggle.client import Kaggle
@@ -37,19 +38,24 @@ POLLS = (5.0, 5.0, 10.0, 15.0, 30.0)
 def one_at_a_time(submissions: Path, patient: bool = False) -> Iterator[None]:
     """Lock the folder: no second process may submit from it or write records in it.
 
-    Raises UserError if another process has the lock; with `patient`, waits for it. The lock is on
-    the folder itself and ends with the process, even if it is killed.
+    Raises Busy if another process has the lock, and names it; with `patient`, waits for it. The
+    lock is on the folder itself and ends with the process, even if it is killed. There is no lease
+    in place of it, as for other artifacts: a suspended process could lose one and yet submit.
     """
+    uploads = submissions / "uploads"
     submissions.mkdir(parents=True, exist_ok=True)
     folder = os.open(submissions, os.O_RDONLY)
     try:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise UserError(
-                f"Another submission is under way in {submissions}. Wait until it ends."
+            holder = noted_owner(uploads) or "another process"
+            raise Busy(
+                f"Another submission is under way in {submissions}, by {holder}. Wait until it "
+                "ends."
             ) from None
-        yield
+        with noted(uploads):
+            yield
     finally:
         os.close(folder)
 

@@ -139,7 +139,7 @@ def _train(asked: _Asked, reporter: Reporter) -> Run:
     inputs = Inputs(folds, labels, train_store, test_store, more, start)
     if not folds_to_train(run, wanted, competition):
         reporter.say(f"{run.name}: all requested folds are done.")
-        if run.files.copy.exists():
+        if run.files.copy.exists() or asked.run is not None:
             keep_copy(run, asked.extra)
         return run
     _own_and_train(asked, run, wanted, inputs, reporter)
