@@ -233,7 +233,7 @@ ENSEMBLE = sorted((KIT / "ensemble").glob("*.py"))
 COINCIDENCES = {
     "kit/core/terms.py": {"name"},  # of a class or channel
     "kit/data/run_files.py": {"name"},  # recipe.json
-    "kit/data/runs.py": {"name"},  # recipe.json
+    "kit/data/run_records.py": {"name"},  # recipe.json
     "kit/kaggle/push.py": {"name"},  # Kaggle's answers
     "kit/kernel/folder.py": {"inputs"},  # kernel.json
     "kit/kernel/image.py": {"inputs"},

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kit.competitions.base import Competition
+from kit.core.disk import removal
 from kit.core.errors import UserError
 from kit.core.formats import Unreadable
 from kit.core.paths import BlendFiles, Workspace
@@ -88,6 +89,8 @@ def find_command_damage(blend: Blend) -> Damage | None:
     if not blend.decision.origin.files or saved_command(blend.files) == words:
         return None
     path = blend.files.command
+    if path.is_dir():
+        return Damage(path, f"is a folder instead of a file; remove it: {removal(path)}")
     return Damage(path, "has changed since it was written" if path.exists() else "is missing")
 
 
