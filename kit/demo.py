@@ -12,7 +12,7 @@ from kit.competitions.exact import decide
 from kit.competitions.registry import competitions
 from kit.core.disk import write_text
 from kit.core.paths import BlendFiles, Workspace
-from kit.core.progress import duration
+from kit.core.progress import Reporter, duration
 from kit.core.terminal import TERMINAL, say, table
 from kit.data.fold_table import FoldOptions
 from kit.data.runs import open_run
@@ -21,6 +21,7 @@ from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.report.html import write_report
 from kit.stages.blend import blend_stage
+from kit.stages.data import prepare_data
 from kit.stages.folds import fold_stage
 from kit.stages.submit import submit_stage
 from kit.submission.write import Submission
@@ -80,7 +81,11 @@ def run_demo(plan: DemoPlan) -> None:
     competition = competitions.get("cells")
     workspace = Workspace.of(competition.name)
     _step(1, f"{plan.n_train} + {plan.n_test} synthetic images, {plan.cell_size} pixels")
-    generate_cells(workspace.source, plan.seed, plan.n_train, plan.n_test, plan.cell_size, TERMINAL)
+
+    def generate(folder: Path, reporter: Reporter) -> None:
+        generate_cells(folder, plan.seed, plan.n_train, plan.n_test, plan.cell_size, reporter)
+
+    prepare_data(competition, workspace, generate)
     _step(2, f"{plan.folds} folds, every label stratified, each antibody in one fold")
     fold_stage(competition, workspace, FoldOptions(plan.folds, plan.seed))
     _step(3, f"{len(plan.runs)} models, each trained {plan.folds} times")

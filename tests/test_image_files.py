@@ -20,9 +20,9 @@ from kit.competitions.images import OneFile
 from kit.core.errors import UserError
 from kit.data import decode as decode_module
 from kit.data.decode import Decoding, decode_native
+from kit.data.headers import BadHeader, Header, read_header
 from kit.data.image_checks import check_images
 from kit.data.images import Archive, Folder
-from kit.data.orientation import orientation_of
 
 RNG = np.random.default_rng(0)
 # Smooth, so that JPEG changes little; no two corners alike, so that turning shows.
@@ -196,7 +196,10 @@ FILES: dict[str, File] = {
     "cut.tif": File(
         saved(RGB, "TIFF")[:60], f"is truncated or damaged (it is truncated). {AGAIN}"
     ),
-    "cut.webp": File(saved(RGB, "WEBP", **LOSSLESS)[:-40], "is not a readable image."),
+    "cut.webp": File(
+        saved(RGB, "WEBP", **LOSSLESS)[:-40],
+        f"is truncated or damaged (it is truncated). {AGAIN}",
+    ),
     "empty.png": File(b"", "is not a readable image: it is empty."),
     "page.jpg": File(
         b"\n<!doctype html><title>Sign in</title>",
@@ -257,7 +260,7 @@ def test_headers_alone_find_all_odd_files(
     monkeypatch.setattr(cv2, "imdecode", None)
     source = Archive(tmp_path / "train.zip") if zipped else Folder(tmp_path)
     found = check_images(replace(shapes, images=OneFile("{id}")), source, list(files))
-    later = {"cut.png", "cut.jpg", "cut.webp", "text.png"}
+    later = {"cut.png", "cut.jpg", "text.png"}
     refused = {name for name, file in files.items() if file.says is not None}
     assert set(found.bad) == refused - later
     for name, line in found.bad.items():
@@ -298,5 +301,73 @@ def changed(data: bytes, rng: np.random.Generator) -> bytes:
 @pytest.mark.parametrize("exif", [b"", b"II", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x01"])
 def test_a_damaged_exif_block_is_ignored(exif: bytes) -> None:
     body = b"Exif\0\0" + exif
-    data = b"\xff\xd8\xff\xe1" + struct.pack(">H", len(body) + 2) + body + b"\xff\xda"
-    assert orientation_of(data) == 1
+    segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+    data = b"\xff\xd8" + segment + saved(RGB, "JPEG")[2:]
+    assert read_header(io.BytesIO(data)) == Header(20, 12, "colour")
+
+
+def test_exif_may_follow_the_pixels_of_a_png(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(RGB, "PNG")
+    end = data.rindex(b"IEND") - 4
+    late = data[:end] + chunk(b"eXIf", exif.tobytes()[6:]) + data[end:]
+    pixels = decode(tmp_path, "late.png", File(late))
+    np.testing.assert_array_equal(pixels, np.array(RGB.transpose(Image.Transpose.ROTATE_270)))
+
+
+def test_texts_and_animations_of_any_size_are_headers(tmp_path: Path) -> None:
+    """Pillow refuses a text of more than 1 MB, and clears a canvas of 10 GB for the animation."""
+    whole = saved(RGB, "PNG")
+    text = chunk(b"zTXt", b"note\0\0" + zlib.compress(bytes(3_000_000)))
+    decode(tmp_path, "text.png", File(whole[:33] + text + whole[33:]))
+    frame = struct.pack(">IIIIIHHBB", 0, 50_000, 50_000, 0, 0, 1, 1, 1, 0)
+    moves = chunk(b"acTL", struct.pack(">II", 1, 0)) + chunk(b"fcTL", frame)
+    huge = bomb(50_000, 50_000)
+    header = read_header(io.BytesIO(huge[:33] + moves + huge[33:]))
+    assert header == Header(50_000, 50_000, "colour")
+
+
+def test_only_a_second_whole_page_of_a_tiff_is_a_page() -> None:
+    small = RGB.resize((5, 3))
+    pages = {"save_all": True, "append_images": [small]}
+    data = bytearray(saved(RGB, "TIFF", tiffinfo={254: 0}, **pages))
+    # The second directory's first tag, NewSubfileType, becomes 1: a smaller copy.
+    entry = struct.pack("<HHII", 254, 4, 1, 0)
+    second = data.rindex(entry)
+    assert second != data.index(entry)
+    assert read_header(io.BytesIO(data)) == Header(20, 12, "colour", pages=2)
+    data[second : second + len(entry)] = struct.pack("<HHII", 254, 4, 1, 1)
+    assert read_header(io.BytesIO(data)) == Header(20, 12, "colour")
+
+
+def test_five_channels_of_a_tiff_are_counted() -> None:
+    samples = struct.pack("<HHIHH", 277, 3, 1, 3, 0)
+    data = saved(RGB, "TIFF")
+    assert samples in data
+    data = data.replace(samples, struct.pack("<HHIHH", 277, 3, 1, 5, 0))
+    assert read_header(io.BytesIO(data)) == Header(20, 12, "of 5 samples a pixel")
+
+
+def test_a_bitmap_with_a_palette_of_greys_is_grey(tmp_path: Path) -> None:
+    data = bytearray(saved(GREY, "BMP"))
+    data[54 : 54 + 1024] = b"".join(bytes([255 - one] * 3 + [0]) for one in range(256))
+    pixels = decode(tmp_path, "inverse.bmp", grey(bytes(data)))
+    np.testing.assert_array_equal(pixels[..., 0], 255 - np.array(GREY))
+
+
+def test_deep_colours_of_jpeg_2000_are_deep() -> None:
+    data = bytearray(saved(RGB, "JPEG2000"))
+    # SIZ holds the bits of each component, less one.
+    place = data.index(b"\xff\x4f\xff\x51") + 42
+    assert data[place] == 7
+    data[place] = 11
+    assert read_header(io.BytesIO(data)) == Header(20, 12, "colour", 16)
+
+
+def test_tags_that_overlap_do_not_fill_the_memory() -> None:
+    """3,000 tags of 60,000 bytes at one place would be 180 MB, in a file of 96 kB."""
+    tags = b"".join(struct.pack("<HHII", 40_000 + one, 1, 60_000, 8) for one in range(3000))
+    data = b"II*\0" + struct.pack("<I", 60_008) + bytes(60_000)
+    with pytest.raises(BadHeader):
+        read_header(io.BytesIO(data + struct.pack("<H", 3000) + tags + bytes(4)))

@@ -125,7 +125,20 @@ def test_an_encrypted_archive_is_refused(pngs: Competition, workspace: Workspace
     assert said == f"{archive}:a.png is encrypted. Unpack the archive with its password."
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>Sign in</html>", b"PK\x05\x06"])
+def test_an_encrypted_archive_leaves_no_folder(pngs: Competition, workspace: Workspace) -> None:
+    encrypt(fill(workspace.source / "train.zip", {"a.png": 1}))
+    refused(pngs, workspace, "a")
+    assert not workspace.stores.exists()
+
+
+def test_a_web_page_saved_as_an_archive_is_named(pngs: Competition, workspace: Workspace) -> None:
+    archive = workspace.source / "train.zip"
+    archive.write_bytes(b"\n<!DOCTYPE html><title>Sign in</title>")
+    assert refused(pngs, workspace, "a") == f"{archive} is a web page (HTML). Download it again."
+    assert not workspace.stores.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06"])
 def test_what_is_not_an_archive_is_refused(
     pngs: Competition, workspace: Workspace, content: bytes
 ) -> None:
@@ -152,8 +165,8 @@ def test_no_id_leads_out_of_the_folder(
     fill(workspace.source / place, {"p1/view.png": 1})
     said = refused(pngs, workspace, image_id)
     assert said.startswith(f"{image_id + '.png'!r} is not the name of a file below its folder.")
-    absolute = replace(pngs, images=OneFile(f"{workspace.source}/{{id}}.png"))
-    assert "is not the name of a file" in refused(absolute, workspace, "secret")
+    with pytest.raises(UserError, match="expected a file below the folder of images"):
+        OneFile(f"{workspace.source}/{{id}}.png")
 
 
 def test_links_that_go_in_a_circle_are_one_line(pngs: Competition, workspace: Workspace) -> None:

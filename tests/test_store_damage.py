@@ -25,6 +25,7 @@ from kit.core.store_paths import StoreFiles, StoreKind
 from kit.core.suggest import Typed
 from kit.data import packing, store_pixels
 from kit.data.store import Store, check_store, open_store, pack
+from kit.data.store_pixels import damaged_file
 
 KIND = StoreKind(16)
 IDS = tuple(f"image{number}" for number in range(8))
@@ -348,3 +349,22 @@ def test_a_file_that_is_written_in_parts_is_complete(
     elsewhere = replace(workspace, stores=workspace.stores / "parts")
     parts = pack(pictures, elsewhere, "train", KIND, IDS)
     np.testing.assert_array_equal(parts.images, first)
+
+
+def test_a_npy_header_that_is_no_python_is_damage(tmp_path: Path) -> None:
+    path, shape = tmp_path / "train.npy", (1, 2, 2, 1)
+    for header in (
+        b"('''",
+        b"{'a': (",
+        b"\x00",
+        b"\xff\xfe",
+        b"{1: [], []: 2}",
+        b"(" * 5000,
+        b"f(",
+    ):
+        body = header + b" " * 9 + b"\n"
+        start = b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little")
+        path.write_bytes(start + body + bytes(4))
+        found = damaged_file(path, shape)
+        assert found is not None
+        assert "it is not the NumPy file that was written" in str(found)

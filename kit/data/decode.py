@@ -8,15 +8,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from kit.competitions.base import Competition
 from kit.core.errors import UserError
 from kit.core.intact import is_damaged
 from kit.core.machine import memory
 from kit.core.store_paths import AREA, LINEAR
-from kit.data.headers import ALPHA, COLOUR, GREY, PALETTE, BadHeader, Header, read_header
+from kit.data.headers import (
+    ALPHA,
+    COLOUR,
+    GREY,
+    PALETTE,
+    BadHeader,
+    Header,
+    orientation_after_pixels,
+    read_header,
+)
 from kit.data.images import AGAIN, UNREADABLE, Source, unreadable
-from kit.data.orientation import orientation_of, upright
 
 # OpenCV decodes no larger image (CV_IO_MAX_IMAGE_PIXELS).
 MOST_PIXELS = 1 << 30
@@ -115,9 +124,10 @@ def _decode(source: Source, name: str, decoding: Decoding, channels: int) -> NDA
         raise UserError(f"{source.where(name)} is not a readable image.")
     if reason := mismatch(colours, channels, decoding.convert):
         raise UserError(f"{source.where(name)} {reason}.")
-    return np.ascontiguousarray(
-        upright(_to_channels(image, colours, channels), orientation_of(data))
-    )
+    orientation = 1 if header is None else header.orientation
+    if orientation == 1:
+        orientation = orientation_after_pixels(data)
+    return np.ascontiguousarray(upright(_to_channels(image, colours, channels), orientation))
 
 
 def read_file_header(source: Source, name: str, data: bytes | None = None) -> Header | None:
@@ -195,8 +205,6 @@ def _imdecode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16] | None:
 
 def _decode_straight(data: bytes) -> NDArray[np.uint8] | None:
     """As `_imdecode` for a TIFF with alpha, by which OpenCV would multiply its colours."""
-    from PIL import Image  # late: hardly any file needs it
-
     try:
         with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
             pixels = np.array(image.convert("RGBA"))
@@ -242,6 +250,17 @@ def _to_channels(image: NDArray[np.uint8], colours: str, channels: int) -> NDArr
         return plane if channels == 1 else np.dstack([plane] * 3)
     colour = image[:, :, 2::-1]
     return colour if channels == 3 else _luma(colour)
+
+
+def upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """An image, (height, width, ...), as viewers show it; EXIF 2.32, 4.6.4, tag Orientation."""
+    if orientation >= 5:
+        image = np.swapaxes(image, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return image
 
 
 def _luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,14 +6,10 @@ from kit.competitions.base import Competition
 from kit.core.errors import UserError, some
 from kit.core.progress import SILENT, Reporter
 from kit.core.threads import in_threads
-from kit.data.decode import FULL_DEPTH
+from kit.data.decode import FULL_DEPTH, read_file_header
 from kit.data.depth import measure_depth
 from kit.data.image_checks import check_images
 from kit.data.images import Source
-from kit.data.orientation import orientation_of
-
-# EXIF is at the beginning of a JPEG: at most 64 kB, after a header of a few bytes.
-_BEGINNING = 1 << 17
 
 
 def packed_otherwise(
@@ -33,9 +29,9 @@ def packed_otherwise(
 def _are_turned(source: Source, names: Sequence[str]) -> list[bool]:
     def is_turned(name: str) -> bool:
         try:
-            with source.open(name) as file:
-                return orientation_of(file.read(_BEGINNING)) != 1
-        except (UserError, OSError):
+            header = read_file_header(source, name)
+        except UserError:
             return False
+        return header is not None and header.orientation != 1
 
     return list(in_threads(is_turned, names))

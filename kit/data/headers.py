@@ -1,13 +1,40 @@
-"""Headers of image files: size, colours, bits and pages, read without decoding a pixel."""
+"""Headers of image files, as Pillow reads them: size, colours, bits and pages, without pixels."""
 
+import io
 import struct
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngStream
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from PIL.WebPImagePlugin import WebPImageFile
+
+# Pillow warns of EXIF that is damaged, which viewers ignore, too.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # What a file's pixels are. ALPHA ends the kinds that have transparency, which is not a channel.
 GREY, COLOUR, PALETTE, CMYK = "grey", "colour", "palette", "CMYK"
 ALPHA = " with alpha"
+_KINDS = {"RGB": COLOUR, "RGBA": COLOUR + ALPHA, "LA": GREY + ALPHA, "P": PALETTE, "CMYK": CMYK}
+_KINDS |= {"PA": PALETTE + ALPHA}  # all others are greys
+# What Pillow raises for damaged headers.
+_DAMAGED: tuple[type[Exception], ...] = (
+    *(SyntaxError, ValueError, LookupError, TypeError, AssertionError, ArithmeticError),
+    *(OSError, EOFError, MemoryError, struct.error, Image.DecompressionBombError),
+)
+_PNG = b"\x89PNG\r\n\x1a\n"
+_ORIENTATION = 0x0112
+_BROKEN = "its header is damaged"
 
 
 class BadHeader(ValueError):
@@ -19,8 +46,9 @@ class Header:
     """What an image file says about itself.
 
     `width` and `height` are in pixels as stored, before EXIF orientation; `colours` is one of the
-    kinds above; `bits` are per sample. `pages` counts pages or frames, 2 standing for any more.
-    `straight_alpha`: a TIFF whose colours are not multiplied by its alpha.
+    kinds above; `bits` are per sample, 8 for fewer. `pages` counts pages or frames, 2 standing for
+    any more. `straight_alpha`: a TIFF whose colours are not multiplied by its alpha. `orientation`
+    is how EXIF says the camera was held, 1 to 8; that of a TIFF is applied by its decoder.
     """
 
     width: int
@@ -29,101 +57,160 @@ class Header:
     bits: int = 8
     pages: int = 1
     straight_alpha: bool = False
+    orientation: int = 1
 
 
 def read_header(file: BinaryIO) -> Header | None:
     """Read a header of PNG, JPEG, TIFF, WebP, BMP, GIF, JPEG 2000 or PNM; None for any other file.
 
-    Reads only what it needs of a file that can seek. Raises BadHeader when the header is damaged.
+    Nothing is decoded, and of a file that can seek little is read, but of a WebP all. Raises
+    BadHeader when the header is damaged. Pillow's `Image.open` does not tell the size of an image
+    that it takes for a bomb, so its readers of the formats are called.
     """
     start = file.read(16)
+    if start.startswith(b"RIFF") and start[8:12] != b"WEBP":
+        return None
     for signature, read in _READERS:
         if start.startswith(signature):
             file.seek(0)
             try:
                 header = read(file)
-            except (struct.error, IndexError, KeyError, OverflowError) as error:
-                raise BadHeader("its header is damaged") from error
+            except _DAMAGED as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # not the file is damaged: the disk cannot be read
+                at_end = not file.read(1)
+                raise BadHeader("it is truncated" if at_end else _BROKEN) from error
             if header is not None and min(header.width, header.height) < 1:
-                raise BadHeader("its header is damaged")
+                raise BadHeader(_BROKEN)
             return header
     return None
 
 
-def take(file: BinaryIO, count: int) -> bytes:
-    """The next bytes of a file; BadHeader when it ends before."""
-    data = file.read(count)
-    if len(data) < count:
-        raise BadHeader("it is truncated")
-    return data
+def orientation_after_pixels(data: bytes) -> int:
+    """The EXIF orientation of a whole PNG if it follows the pixels, as PNG allows; else 1.
+
+    Pillow tells it only after decoding the pixels.
+    """
+    if not data.startswith(_PNG) or b"eXIf" not in data:
+        return 1
+    return _orientation(_png_until(io.BytesIO(data), b"IEND").im_info)
+
+
+def _orientation(info: dict[Any, Any]) -> int:
+    exif = Image.Exif()
+    try:
+        exif.load(info.get("exif", b""))
+        found = exif.get(_ORIENTATION, 1)
+    except _DAMAGED:
+        return 1  # like viewers: an image whose EXIF is damaged is shown as stored
+    return found if found in range(1, 9) else 1
+
+
+def _facts(image: ImageFile) -> Header:
+    """What Pillow says of a file that it has opened."""
+    pages = 2 if getattr(image, "is_animated", False) else 1
+    kind = _KINDS.get(image.mode, GREY)
+    return Header(*image.size, kind, pages=pages, orientation=_orientation(image.info))
 
 
 def _png(file: BinaryIO) -> Header:
-    """PNG specification, third edition: IHDR first; tRNS and acTL precede the pixels."""
-    file.seek(8)
-    length, name = struct.unpack(">I4s", take(file, 8))
-    width, height, bits, colour = struct.unpack(">IIBB", take(file, 10))
-    if name != b"IHDR":
-        raise BadHeader("its header is damaged")
-    file.seek(length - 10 + 4, 1)
-    transparent, frames = False, 1
-    while True:
-        length, name = struct.unpack(">I4s", take(file, 8))
-        if name == b"IDAT":
-            break
-        if name == b"acTL":
-            frames = min(2, struct.unpack(">I", take(file, 4))[0])
-            length -= 4
-        transparent = transparent or name == b"tRNS"
-        file.seek(length + 4, 1)
-    kind = {0: GREY, 2: COLOUR, 3: PALETTE, 4: GREY + ALPHA, 6: COLOUR + ALPHA}[colour]
-    if transparent and not kind.endswith(ALPHA):
+    """Only of the chunks that matter.
+
+    Pillow's PngImageFile refuses long texts and profiles, and clears a canvas for an animation.
+    """
+    png = _png_until(file, b"IDAT")
+    if png.im_mode is None or png.im_rawmode is None:
+        raise BadHeader(_BROKEN)
+    kind = _KINDS.get(png.im_mode, GREY)
+    if "transparency" in png.im_info and not kind.endswith(ALPHA):
         kind += ALPHA
-    return Header(width, height, kind, bits, frames)
+    bits = 16 if "16" in png.im_rawmode else 8
+    pages = min(png.im_n_frames or 1, 2)
+    return Header(*png.im_size, kind, bits, pages, orientation=_orientation(png.im_info))
+
+
+def _png_until(file: BinaryIO, last: bytes) -> PngStream:
+    """What the chunks of a PNG say of its pixels, up to the first chunk of a name."""
+    file.seek(len(_PNG))
+    png = PngStream(file)
+    while (chunk := png.read())[0] != last:
+        name, _, length = chunk
+        if name in (b"IHDR", b"tRNS", b"acTL", b"eXIf"):
+            png.crc(name, png.call(*chunk))
+        else:
+            file.seek(length + 4, 1)
+    return png
 
 
 def _jpeg(file: BinaryIO) -> Header:
-    """ITU-T T.81: the frame header, SOFn, precedes the pixels."""
-    file.seek(2)
-    while True:
-        mark = take(file, 1)
-        if mark != b"\xff":
-            raise BadHeader("its header is damaged")
-        while mark == b"\xff":
-            mark = take(file, 1)
-        code = mark[0]
-        if code == 0x01 or 0xD0 <= code <= 0xD8:
-            continue
-        if code in (0xD9, 0xDA):
-            raise BadHeader("it is truncated")
-        (length,) = struct.unpack(">H", take(file, 2))
-        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
-            bits, height, width, samples = struct.unpack(">BHHB", take(file, 6))
-            return Header(width, height, {1: GREY, 3: COLOUR, 4: CMYK}[samples], bits)
-        file.seek(length - 2, 1)
+    return _facts(JpegImageFile(file))
 
 
-# Tags of TIFF 6.0, and their types: bytes of each, and how to unpack one.
-_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 254, 256, 257, 258, 262, 277
-_EXTRA, _STRAIGHT = 338, 2
-_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+def _webp(file: BinaryIO) -> Header:
+    return _facts(WebPImageFile(file))
+
+
+def _gif(file: BinaryIO) -> Header:
+    """A palette, also of greys: OpenCV decodes all to colours."""
+    image = GifImageFile(file)
+    kind = PALETTE + ALPHA if "transparency" in image.info else PALETTE
+    return replace(_facts(image), colours=kind)
+
+
+def _bmp(file: BinaryIO) -> Header | None:
+    """A palette of greys alone makes a grey image, as in OpenCV."""
+    image = BmpImageFile(file)
+    raw = str(image.tile[0].args[0])  # type: ignore[index]
+    if raw in ("BGRX", "BGRA", "XBGR", "BGXR", "ABGR", "RGBA", "BGAR"):
+        return None  # whether 32 bits hold alpha is left to the decoder
+    facts = _facts(image)
+    if image.palette is not None:
+        step = len(image.palette.rawmode or "BGR")
+        blue, green, red = (image.palette.palette[at::step] for at in range(3))
+        facts = replace(facts, colours=GREY if blue == green == red else PALETTE)
+    return facts
+
+
+def _pnm(file: BinaryIO) -> Header:
+    image = PpmImageFile(file)
+    args = image.tile[0].args
+    deep = image.mode == "I" or (isinstance(args, tuple) and args[1] > 255)
+    return replace(_facts(image), bits=16 if deep else 8)
+
+
+def _jpeg2000(file: BinaryIO) -> Header:
+    """Pillow tells the bits of greys only: others are in the marker SIZ (ITU-T T.800, A.5.1)."""
+    facts = _facts(Jpeg2KImageFile(file))
+    file.seek(0)
+    data = file.read(1 << 16)
+    bits = (data[data.index(b"\xff\x4f\xff\x51") + 42] & 0x7F) + 1
+    return replace(facts, bits=16 if bits > 8 else 8)
+
+
+# Tags of TIFF 6.0.
+_TAGS = (254, 256, 257, 258, 262, 277, 338)
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA = _TAGS
+_STRAIGHT = 2
 _MOST_PAGES = 10_000
 
 
 def _tiff(file: BinaryIO) -> Header:
-    """TIFF 6.0 and BigTIFF: a chain of directories, one per page; thumbnails are not pages."""
-    order = "<" if take(file, 4)[:2] == b"II" else ">"
-    file.seek(2)
-    big = struct.unpack(order + "H", take(file, 2))[0] == 43
-    file.seek(8 if big else 4)
-    (place,) = struct.unpack(order + ("Q" if big else "I"), take(file, 8 if big else 4))
+    """From the tags: Pillow's TiffImageFile refuses kinds that OpenCV decodes, five channels say.
+
+    Nor does it tell a second page from a smaller copy or a mask.
+    """
+    start = file.read(16)
+    directory = ImageFileDirectory_v2(start if start[2] == 43 else start[:8])
+    bounded = _Bounded(file)
     first: dict[int, int] = {}
     pages, seen = 0, set[int]()
-    while place and pages < 2 and len(seen) < _MOST_PAGES:
-        if place in seen:
-            raise BadHeader("its pages go in a circle")
+    while (place := directory.next) and pages < 2 and len(seen) < _MOST_PAGES:
+        if place in seen:  # or the directory is cut, of which Pillow warns
+            raise BadHeader(_BROKEN)
         seen.add(place)
-        tags, place = _tiff_directory(file, place, order, big)
+        bounded.seek(place)
+        directory.load(bounded)  # type: ignore[arg-type]
+        tags = {tag: np.ravel(directory[tag]).tolist()[0] for tag in _TAGS if tag in directory}
         first = first or tags
         # Bit 0 marks a smaller copy, bit 2 a mask.
         pages += not tags.get(_SUBFILE, 0) & 0b101
@@ -134,136 +221,32 @@ def _tiff(file: BinaryIO) -> Header:
     elif samples != {GREY: 1, COLOUR: 3, PALETTE: 1, CMYK: 4}[kind]:
         kind = f"of {samples} samples a pixel"
     straight = first.get(_EXTRA) == _STRAIGHT
-    bits = first.get(_BITS, 1)
+    bits = max(8, first.get(_BITS, 1))
     return Header(first[_WIDTH], first[_HEIGHT], kind, bits, max(pages, 1), straight)
 
 
-def _tiff_directory(
-    file: BinaryIO, place: int, order: str, big: bool
-) -> tuple[dict[int, int], int]:
-    """The first value of each whole-number tag of a directory, and the place of the next one."""
-    file.seek(place)
-    (count,) = struct.unpack(order + ("Q" if big else "H"), take(file, 8 if big else 2))
-    if count > 0xFFFF:
-        raise BadHeader("its header is damaged")
-    width = 8 if big else 4
-    entries = take(file, count * (4 + 2 * width))
-    (following,) = struct.unpack(order + ("Q" if big else "I"), take(file, width))
-    tags: dict[int, int] = {}
-    for start in range(0, len(entries), 4 + 2 * width):
-        tag, kind = struct.unpack_from(order + "HH", entries, start)
-        if kind not in _TYPES:
-            continue
-        size = struct.calcsize(order + _TYPES[kind])
-        (values,) = struct.unpack_from(order + ("Q" if big else "I"), entries, start + 4)
-        at = start + 4 + width
-        if values * size <= width:
-            (tags[tag],) = struct.unpack_from(order + _TYPES[kind], entries, at)
-        elif tag == _BITS:
-            file.seek(struct.unpack_from(order + ("Q" if big else "I"), entries, at)[0])
-            (tags[tag],) = struct.unpack(order + _TYPES[kind], take(file, size))
-    return tags, following
+class _Bounded:
+    """A file of which no more is read than it has: Pillow holds all tags, which may overlap."""
 
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = file.seek(0, io.SEEK_END)
+        self.seek, self.tell = file.seek, file.tell
 
-def _webp(file: BinaryIO) -> Header | None:
-    """WebP container specification: VP8X announces animation and alpha, VP8 and VP8L have none."""
-    file.seek(8)
-    form, name, _ = struct.unpack("<4s4sI", take(file, 12))
-    if form != b"WEBP":
-        return None
-    data = take(file, 10)
-    if name == b"VP8X":
-        width = int.from_bytes(data[4:7], "little") + 1
-        height = int.from_bytes(data[7:10], "little") + 1
-        kind = COLOUR + ALPHA if data[0] & 0x10 else COLOUR
-        return Header(width, height, kind, pages=2 if data[0] & 0x02 else 1)
-    if name == b"VP8L":
-        bits = int.from_bytes(data[1:5], "little")
-        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        return Header(width, height, COLOUR + ALPHA if bits & 0x10000000 else COLOUR)
-    width, height = struct.unpack_from("<HH", data, 6)
-    return Header(width & 0x3FFF, height & 0x3FFF, COLOUR)
-
-
-def _bmp(file: BinaryIO) -> Header | None:
-    """Windows bitmaps; a palette of greys alone makes a grey image, as in OpenCV and Pillow."""
-    file.seek(14)
-    (size,) = struct.unpack("<I", take(file, 4))
-    if size < 40:  # OS/2, which has 16-bit sides
-        return None
-    width, height, _, bits = struct.unpack("<iiHH", take(file, 12))
-    if bits > 8:
-        # Whether 32 bits hold alpha is left to the decoder.
-        return Header(width, abs(height), COLOUR) if bits < 32 else None
-    file.seek(14 + 32)
-    (used,) = struct.unpack("<I", take(file, 4))
-    file.seek(14 + size)
-    palette = take(file, 4 * min(used or 1 << bits, 256))
-    greys = palette[0::4] == palette[1::4] == palette[2::4]
-    return Header(width, abs(height), GREY if greys else PALETTE)
-
-
-def _gif(file: BinaryIO) -> Header:
-    """GIF89a: blocks up to the trailer; each image descriptor is a frame."""
-    file.seek(6)
-    width, height, packed = struct.unpack("<HHB", take(file, 5))
-    file.seek(2, 1)
-    if packed & 0x80:
-        file.seek(3 << (packed & 7) + 1, 1)
-    frames, transparent = 0, False
-    while frames < 2 and (mark := file.read(1)) not in (b"", b";"):
-        if mark == b"!":
-            if take(file, 1) == b"\xf9":
-                transparent = transparent or bool(take(file, 2)[1] & 1)
-                file.seek(-2, 1)
-        elif mark == b",":
-            frames += 1
-            (packed,) = take(file, 9)[8:]
-            if packed & 0x80:
-                file.seek(3 << (packed & 7) + 1, 1)
-            take(file, 1)
-        else:
-            raise BadHeader("its header is damaged")
-        while (length := take(file, 1)[0]) > 0:
-            file.seek(length, 1)
-    if not frames:
-        raise BadHeader("it is truncated")
-    return Header(width, height, PALETTE + ALPHA if transparent else PALETTE, pages=frames)
-
-
-def _pnm(file: BinaryIO) -> Header | None:
-    """Portable bitmaps, greymaps and pixmaps; comments and numbers end at white space."""
-    words: list[bytes] = []
-    for line in file.read(1024).splitlines():
-        words += line.partition(b"#")[0].split()
-    number = int(words[0][1:2])
-    needed = 3 if number in (1, 4) else 4
-    if len(words) < needed or not all(word.isdigit() for word in words[1:needed]):
-        return None
-    sides = [int(word) for word in words[1:needed]]
-    bits = 16 if needed == 4 and sides[2] > 255 else 8
-    return Header(sides[0], sides[1], COLOUR if number in (3, 6) else GREY, bits)
-
-
-def _jpeg2000(file: BinaryIO) -> Header | None:
-    """ITU-T T.800: the marker SIZ begins the code stream, which may be in a box of a JP2 file."""
-    data = file.read(1 << 16)
-    place = data.find(b"\xff\x4f\xff\x51")
-    if place < 0:
-        return None
-    right, lower, left, upper = struct.unpack_from(">IIII", data, place + 8)
-    samples, bits = struct.unpack_from(">HB", data, place + 40)
-    kind = {1: GREY, 2: GREY + ALPHA, 3: COLOUR, 4: COLOUR + ALPHA}[samples]
-    return Header(right - left, lower - upper, kind, (bits & 0x7F) + 1)
+    def read(self, count: int) -> bytes:
+        self._left -= count
+        if self._left < 0:
+            raise BadHeader(_BROKEN)
+        return self._file.read(count)
 
 
 _READERS: tuple[tuple[bytes, Callable[[BinaryIO], Header | None]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", _png),
+    (_PNG, _png),
     (b"\xff\xd8", _jpeg),
     (b"II*\0", _tiff),
     (b"MM\0*", _tiff),
     (b"II+\0", _tiff),
-    (b"MM\0+", _tiff),
+    (b"MM\0+", _tiff),  # refused: Pillow reads BigTIFF in little-endian order alone
     (b"RIFF", _webp),
     (b"BM", _bmp),
     (b"GIF87a", _gif),

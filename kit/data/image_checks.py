@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from kit.competitions.base import Competition
-from kit.core.errors import UserError, some
+from kit.core.errors import Problems, UserError, some
 from kit.core.progress import SILENT, Reporter
 from kit.core.threads import in_threads
 from kit.data.decode import Decoding, mismatch, read_file_header
@@ -108,7 +108,7 @@ def refuse(
     if findings.bad:
         lines.append(tell_bad(competition, split, findings.bad))
     lines[-1] += ways_on(competition, skip)
-    return UserError("\n".join(lines))
+    return Problems(lines)
 
 
 def tell_bad(competition: Competition, split: str, bad: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
+from kit.core.disk import is_web_page
 from kit.core.errors import UserError, listed
 
 # What zipfile raises for members that are damaged, truncated, encrypted or oddly compressed.
@@ -120,6 +121,8 @@ class Archive:
             try:
                 self._local.archive = zipfile.ZipFile(self._path)
             except UNREADABLE as error:
+                if is_web_page(self._path):
+                    raise UserError(f"{self._path} is a web page (HTML). {AGAIN}") from error
                 raise UserError(
                     f"{self._path} is not a complete zip archive ({error}). {AGAIN}"
                 ) from error

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import tokenize
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,7 +104,8 @@ def damaged_file(path: Path, shape: Shape) -> Damage | None:
             expected = file.tell() + math.prod(shape)
     except FileNotFoundError:
         return Damage(path, "is missing")
-    except (ValueError, IsADirectoryError):
+    except (ValueError, SyntaxError, TypeError, tokenize.TokenError, IsADirectoryError):
+        # NumPy parses the header as Python, and tokenizes what it cannot parse.
         return Damage(path, "has changed: it is not the NumPy file that was written")
     if found != shape or in_columns or kind != np.uint8:
         return Damage(path, f"has changed: {_tell(found)} of {kind}, expected {_tell(shape)}")

@@ -12,7 +12,18 @@ from kit.kernel.marker import read_marker
 # What prediction imports besides the standard library. Kaggle's image is Colab's plus
 # kaggle_requirements.txt of github.com/Kaggle/docker-python. Colab's has all of these (from
 # memory, untested on Kaggle), so the dataset has no wheel but the kit's own.
-NEEDED = ("tensorflow", "keras", "h5py", "numpy", "scipy", "cv2", "pyarrow", "pydantic", "rich")
+NEEDED = (
+    "tensorflow",
+    "keras",
+    "h5py",
+    "numpy",
+    "scipy",
+    "cv2",
+    "PIL",
+    "pyarrow",
+    "pydantic",
+    "rich",
+)
 
 # The oldest Keras in which weights saved by 3.15 gave bit-identical predictions on two cores. 3.10
 # was also tested with the rest of such an image: Python 3.12, TensorFlow 2.19, NumPy 1.26.

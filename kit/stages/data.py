@@ -22,7 +22,7 @@ def data_stage(competition: Competition, workspace: Workspace, clock: Clock) -> 
     Raises UserError when neither is possible, and Busy while another process generates them.
     """
     if competition.prepare is not None:
-        _prepare(competition, competition.prepare, workspace)
+        prepare_data(competition, workspace, competition.prepare)
     elif competition.kaggle is not None and competition.kaggle.files:
         kaggle = connect(clock, TERMINAL)
         download_files(kaggle, competition.kaggle.slug, competition.kaggle.files, workspace.source)
@@ -34,10 +34,13 @@ def data_stage(competition: Competition, workspace: Workspace, clock: Clock) -> 
     say(f"{competition.title}: {workspace.source}. Next: {following}")
 
 
-def _prepare(
-    competition: Competition, prepare: Callable[[Path, Reporter], None], workspace: Workspace
+def prepare_data(
+    competition: Competition, workspace: Workspace, prepare: Callable[[Path, Reporter], None]
 ) -> None:
-    """Generate the files of a synthetic competition; complete ones need no lock, only a look."""
+    """Generate the files of a synthetic competition; complete ones need no lock, only a look.
+
+    Raises Busy while another process generates them.
+    """
     if (workspace.source / competition.label_table).exists():
         prepare(workspace.source, TERMINAL)
         return
