@@ -188,3 +188,20 @@ def test_a_file_is_run_only_when_it_is_named(finished: Place) -> None:
         "models -c own"
     )
     assert "RuntimeError: run" in finished.refusal("models -c cells.py")
+
+
+def test_a_name_of_the_kits_own_is_refused(finished: Place) -> None:
+    content = COMPETITION.replace('name="own"', 'name="hpa"')
+    (finished.folder / "mine.py").write_text(content)
+    said = finished.refusal("status -c mine.py")
+    assert "name='hpa' is taken by a competition of the kit, whose data and runs" in said
+
+
+@pytest.mark.parametrize("folder", ["runs", "submissions", "runs/own"])
+def test_a_file_in_place_of_a_folder_is_named(finished: Place, folder: str) -> None:
+    (finished.folder / folder).rename(finished.folder / "kept")
+    (finished.folder / folder).write_text("x")
+    said = finished.refusal("status DATA")
+    assert (
+        f"{folder} is a file, expected a folder. Move it away: mv {folder} {folder}.moved" in said
+    )

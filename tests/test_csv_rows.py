@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kit.core import csv_rows as csv_rows_module
 from kit.core.csv_rows import csv_rows, split_rows
-from kit.core.disk import read_csv
+from kit.core.disk import csv_text, read_csv
 from kit.core.errors import UserError, brief, some
 from kit.core.unpack import is_compressed, is_parquet
 
@@ -43,6 +43,16 @@ def test_rows_and_lines_are_those_of_pythons_csv(text: str) -> None:
     reader = csv.reader(io.StringIO(text, newline=""))
     expected = [(reader.line_num, row) for row in reader if row]
     assert list(split_rows(io.StringIO(text, newline=""))) == expected
+
+
+@given(st.lists(st.lists(st.text('a"",,\n\r é', max_size=6), min_size=1, max_size=3), max_size=4))
+def test_what_the_kit_writes_reads_back(rows: list[list[str]]) -> None:
+    lines = io.StringIO(csv_text(rows), newline="")
+    assert [row for _, row in split_rows(lines)] == rows
+
+
+def test_only_cells_that_need_it_are_quoted() -> None:
+    assert csv_text([["a", "b c"], ["x\ry", "1,2"]]) == 'a,b c\n"x\ry","1,2"\n'
 
 
 @pytest.mark.parametrize("quote", ["", '"'])

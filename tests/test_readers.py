@@ -7,37 +7,43 @@ and with words replaced by odd ones. Damage finds more than chance does.
 import bz2
 import gzip
 import io
+import json
 import lzma
-import re
-import resource
-import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fuzz import FORMATS, Reader, check_any_bytes, copy_formats, kept, outcome, valid_of, workspace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shapes import shapes
 
+from kit.competitions.images import FilePerChannel, OneFile
 from kit.competitions.tables import OneHot, SpaceSeparated, read_ids
-from kit.core.errors import UserError
+from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
-from kit.core.store_paths import StoreKind
+from kit.core.progress import SILENT
 from kit.data.blends import find_blend
 from kit.data.extra import parse_extra
 from kit.data.folds import read_folds, read_groups
 from kit.data.given import read_given
 from kit.data.predictions import Predictions, read_predictions
-from kit.data.run_files import load_progress, read_done, read_inputs, read_recipe
-from kit.data.store import open_store, pack
+from kit.data.run_files import (
+    load_progress,
+    read_command,
+    read_copy,
+    read_done,
+    read_inputs,
+    read_recipe,
+)
 from kit.ensemble import Decision
+from kit.kaggle.credentials import find_credentials
+from kit.kernel.marker import Marker, read_marker
+from kit.kernel.push import read_pushed
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
 from kit.stages.tune import read_fold_table
@@ -46,33 +52,7 @@ from kit.submission.grade import read_grades
 from kit.submission.record import read_elsewhere, read_uploads
 
 KEYS = ("circle", "square", "star")
-FORMATS = Path(__file__).parent / "formats" / "1"
 RUN, BLEND = "convnet-16-63c0e767", "shapes-auto-770baf54"
-MOST_MEMORY = 500 * 2**20
-
-
-@dataclass(frozen=True)
-class Reader:
-    """A file of the kit in a folder, a valid content of it, and what reads it."""
-
-    file: str
-    valid: Callable[[], bytes]
-    read: Callable[[Path], object]
-
-
-def workspace(folder: Path) -> Workspace:
-    return Workspace(
-        source=folder / "data/shapes",
-        stores=folder / "data/shapes/store",
-        runs=folder / "runs/shapes",
-        folds=folder / "folds/shapes.csv",
-        submissions=folder / "submissions",
-    )
-
-
-def kept(file: str, read: Callable[[Path], object]) -> Reader:
-    """A file of the fixtures of formats."""
-    return Reader(file, lambda: (FORMATS / file).read_bytes(), read)
 
 
 def of_run(file: str, read: Callable[[Workspace], object]) -> Reader:
@@ -99,23 +79,6 @@ def parquet(rows: int = 5) -> bytes:
     return sink.getvalue()
 
 
-def image(ending: str) -> Reader:
-    """An image, read as packing reads it."""
-
-    def valid() -> bytes:
-        drawn = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
-        return bytes(cv2.imencode(ending, drawn)[1])
-
-    def read(folder: Path) -> object:
-        (folder / "made/train").mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / "one", folder / "made/train/a.png")
-        place = Workspace(folder / "made", folder / "stores", folder, folder, folder)
-        shutil.rmtree(folder / "stores", ignore_errors=True)
-        return pack(shapes, place, "train", StoreKind(16), ["a"])
-
-    return Reader("one", valid, read)
-
-
 def typed(content: str, read: Callable[[str], object]) -> Reader:
     """What a user types: text, not a file."""
     return Reader(
@@ -134,6 +97,27 @@ def latest(folder: Path) -> object:
     return find_blend(workspace(folder), None)
 
 
+def record(file: str, content: object, read: Callable[[Path], object]) -> Reader:
+    """A JSON file without the digest that would refuse all damage at once."""
+    return Reader(file, lambda: json.dumps(content).encode(), read)
+
+
+def key(file: str, content: str) -> Reader:
+    """Kaggle's key in one of the places where it may be."""
+
+    def read(folder: Path) -> object:
+        (folder / ".kaggle" / file).chmod(0o600)
+        try:
+            return find_credentials({}, folder)
+        finally:
+            (folder / ".kaggle" / file).unlink()
+
+    return Reader(f".kaggle/{file}", content.encode, read)
+
+
+SEAL = {"size": 3, "sha256": "0" * 64}
+MARKER = Marker("T", "shapes", "best", ("a",), {"numpy": "2"}, "kit kernel", "0", {"skip_bad": 0})
+COPY = {"recipe": {"name": "a"}, "inputs": {"folds": 2, "folds_digest": "0", "labels_digest": "1"}}
 FOLDS = "Id,fold,group\ntrain00,0,a\ntrain01,1,b\ntrain02,0,a\ntrain03,1,c\n"
 READERS = {
     "predictions": table("p.csv"),
@@ -164,12 +148,21 @@ READERS = {
         b'{"format": 1, "kit": "0.2", "blend": "best"}'), latest),
     "recipe": of_run("recipe.json", lambda here: read_recipe(here.run(RUN))),
     "inputs": of_run("inputs.json", lambda here: read_inputs(here.run(RUN))),
+    "copy of a run": record(f"runs/shapes/{RUN}/run.json", {"format": 1, **COPY}, lambda folder: (
+        read_copy(workspace(folder).run(RUN)))),
+    "command of a run": record(f"runs/shapes/{RUN}/command.json", {
+        "format": 1, "words": ["train"]}, lambda folder: read_command(workspace(folder).run(RUN))),
+    "marker of a notebook": record("dataset/kernel.json", {
+        "format": 1, **asdict(MARKER), "files": {"a": SEAL}}, lambda folder: (
+        read_marker(KernelFiles(folder).dataset))),
+    "what was pushed": record("pushed.json", {
+        "format": 1, "dataset": {"ref": "a/b"}, "url": "x"}, lambda folder: (
+        read_pushed(KernelFiles(folder), SILENT))),
+    "Kaggle's key": key("kaggle.json", '{"username": "me", "key": "0123"}'),
+    "Kaggle's token": key("access_token", "0123\n"),
+    "Kaggle's sign-in": key("credentials.json", '{"refresh_token": "0123"}'),
     "progress": of_run("fold0/progress.json", lambda here: load_progress(here.run(RUN).fold(0))),
     "marker of a fold": of_run("fold0/done.json", lambda here: read_done(here.run(RUN).fold(0))),
-    "description of a store": kept("data/shapes/store/16/test.meta.json", lambda folder: (
-        open_store(workspace(folder).store(StoreKind(16), "test")))),
-    "ids of a store": kept("data/shapes/store/16/test.ids.csv", lambda folder: (
-        open_store(workspace(folder).store(StoreKind(16), "test")))),
     "provenance": kept("cells/submissions/cells-best.json", lambda folder: read_ancestry(
         workspace(folder / "cells").submission("cells-best"))),
     "grades": kept(f"submissions/{BLEND}.grades.json", lambda folder: read_grades(
@@ -178,95 +171,25 @@ READERS = {
         workspace(folder).submission(BLEND))),
     "submissions elsewhere": kept("submissions/shapes.elsewhere.json", lambda folder: (
         read_elsewhere(workspace(folder), "shapes"))),
-    "PNG": image(".png"),
-    "JPEG": image(".jpg"),
-    "TIFF": image(".tiff"),
     "a setting": typed("loss=0.5*focal(2)+0.5*lovasz", lambda word: with_settings(
         recipes.get("convnet"), [word])),
     "augmentation": typed("augment=symmetries+gain(0.2)", lambda word: with_settings(
         recipes.get("convnet"), [word])),
+    "a pattern": typed("{id}.png", lambda word: OneFile(word).files("a")),
+    "a pattern of channels": typed("{id}_{channel}.png", lambda word: FilePerChannel(
+        word, ("red", word)).files("a")),
     "extra": typed("a.csv:b", parse_extra),
 }  # fmt: skip
-
-# What damaged files hold in place of a word: numbers of odd kinds, markup, lone surrogates, depth.
-WORDS = [
-    b"", b"0", b"-1", b"1.5", b"1e999", b"1e400000000", b"NaN", b"null", b"true", b"[]", b"{}",
-    b'""', b'"x"', b'"\\ud800"', b'"\\u0000"', b"9" * 5000, b"[" * 20_000, b'{"a":' * 20_000,
-    b"a" * 140_000, b"\xff\xfe", b"\x1b[2J", "\u2028".encode(), "١".encode(), b"[/red]", b"../..",
-    b"(", b"*" * 3000, b'"', b"\r", b"1_0", b"{id}", b"%s", b"0x1", b"~", b"1" + b"+1" * 2000,
-    b"(" * 3000,
-]  # fmt: skip
-
-
-@st.composite
-def damaged(draw: st.DrawFn, valid: bytes) -> bytes:
-    """Bytes that a reader is given in place of a valid file."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(st.binary(max_size=100))
-    content = valid
-    for _ in range(draw(st.integers(1, 3))):
-        start = draw(st.integers(0, len(content)))
-        end = min(len(content), start + draw(st.sampled_from([1, 2, 4, 30, 10**9])))
-        kind = draw(st.sampled_from(["word", "word", "word", "flip", "drop", "double", "insert"]))
-        if kind == "word":
-            words = [found.span() for found in re.finditer(rb'"[^"\n]*"|[\w.+-]+', content)]
-            if words:
-                start, end = words[draw(st.integers(0, len(words) - 1))]
-            new = draw(st.sampled_from(WORDS))
-        elif kind == "flip":
-            mask = draw(st.integers(1, 255))
-            new = bytes(byte ^ mask for byte in content[start : min(end, start + 4)])
-            end = start + len(new)
-        else:
-            new = {
-                "drop": b"",
-                "double": content[start:end] * 2,
-                "insert": draw(st.binary(min_size=1, max_size=4)),
-            }[kind]
-            end = start if kind == "insert" else end
-        content = content[:start] + new + content[end:]
-    return content
-
-
-@cache
-def valid_of(name: str) -> bytes:
-    return READERS[name].valid()
-
-
-def memory() -> int:
-    """The most memory that this process has had, in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else 1024 * most
-
-
-def outcome(reader: Reader, folder: Path, content: bytes) -> str:
-    """What a reader says of this content, or "read"; any error but a UserError is raised."""
-    path = folder / reader.file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    before, said = memory(), "read"
-    try:
-        reader.read(folder)
-    except UserError as error:
-        said = str(error)
-    assert memory() - before < MOST_MEMORY
-    assert "\n" not in said
-    assert reader.file == "typed" or len(said) < 2000
-    return said
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of an earlier version, of which one at a time is damaged."""
-    place = tmp_path_factory.mktemp("readers") / "place"
-    shutil.copytree(FORMATS, place)
-    return place
+    return copy_formats(tmp_path_factory.mktemp("readers"))
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_valid_file_is_read(name: str, tmp_path: Path) -> None:
-    shutil.copytree(FORMATS, tmp_path / "place")
-    said = outcome(READERS[name], tmp_path / "place", valid_of(name))
+    said = outcome(READERS[name], copy_formats(tmp_path), valid_of(READERS[name]))
     assert said == "read" or (name == "extra" and "a.csv does not exist" in said)
 
 
@@ -274,15 +197,7 @@ def test_a_valid_file_is_read(name: str, tmp_path: Path) -> None:
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_bytes_are_a_value_or_one_line(name: str, folder: Path, data: st.DataObject) -> None:
-    reader = READERS[name]
-    content = data.draw(damaged(valid_of(name)))
-    if reader.file == "typed":
-        content = content.decode(errors="replace").encode()
-    try:
-        outcome(reader, folder, content)
-    finally:
-        if (FORMATS / reader.file).exists():
-            shutil.copy(FORMATS / reader.file, folder / reader.file)
+    check_any_bytes(READERS[name], folder, data)
 
 
 def endless(line: bytes) -> bytes:
@@ -303,6 +218,7 @@ BOMBS = {
     "a number of a million digits": ("progress", lambda: b"9" * 10**6),
     "a fold of a million digits": (
         "folds", lambda: b"Id,fold,group\na," + b"1" * 10**6 + b",g\nb,0,g"),
+    "a pattern of a million signs": ("a pattern", lambda: b"{id}" + b"{id!" * 10**6),
     "a setting of a million signs": ("a setting", lambda: b"loss=" + b"(" * 10**6),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The application that holds the commands, and the options that several of them share."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,7 +77,18 @@ def place(name: str, data: Path | None, wait: bool = False) -> "tuple[Competitio
         competition = replace(competition, file=Path(name))
     if data is not None and not data.is_dir():
         raise UserError(f"--data {data} is not a folder. {competition.how_to_get(data)}")
-    return competition, Workspace.of(competition.name, data, typed=name, wait=wait)
+    workspace = Workspace.of(competition.name, data, typed=name, wait=wait)
+    for folder in (workspace.runs, workspace.stores, workspace.folds.parent, workspace.submissions):
+        _require_no_file(folder)
+    return competition, workspace
+
+
+def _require_no_file(folder: Path) -> None:
+    """Raise UserError if a file is where a folder, or one that it is in, should be."""
+    for one in (*reversed(folder.parents), folder):
+        if one.exists() and not one.is_dir():
+            away = shlex.join(["mv", str(one), f"{one}.moved"])
+            raise UserError(f"{one} is a file, expected a folder. Move it away: {away}")
 
 
 def spare_inputs(out: Path | None, facts: "Competition", workspace: "Workspace") -> None:

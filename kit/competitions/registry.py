@@ -11,13 +11,15 @@ from types import CodeType, TracebackType
 from kit.competitions import base, images, tables
 from kit.competitions.base import Competition
 from kit.core.disk import digest
-from kit.core.errors import UserError, unknown
+from kit.core.errors import UserError, brief, unknown
 from kit.core.registry import Registry
 
 competitions: Registry[Competition] = Registry("competition", "kit.competitions")
 
 # How the modules of competition files begin.
 _MODULE = "competition_"
+# What the folders of a competition depend on.
+_SHARED = ("class_keys", "channels", "images", "label_table", "sample_table", "id_column")
 # Of an exception's message, as many letters as one line has room for.
 _LETTERS = 300
 # How Python says that a call has the wrong arguments.
@@ -88,7 +90,23 @@ def _defined_in(path: Path) -> Competition:
     found = [value for value in values if not any(value is one for one in known)]
     if len(found) != 1:
         raise UserError(f"{path} must define one Competition, but defines {len(found)}.")
+    _require_own_name(path, found[0])
     return found[0]
+
+
+def _require_own_name(path: Path, own: Competition) -> None:
+    """Raise UserError for the name of another competition: both would use the same folders.
+
+    A variant of one of the kit's own, on the same images and labels, may share them.
+    """
+    if own.name not in competitions.names():
+        return
+    known = competitions.get(own.name)
+    if any(getattr(own, fact) != getattr(known, fact) for fact in _SHARED):
+        raise UserError(
+            f"{path}: name={own.name!r} is taken by a competition of the kit, whose data and runs "
+            f"it would share. Choose another name, such as {f'{own.name}-own'!r}."
+        )
 
 
 def _compiled(path: Path) -> CodeType:
@@ -113,7 +131,7 @@ def _compiled(path: Path) -> CodeType:
         raise _wrong(path, error.lineno, reason) from None
     except (ValueError, RecursionError, MemoryError) as error:
         # NUL bytes, and nesting that is deeper than Python can compile.
-        raise _wrong(path, None, f"{type(error).__name__}: {error}.") from None
+        raise _wrong(path, None, f"{type(error).__name__}: {brief(error)}.") from None
 
 
 def _wrong(path: Path, line: int | None, reason: str) -> UserError:

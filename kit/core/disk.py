@@ -5,7 +5,6 @@ import csv
 import errno
 import glob
 import hashlib
-import io
 import json
 import os
 import shlex
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.core.csv_rows import csv_rows
-from kit.core.errors import UserError
+from kit.core.errors import UserError, brief
 from kit.core.faults import fault_of, unwritten
 from kit.core.process import is_alive, machine_token
 
@@ -28,6 +27,7 @@ ABANDONED = 24 * 3600
 MOST_ROWS = 1_000_000
 # The advice for a damaged JSON file, unless the caller has better.
 DELETE = " Delete it and make it again."
+_LINE_END = "\r\n"
 # How file systems say that a folder cannot be synced.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS)
 
@@ -156,7 +156,7 @@ def read_json(path: Path) -> Any:
             f"{path} is a folder, not a JSON file. Remove it: {removal(path)}."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({error}).{DELETE}") from error
+        raise UserError(f"{path} is not JSON ({brief(error)}).{DELETE}") from error
 
 
 def is_web_page(path: Path) -> bool:
@@ -184,9 +184,17 @@ def read_csv(path: Path) -> list[tuple[int, list[str]]]:
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
     """Rows as CSV with LF line endings; cells are quoted only where needed."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    lines = _Lines()
+    # Before Python 3.13, a cell is quoted only for the characters that end lines here, and one
+    # with a bare carriage return would be read as two lines.
+    csv.writer(lines, lineterminator=_LINE_END).writerows(rows)
+    return "".join(f"{line.removesuffix(_LINE_END)}\n" for line in lines)
+
+
+class _Lines(list[str]):
+    """The lines of a text, each of which a CSV writer writes at once."""
+
+    write = list.append
 
 
 def digest(value: Any) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kit.core.errors import UserError
+from kit.core.errors import UserError, brief
 from kit.core.progress import volume
 
 # A table that unpacks to more than both is a decompression bomb; numbers written as text unpack to
@@ -32,6 +32,7 @@ _COMPRESSED: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"\x28\xb5\x2f\xfd": _open_zstd,
 }
 _PARQUET = b"PAR1"
+_DAMAGED = "it is compressed but damaged ({}). Copy it again."
 # How files that are often taken for a table start, what they are, and what to do.
 _OTHERS = (
     (b"PK\x03\x04", "it is a zip archive or an Excel workbook. Unpack it, or save it as CSV."),
@@ -120,11 +121,15 @@ class _Unpacked(io.RawIOBase):
         try:
             got = self._inner.read(len(buffer))
         except (EOFError, ValueError, zlib.error, lzma.LZMAError, MemoryError) as error:
-            raise _NotText(f"it is compressed but damaged ({error}). Copy it again.") from None
+            raise _NotText(
+                f"it is compressed but damaged ({brief(error)}). Copy it again."
+            ) from None
         except OSError as error:
             if self._left is None or error.errno is not None:  # the disk failed, not the decoder
                 raise
-            raise _NotText(f"it is compressed but damaged ({error}). Copy it again.") from None
+            raise _NotText(
+                f"it is compressed but damaged ({brief(error)}). Copy it again."
+            ) from None
         if self._left is not None:
             self._left -= len(got)
             if self._left < 0:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kit.competitions.base import Competition
-from kit.core.errors import UserError
+from kit.core.errors import UserError, brief
 from kit.core.intact import is_damaged
 from kit.core.machine import memory
 from kit.core.store_paths import AREA, LINEAR
@@ -143,7 +143,7 @@ def read_file_header(source: Source, name: str, data: bytes | None = None) -> He
             file.seek(0)
             start = file.read(512).lstrip()
     except BadHeader as error:
-        raise UserError(f"{where} is truncated or damaged ({error}). {AGAIN}") from error
+        raise UserError(f"{where} is truncated or damaged ({brief(error)}). {AGAIN}") from error
     except (*UNREADABLE, OSError) as error:
         raise unreadable(where, error) from error
     if not start:

@@ -155,19 +155,24 @@ def read_extra(
     )
     files = workspace.store(train.kind, split)
     store = pack_images(competition, files, packing, reporter)
-    twins = _read_or_find_twins(files.twins, train, store, reporter)
+    twins = read_or_find_twins(files.twins, train, store, reporter)
     return Extra(csv.name, store, table.of(ids), twins)
 
 
-def _read_or_find_twins(
+def read_or_find_twins(
     path: Path, train: Store, extra: Store, reporter: Reporter
 ) -> NDArray[np.int64]:
     """Read the pairs found earlier in the same stores; otherwise find and save them."""
     found = _read_twins(path)
-    if found is not None and (found.train, found.extra, found.least) == (
-        train.digest,
-        extra.digest,
-        LEAST,
+    if (
+        found is not None
+        and (found.train, found.extra, found.least)
+        == (
+            train.digest,
+            extra.digest,
+            LEAST,
+        )
+        and all(a in range(len(extra.ids)) and b in range(len(train.ids)) for a, b in found.pairs)
     ):
         return np.array(found.pairs, dtype=np.int64).reshape(-1, 2)
     known = fingerprints(train.images, reporter=reporter)

@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from kit.core.disk import is_web_page
-from kit.core.errors import UserError, listed
+from kit.core.errors import UserError, brief, listed
+from kit.core.progress import volume
+from kit.core.unpack import MOST_TIMES, MOST_UNPACKED
 
 # What zipfile raises for members that are damaged, truncated, encrypted or oddly compressed.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
@@ -124,7 +126,7 @@ class Archive:
                 if is_web_page(self._path):
                     raise UserError(f"{self._path} is a web page (HTML). {AGAIN}") from error
                 raise UserError(
-                    f"{self._path} is not a complete zip archive ({error}). {AGAIN}"
+                    f"{self._path} is not a complete zip archive ({brief(error)}). {AGAIN}"
                 ) from error
             except OSError as error:
                 raise unreadable(str(self._path), error) from error
@@ -167,6 +169,11 @@ class Archive:
             raise UserError(
                 f"{self.where(name)} is encrypted. Unpack the archive with its password."
             )
+        if member.file_size > max(MOST_UNPACKED, MOST_TIMES * member.compress_size):
+            raise UserError(
+                f"{self.where(name)} unpacks to over {volume(MOST_UNPACKED)}, more than "
+                f"{MOST_TIMES} times its size. If it is right, unpack the archive."
+            )
         try:
             return self._open().open(member)  # type: ignore[return-value]
         except (*UNREADABLE, OSError) as error:
@@ -204,7 +211,7 @@ def unreadable(where: str, error: BaseException) -> UserError:
     """The error for a file, or member of an archive, that cannot be read."""
     if isinstance(error, OSError):
         return UserError(f"{where} cannot be read: {error.strerror or error}.")
-    return UserError(f"{where} cannot be read ({error}). {AGAIN}")
+    return UserError(f"{where} cannot be read ({brief(error)}). {AGAIN}")
 
 
 def _inside(name: str) -> str:

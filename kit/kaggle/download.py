@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from kit.core.disk import atomic, is_web_page, read_json, write_json
-from kit.core.errors import UserError
+from kit.core.errors import UserError, brief
 from kit.core.faults import fault_of, require_space, unwritten
 from kit.core.paths import partial_of, partial_source
 from kit.core.progress import Reporter, volume
@@ -220,7 +220,8 @@ def _unpack(wanted: Wanted) -> None:
                 shutil.copyfileobj(packed, file, CHUNK)
     except UNREADABLE as error:
         raise UserError(
-            f"{wanted.target} is damaged or encrypted ({error}). Delete it and rerun the command."
+            f"{wanted.target} is damaged or encrypted ({brief(error)}). "
+            "Delete it and rerun the command."
         ) from None
     wanted.target.unlink()
 

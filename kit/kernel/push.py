@@ -51,7 +51,7 @@ def push_kernel(files: KernelFiles, kaggle: Kaggle, clock: Clock) -> None:
         "ref": notebook_ref,
         "digest": digest([digest_file(files.notebook), digest_file(files.metadata)]),
     }
-    before = _read_pushed(files, kaggle.reporter)
+    before = read_pushed(files, kaggle.reporter)
     if before.dataset != dataset or dataset_status(kaggle, ref) is None:
         _send_dataset(files, kaggle, metadata)
         before = _Pushed(dataset)
@@ -69,7 +69,7 @@ def push_kernel(files: KernelFiles, kaggle: Kaggle, clock: Clock) -> None:
     kaggle.reporter.say("When it has finished, submit its submission.csv on that page.")
 
 
-def _read_pushed(files: KernelFiles, reporter: Reporter) -> _Pushed:
+def read_pushed(files: KernelFiles, reporter: Reporter) -> _Pushed:
     """What was sent before; nothing if that is not known."""
     try:
         return _PUSHED.read_as(files.pushed, _Pushed) if files.pushed.exists() else _Pushed()

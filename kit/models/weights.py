@@ -4,11 +4,14 @@ Only arrays are read from the file: no layer is built from its configuration and
 is run.
 """
 
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import h5py
 import keras
@@ -16,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.core.errors import UserError, some
+from kit.core.unpack import MOST_TIMES, MOST_UNPACKED
 from kit.models.registry import PRETRAINED_CHANNELS
 from kit.models.stems import inflated
 
@@ -23,6 +27,12 @@ from kit.models.stems import inflated
 WHOLE, ALONE = ".keras", ".weights.h5"
 # The weights inside a `.keras` file.
 INNER = "model.weights.h5"
+
+# What h5py and zipfile raise for damaged files: HDF5 reports nearly everything as RuntimeError.
+_DAMAGED = (
+    *(OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError),
+    *(EOFError, zipfile.BadZipFile, zlib.error),
+)
 
 # Arrays by their paths in a file, such as layers/functional/layers/conv2d/vars/0.
 Arrays = Mapping[str, NDArray[np.floating]]
@@ -135,23 +145,40 @@ def _read_file(path: Path) -> Arrays:
     try:
         if path.name.endswith(ALONE):
             with h5py.File(path, "r") as file:
-                return _arrays(file)
+                return _arrays(file, _most_bytes(path))
         with zipfile.ZipFile(path) as archive, archive.open(INNER) as inner:
-            content = BytesIO(inner.read())
+            content = BytesIO(_unpacked(archive, inner, _most_bytes(path)))
         with h5py.File(content, "r") as file:
-            return _arrays(file)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+            return _arrays(file, _most_bytes(path))
+    except _DAMAGED as error:
         raise UserError(
             f"{path} is not a readable Keras weights file; it may be truncated or written by "
             "another program."
         ) from error
 
 
-def _arrays(file: h5py.File) -> Arrays:
+def _most_bytes(path: Path) -> int:
+    """What the arrays of a file may take in memory: a damaged size could ask for all of it."""
+    return max(MOST_UNPACKED, MOST_TIMES * path.stat().st_size)
+
+
+def _unpacked(archive: zipfile.ZipFile, inner: IO[bytes], most: int) -> bytes:
+    if archive.getinfo(INNER).file_size > most:
+        raise ValueError("unpacks to more than weights do")
+    return inner.read()
+
+
+def _arrays(file: h5py.File, most: float = math.inf) -> Arrays:
+    """The arrays of floating-point numbers in a file; ValueError for over `most` bytes in all."""
     found: dict[str, NDArray[np.floating]] = {}
+    total = 0
 
     def keep(place: str, item: object) -> None:
+        nonlocal total
         if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
+            total += item.nbytes
+            if total > most:
+                raise ValueError("has larger arrays than its size allows")
             found[place] = item[...]
 
     file.visititems(keep)

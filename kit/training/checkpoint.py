@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from kit.core.disk import csv_text, write_bytes, write_text
 from kit.core.paths import FoldRunFiles
 from kit.core.seal import Seal
+from kit.data.images import UNREADABLE
 from kit.data.run_files import EpochLog, Progress, write_progress
 from kit.models.weights import weights_to_bytes
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 # The name of the progress among the arrays of a state.
 RECORD = "progress"
+# Bytes that it has at most: an epoch takes a few hundred.
+MOST_RECORD = 2**26
+# What reading a damaged array raises: NumPy parses its header as Python.
+_NO_ARRAY = (KeyError, OSError, MemoryError, OverflowError, SyntaxError, TokenError, *UNREADABLE)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -116,6 +122,20 @@ def load_state(path: Path) -> dict[str, NDArray[Any]]:
     """Every array of a state's file, the progress included."""
     with np.load(path) as saved:
         return dict(saved)
+
+
+def load_record(path: Path) -> str:
+    """The progress in a state's file, as JSON; the other arrays, which are large, are not read.
+
+    Raises ValueError for a file without it, whatever is wrong with that.
+    """
+    try:
+        with np.load(path) as saved:
+            if saved.zip.getinfo(f"{RECORD}.npy").file_size > MOST_RECORD:
+                raise ValueError(f"{path} has no progress")
+            return str(saved[RECORD].tobytes().decode())
+    except _NO_ARRAY as error:
+        raise ValueError(f"{path} has no progress") from error
 
 
 def restore(

@@ -9,6 +9,7 @@ from pathlib import Path
 from kit.core.formats import Unreadable
 from kit.core.paths import FoldRunFiles
 from kit.core.seal import Damage, find_damage, seal
+from kit.data.images import UNREADABLE
 from kit.data.run_files import (
     Progress,
     attempt,
@@ -19,7 +20,7 @@ from kit.data.run_files import (
 )
 from kit.models.weights import are_readable
 from kit.recipes.base import Recipe
-from kit.training.checkpoint import RECORD, load_state, state_of, weights_of
+from kit.training.checkpoint import load_record, state_of, weights_of
 from kit.training.schedule import best_epoch, is_over
 
 
@@ -107,7 +108,7 @@ def _is_readable(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile):
+    except (*UNREADABLE, OSError):
         return False
 
 
@@ -142,8 +143,7 @@ def _record(path: Path) -> Progress | None:
     if not _is_readable(path):
         return None
     try:
-        text = load_state(path)[RECORD].tobytes().decode()
-        state = parse_progress(json.loads(text), path)
-    except (KeyError, ValueError, OSError, EOFError, Unreadable):
+        state = parse_progress(json.loads(load_record(path)), path)
+    except (ValueError, RecursionError, Unreadable):
         return None
     return replace(state, files={**state.files, **seal(path.parent, [path])})
