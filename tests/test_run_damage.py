@@ -19,13 +19,16 @@ from kit.core.interrupts import Interrupted
 from kit.core.owner import Busy, own
 from kit.core.paths import FoldRunFiles, Workspace
 from kit.core.seal import Damaged
-from kit.data.run_files import EpochLog
+from kit.data.run_files import EpochLog, Progress
 from kit.data.runs import Run, begin_run, how_to_fix, open_run, open_runs
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
 from kit.stages.train import TrainOptions, train_stage
+from kit.training import fit
 from kit.training.display import FoldDisplay
 from kit.training.events import append_events
+from kit.training.fold import FoldTask
+from kit.training.predict_run import predict_run
 from kit.training.predictor import Predictor
 from kit.training.train import train, train_run
 
@@ -219,14 +222,16 @@ def test_a_signal_finishes_the_step_and_the_rest_gives_the_same(
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(FoldDisplay, "step", count)
+    seeds = TrainOptions(folds="0", seeds="0,1", settings=(*SETTINGS, *HARD))
     with pytest.raises(Interrupted) as stopped:
-        train(cells, here, recipe_with(*HARD), [0])
+        train_stage(cells, here, "convnet", seeds)
     run = open_run(here, "convnet")
     files = run.files.fold(0)
     assert stopped.value.status == 143
     assert stopped.value.told == (
         "Stopped by SIGTERM in fold 0, in epoch 1, after step 2 of 3. All of it is kept in "
-        f"{run.files.folder}. Resume: kit train {run.name} --folds 0"
+        f"{run.files.folder}. Resume: kit train convnet --folds 0 --seeds 0,1 "
+        + " ".join(f"--set '{one}'" if "'" in one else f"--set {one}" for one in seeds.settings)
     )
     assert [path.name for path in files.all_states()] == ["epoch000-2.state.npz"]
 
@@ -240,10 +245,30 @@ def test_a_signal_finishes_the_step_and_the_rest_gives_the_same(
 
     with monkeypatch.context() as patched:
         patched.setattr(Predictor, "_of_batch", interrupt)
-        with pytest.raises(Interrupted, match="in epoch 1, after step 3 of 3"):
+        told = rf"in epoch 1, after step 3 of 3\. .* Resume: kit train {run.name} --folds 0$"
+        with pytest.raises(Interrupted, match=told):
             train_run(cells, here, run.name, [0])
     assert [path.name for path in files.all_states()] == ["epoch000-3.state.npz"]
     train_run(cells, here, run.name, [0])
+    assert same_as_calm(files, prepared)
+
+
+def test_a_signal_while_the_last_fold_is_finished_ends_the_command(
+    run: Run, here: Workspace, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes too late for the run, but other seeds or commands may follow."""
+    finish = fit.finish_fold
+
+    def interrupt(task: FoldTask, state: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        finish(task, state)
+
+    monkeypatch.setattr(fit, "finish_fold", interrupt)
+    files = run.files.fold(0)
+    files.done.unlink()
+    with pytest.raises(Interrupted, match=r"^Stopped by SIGTERM after the last fold\. All of it"):
+        train_run(cells, here, run.name, [0])
+    assert files.done.exists()
     assert same_as_calm(files, prepared)
 
 
@@ -255,12 +280,23 @@ def test_a_second_training_is_told_who_trains(run: Run, here: Workspace) -> None
 
 
 def test_a_disk_that_is_too_small_is_refused_first(
-    run: Run, here: Workspace, monkeypatch: pytest.MonkeyPatch
+    run: Run, here: Workspace, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = type("Usage", (), {"free": 1000})()
     monkeypatch.setattr("kit.core.faults.shutil.disk_usage", lambda folder: space)
     assert error_of(train_run, cells, here, run.name, [1]).startswith("Training convnet needs ")
     assert not run.files.fold(1).folder.exists()
+    assert error_of(predict_run, cells, here, run.name, 2).startswith(
+        f"Predicting with {run.name} "
+    )
+    # Fold 0 only lacks predictions: 42 rows of 28 probabilities and an id.
+    run.files.fold(0).test.unlink()
+    space.free = 42 * (4 * 28 + 64) - 1
+    said = error_of(train_run, cells, here, run.name, [0])
+    assert said.startswith("Predicting with convnet needs 7.4 kB in ")
+    space.free += 1
+    train_run(cells, here, run.name, [0])
+    assert same_as_calm(run.files.fold(0), prepared)
 
 
 def test_a_run_keeps_its_settings(run: Run, here: Workspace) -> None:

@@ -18,11 +18,20 @@ SIGNALS = tuple(
 class Interrupted(BaseException):
     """A signal asked this process to end. Not an Exception, so nothing handles it by accident."""
 
-    def __init__(self, number: int, told: str = "") -> None:
-        super().__init__(told)
+    def __init__(self, number: int, kept: str = "", resume: str = "") -> None:
+        super().__init__()
         self.number = number
-        # What was kept, in one line; empty if the work has nothing to say.
-        self.told = told
+        # A sentence on what was kept, and the command that goes on; empty if the work knows none.
+        self.kept = kept
+        self.resume = resume
+
+    def __str__(self) -> str:
+        return self.told
+
+    @property
+    def told(self) -> str:
+        """The line to print; empty if the work has nothing to say."""
+        return f"{self.kept} Resume: {self.resume}" if self.resume else self.kept
 
     @property
     def name(self) -> str:

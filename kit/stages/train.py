@@ -51,10 +51,22 @@ def train_stage(
         try:
             runs.append(train(competition, workspace, recipe, only, options.extra, TERMINAL))
         except Interrupted as stop:
-            if stop.told and recipe is not chosen[-1]:
-                stop.told += ". Then rerun this command for the other seeds."
+            if stop.resume and len(chosen) > 1:
+                stop.resume = workspace.typed.command("train", model, *_words(options))
             raise
     return tuple(runs)
+
+
+def _words(options: TrainOptions) -> list[str]:
+    """The options as they are typed."""
+    given = {
+        "--size": options.size,
+        "--folds": options.folds,
+        "--seeds": options.seeds,
+        "--extra": options.extra,
+    }
+    words = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+    return words + [word for setting in options.settings for word in ("--set", setting)]
 
 
 def _is_run(workspace: Workspace, name: str) -> bool:

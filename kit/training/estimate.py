@@ -10,13 +10,14 @@ import numpy as np
 from kit.core.faults import require_space
 from kit.core.progress import Reporter, duration, volume
 from kit.core.suggest import Typed
-from kit.data.run_files import load_progress, readable
+from kit.data.run_files import Progress
 from kit.models.build import ModelSize, build_model, size_of
 from kit.recipes.base import Recipe
 from kit.training import backend
 from kit.training.command import train_words
 from kit.training.fold import FoldTask
 from kit.training.plan import steps_per_epoch
+from kit.training.schedule import is_over
 
 if TYPE_CHECKING:
     import keras
@@ -59,6 +60,11 @@ def seconds_per_forward(recipe: Recipe, model: "keras.Model") -> float:
     return (time.monotonic() - begun) / batch
 
 
+def bytes_of_predictions(rows: int, classes: int) -> int:
+    """The size of files of predictions: float32 probabilities and an id for each row."""
+    return rows * (_FLOAT * classes + _ID)
+
+
 @dataclass(frozen=True)
 class DiskSpace:
     """Bytes that training some folds writes: at most at one time, and for good."""
@@ -68,19 +74,19 @@ class DiskSpace:
 
 
 def disk_space(
-    recipe: Recipe, size: ModelSize, folds: int, predicted: int, classes: int
+    recipe: Recipe, size: ModelSize, trained: int, predicted: int, classes: int
 ) -> DiskSpace:
-    """The disk space for checkpoints and predictions of `folds` folds.
+    """The disk space for checkpoints of `trained` folds, and for predictions.
 
     Each fold keeps its best weights. The fold that is trained has two checkpoints and the weights
-    of their best epochs, and another one while that is written. `predicted` rows are written in
-    all, of float32 probabilities and an id.
+    of their best epochs, and another one while that is written. `predicted` rows are predicted in
+    all.
     """
     weights = _FLOAT * size.total
     copies = _SLOTS[recipe.optimizer] + (recipe.accumulate > 1) + 2 * (recipe.ema > 0)
     state = _FLOAT * size.trainable * copies
-    kept = folds * weights + predicted * (_FLOAT * classes + _ID)
-    return DiskSpace(kept + 4 * weights + 3 * state, kept)
+    kept = trained * weights + bytes_of_predictions(predicted, classes)
+    return DiskSpace(kept + (4 * weights + 3 * state if trained else 0), kept)
 
 
 def advice(recipe: Recipe, seconds: float, folds: int, typed: Typed) -> str:
@@ -102,39 +108,46 @@ def advice(recipe: Recipe, seconds: float, folds: int, typed: Typed) -> str:
     return f"{text}. Something smaller to try first: {commands}"
 
 
-def foretell(tasks: Sequence[FoldTask], typed: Typed, reporter: Reporter) -> None:
+def foretell(
+    tasks: Sequence[FoldTask], states: Sequence[Progress], typed: Typed, reporter: Reporter
+) -> None:
     """Say what training these folds of one run takes: time on a CPU, and disk space.
 
-    Raises UserError when the disk has too little.
+    `states` is their progress. A fold that has all its epochs is only predicted, with the weights
+    that it has. Raises UserError when the disk has too little.
     """
     recipe, competition = tasks[0].recipe, tasks[0].competition
     classes = len(competition.class_keys)
     model = untrained(recipe, competition.channels, classes)
-    predicted = [len(task.data.val_rows) + len(task.data.test.ids) for task in tasks]
+    predicted = [task.predicted for task in tasks]
+    training = [not is_over(recipe, len(state.log), state.best) for state in states]
     if not backend.on_accelerator():
         images = sum(
             forward_images(
                 recipe,
                 steps_per_epoch(recipe, task.sampling()),
-                recipe.all_epochs - _epochs(task),
+                recipe.all_epochs - len(state.log) if trains else 0,
                 len(task.scored_rows()),
                 rows,
             )
-            for task, rows in zip(tasks, predicted, strict=True)
+            for task, rows, state, trains in zip(tasks, predicted, states, training, strict=True)
         )
         seconds = images * seconds_per_forward(recipe, model)
         reporter.say(advice(recipe, seconds, len(tasks), typed))
-    space = disk_space(recipe, size_of(model), len(tasks), sum(predicted), classes)
+    space = disk_space(recipe, size_of(model), sum(training), sum(predicted), classes)
     folder = tasks[0].files.folder.parent
+    if not any(training):
+        reporter.say(f"Disk space for {folder}: {volume(space.kept)} of predictions.")
+        require_space(folder, space.kept, f"Predicting with {recipe.name}")
+        return
     reporter.say(
         f"Disk space for {folder}: up to {volume(space.most)} while it trains, "
         f"{volume(space.kept)} in the end."
     )
-    there = sum(path.stat().st_size for task in tasks for path in task.files.all_checkpoints())
+    there = sum(
+        path.stat().st_size
+        for task, trains in zip(tasks, training, strict=True)
+        if trains
+        for path in task.files.all_checkpoints()
+    )
     require_space(folder, space.most - there, f"Training {recipe.name}")
-
-
-def _epochs(task: FoldTask) -> int:
-    """The epochs that a fold has been trained, as far as is known."""
-    state = readable(task.files.progress, lambda: load_progress(task.files))
-    return 0 if state is None else len(state.log)

@@ -94,6 +94,11 @@ class FoldTask:
         """The held-out rows that score every epoch, the same ones each time; none without any."""
         return scored_rows(self.recipe.validate, self.data.val_rows, self.seed)
 
+    @property
+    def predicted(self) -> int:
+        """The number of rows that the fold predicts: those held out, and the test set."""
+        return len(self.data.val_rows) + len(self.data.test.ids)
+
     def loss(self) -> keras.losses.Loss:
         """The recipe's loss, given the shares of positives among the training rows."""
         shares = self.data.train_labels.mean(axis=0)

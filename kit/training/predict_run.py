@@ -8,6 +8,7 @@ import numpy as np
 from kit.competitions.base import Competition
 from kit.core.disk import remove_leftovers, write_bytes
 from kit.core.errors import UserError
+from kit.core.faults import require_space
 from kit.core.interrupts import finishing_first
 from kit.core.owner import own_all
 from kit.core.paths import Workspace
@@ -20,6 +21,7 @@ from kit.data.store import pack
 from kit.recipes.base import recipe_of
 from kit.training import backend
 from kit.training.checkpoint import remove_all
+from kit.training.estimate import bytes_of_predictions
 from kit.training.fit import finish_fold, write_fold_predictions
 from kit.training.fold import FoldData, FoldTask
 from kit.training.mend import fold_damage, folds_to_train
@@ -93,9 +95,21 @@ def predict_run(
             data = FoldData(images, ids, labels, nothing, rows, test_store)
             task = FoldTask(run.name, fold, recipe, competition, data, files)
             tasks.append(replace(task, held=locks[files.folder]))
+        if tasks:
+            _require_space(trained, tasks)
         again = workspace.typed.command("predict", trained.name, "--tta", views)
         _predict_all(trained, tasks, reporter, again)
     return run
+
+
+def _require_space(trained: Run, tasks: Sequence[FoldTask]) -> None:
+    """Raise UserError unless there is space for copies of the weights and the predictions."""
+    weights = [trained.weights(task.fold) for task in tasks]
+    predicted = sum(task.predicted for task in tasks)
+    classes = len(tasks[0].competition.class_keys)
+    copied = sum(path.stat().st_size for path in weights if path is not None)
+    needed = copied + bytes_of_predictions(predicted, classes)
+    require_space(tasks[0].files.folder.parent, needed, f"Predicting with {trained.name}")
 
 
 def _label(fold: int | None) -> str:
@@ -111,9 +125,11 @@ def _predict_all(trained: Run, tasks: Sequence[FoldTask], reporter: Reporter, ag
                 _predict_fold(task, trained, stopping, reporter)
             except Stopped as stop:
                 raise stopping.interrupted(
-                    f"in {_label(task.fold)} of {task.run}, {stop.where}. Finished folds are kept. "
-                    f"Resume: {again}"
+                    f"in {_label(task.fold)} of {task.run}, {stop.where}. Finished folds are kept.",
+                    again,
                 ) from None
+        if stopping.is_asked:
+            raise stopping.interrupted("after the last fold. All folds are kept.", again)
 
 
 def _predict_fold(task: FoldTask, trained: Run, stopping: Stopping, reporter: Reporter) -> None:
@@ -131,7 +147,7 @@ def _predict_fold(task: FoldTask, trained: Run, stopping: Stopping, reporter: Re
     backend.prepare(task.seed, task.recipe.precision)
     model = task.model(begun=True)
     model.load_weights(files.weights(best))
-    images = task.recipe.tta * (len(task.data.val_rows) + len(task.data.test.ids))
+    images = task.recipe.tta * task.predicted
     with reporter.bar(f"{task.run} {_label(task.fold)}", images, lines=True) as bar:
 
         def after_batch(predicted: int) -> None:

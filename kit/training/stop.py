@@ -29,9 +29,9 @@ class Stopping:
         if self.is_asked:
             raise Stopped(where)
 
-    def interrupted(self, kept: str) -> Interrupted:
-        """What to raise at the end: the signal, and a sentence on what is kept and how to go on."""
+    def interrupted(self, kept: str, resume: str) -> Interrupted:
+        """What to raise at the end: the signal, what is kept, and the command that goes on."""
         if self.request.number is None:
             raise ValueError("nothing has asked to stop")
         name = Interrupted(self.request.number).name
-        return Interrupted(self.request.number, f"Stopped by {name} {kept}")
+        return Interrupted(self.request.number, f"Stopped by {name} {kept}", resume)

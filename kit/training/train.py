@@ -228,8 +228,8 @@ def _train_all(asked: _Asked, run: Run, tasks: Sequence[FoldTask], reporter: Rep
     if recipe.precision == "mixed":
         policy = backend.policy(recipe.precision)
         reporter.say(f"{recipe.name} computes in {policy} on this machine.")
-    foretell(tasks, asked.workspace.typed, reporter)
     states = [find_resumption(task.files, recipe, task.label).state for task in tasks]
+    foretell(tasks, states, asked.workspace.typed, reporter)
     steps = [steps_per_epoch(recipe, task.sampling()) for task in tasks]
     already = sum(
         len(state.log) * n + (0 if state.within is None else state.within.steps)
@@ -249,5 +249,11 @@ def _train_all(asked: _Asked, run: Run, tasks: Sequence[FoldTask], reporter: Rep
             except Stopped as stop:
                 raise stopping.interrupted(
                     f"in {_name(task.fold)}, {stop.where}. All of it is kept in "
-                    f"{run.files.folder}. Resume: {asked.command(run)}"
+                    f"{run.files.folder}.",
+                    asked.command(run),
                 ) from None
+        if stopping.is_asked:  # too late to stop anything here, but not what would come after
+            raise stopping.interrupted(
+                f"after the last fold. All of it is kept in {run.files.folder}.",
+                asked.command(run),
+            )
