@@ -232,7 +232,7 @@ ENSEMBLE = sorted((KIT / "ensemble").glob("*.py"))
 # Other JSON that happens to spell a key as decision.json does.
 COINCIDENCES = {
     "kit/core/terms.py": {"name"},  # of a class or channel
-    "kit/data/run_files.py": {"name"},  # recipe.json
+    "kit/data/run_files.py": {"name", "files"},  # recipe.json, done.json
     "kit/data/run_records.py": {"name"},  # recipe.json
     "kit/kaggle/push.py": {"name"},  # Kaggle's answers
     "kit/kernel/folder.py": {"inputs"},  # kernel.json

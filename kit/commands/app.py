@@ -88,7 +88,8 @@ def _require_no_file(folder: Path) -> None:
     for one in (*reversed(folder.parents), folder):
         if one.exists() and not one.is_dir():
             away = shlex.join(["mv", str(one), f"{one}.moved"])
-            raise UserError(f"{one} is a file, expected a folder. Move it away: {away}")
+            where = "" if one == folder else f"{folder}: "
+            raise UserError(f"{where}{one} is a file, expected a folder. Move it away: {away}")
 
 
 def spare_inputs(out: Path | None, facts: "Competition", workspace: "Workspace") -> None:
