@@ -85,10 +85,15 @@ def _handled_by(handler: "signal._HANDLER") -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    before = {number: signal.signal(number, handler) for number in SIGNALS if not _spared(number)}
     try:
         yield
     finally:
         for number, former in before.items():
             # None: the former handler was not set by Python and cannot be set again.
             signal.signal(number, signal.SIG_DFL if former is None else former)
+
+
+def _spared(number: int) -> bool:
+    """Whether a signal stays ignored: `nohup` ignores SIGHUP, so that work outlives its terminal."""
+    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) == signal.SIG_IGN
