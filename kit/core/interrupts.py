@@ -95,5 +95,5 @@ def _handled_by(handler: "signal._HANDLER") -> Iterator[None]:
 
 
 def _spared(number: int) -> bool:
-    """Whether a signal stays ignored: `nohup` ignores SIGHUP, so that work outlives its terminal."""
+    """Whether a signal stays ignored: `nohup` ignores SIGHUP, and work outlives its terminal."""
     return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) == signal.SIG_IGN
