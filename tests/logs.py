@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kit.core.seal import seal
 from kit.data.run_files import Done, EpochLog, Progress, write_done, write_progress
 from kit.data.runs import Run
 
@@ -49,8 +50,9 @@ def without_held_out(line: EpochLog) -> EpochLog:
 def write_log(
     run: Run, fold: int | None, lines: Sequence[EpochLog], best: int, is_done: bool = True
 ) -> None:
-    """Leave a fold's log and, if it is done, its marker; both keep the epoch `best`."""
+    """Leave a fold's log and, if it is done, its sealed marker; both keep the epoch `best`."""
     files = run.files.fold(fold)
     write_progress(files, Progress(tuple(lines), best, 1))
     if is_done:
-        write_done(files, Done(len(lines), best, 1))
+        sealed = [path for path in (files.oof, files.test, files.progress) if path.exists()]
+        write_done(files, Done(len(lines), best, 1, files=seal(files.folder, sealed)))
