@@ -22,7 +22,7 @@ folds DATA --groups nowhere.csv | nowhere.csv does not exist.
 folds DATA --groups d | d is a folder, expected a file.
 folds DATA --groups "" | The word after --groups is empty. Is a variable of the
 folds DATA --out d | --out d: a fold table is a .csv file; its provenance is a
-folds DATA --out own.py/f.csv | Not a folder: own.py/f.csv was not written. Remove the file
+folds DATA --out own.py/f.csv | Not a folder: own.py/f.json. Remove the file that is in the way.
 folds DATA --out own.py | --out own.py: a fold table is a .csv file; its provenance
 folds DATA --out d/train.csv --force | --out d/train.csv belongs to the competition's files.
 folds DATA --out d/../d/sample.csv --n 3 | belongs to the competition's files. Name another.

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -138,7 +139,9 @@ def test_a_blend_sums_its_members_and_has_no_training(
     assert rows[2].parameters is None  # no weights to count
 
 
-def test_a_blend_whose_run_was_deleted_is_still_compared(
+@pytest.mark.parametrize("lost", ["whole run", "inputs"])
+def test_a_blend_whose_run_was_deleted_or_damaged_is_still_compared(
+    lost: str,
     shapes: Competition,
     workspace: Workspace,
     make_run: MakeRun,
@@ -146,12 +149,15 @@ def test_a_blend_whose_run_was_deleted_is_still_compared(
 ) -> None:
     one, two = make_run("one", seed=1), make_run("two", seed=2)
     blend(shapes, workspace, [one.name], name="best", options=PLAIN)
-    one.files.inputs.unlink()
+    if lost == "inputs":
+        one.files.inputs.unlink()
+    else:
+        shutil.rmtree(one.files.folder)
     capsys.readouterr()
     row = compare_stage(shapes, workspace, ["best", two.name]).rows[0]
     assert (row.minutes, row.parameters) == (None, None)
     assert row.score is not None
-    note = f"best: No parameters and minutes: unknown for {one.name} (deleted).\n"
+    note = f"best: No parameters and minutes: unknown for {one.name} (deleted or damaged).\n"
     assert note in capsys.readouterr().out
 
 
@@ -274,7 +280,7 @@ def test_a_run_with_one_fold_has_training_figures_and_a_command(
     half = f"{row.macro_f1_at_half:.3f} (95% CI {low:.3f} to {high:.3f})"
     assert f"{row.name}: Macro-F1 at threshold 0.5 is {half} on the" in printed
     assert f"on the {held_out} held-out rows of fold 0. Fitted thresholds need" in printed
-    assert "kit train one --size 16 --folds 1,2" in printed
+    assert f"kit train {students[0].name} --folds 1,2" in printed
     assert rows_below(printed, "F1: batch-wise")[row.name] == "0.500 0.450"
     assert rows_below(printed, "Size and time")[row.name] == "1 of 3 1.0"
 

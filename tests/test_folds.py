@@ -25,9 +25,9 @@ from kit.data.folds import (
     digest_labels,
     make_folds,
     read_folds,
-    read_groups,
     write_folds,
 )
+from kit.data.group_folds import read_groups
 from kit.stages.folds import fold_stage, missing_classes
 
 # Positives of each class among the 31,072 training rows of the Human Protein Atlas competition.
@@ -587,7 +587,7 @@ def test_folds_that_are_there_are_shown_as_they_are(
     ("words", "message"),
     [
         (("--show", "samplings"), "No table to --show 'samplings'. Known: sampling. Did you mean"),
-        (("--show", ""), "No table to --show ''. Known: sampling."),
+        (("--show", ""), "The word after --show is empty."),
         (("--repeats", "27:2"), "--repeats 27:2 changes no folds. Add --show sampling, or drop"),
         (("--show", "sampling", "--repeats", "99:2"), "No class '99'. Known: 0, 1, 10"),
         (("--show", "sampling", "--repeats", "27:0"), "repeats '27:0': expected a number of times"),

@@ -54,7 +54,7 @@ def test_an_empty_folder_says_what_to_do(place: Place) -> None:
     status, out, _ = place.kit("ledger")
     assert (status, out) == (
         0,
-        f"No submission in submissions. Make one: kit blend -c {FILE}; "
+        f"No submission to list in submissions. Make one: kit blend -c {FILE}; "
         f"then: kit submit -c {FILE}\n",
     )
 

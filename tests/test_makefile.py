@@ -25,7 +25,7 @@ KNOWN = sorted({name for usage in USAGE.values() for name, _ in re.findall(VARIA
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 KIT = f"{sys.executable} -m kit"
 # Values of several words: each word becomes an argument or an option.
-LISTS = ("RUNS", "SET", "TEST", "POSTPROCESS", "IDS")
+LISTS = ("RUNS", "SET", "TEST", "POSTPROCESS", "IDS", "NAMES")
 FLAGS = ("RARE", "SUMMARY", "WAIT")
 
 
@@ -186,6 +186,8 @@ EXPECTED = {
     "status COMPETITION='my flowers.py' DATA='other place'": (
         "status / --competition / my flowers.py / --data / other place"
     ),
+    "verify": "verify / --competition / hpa",
+    "verify NAMES='gapnet best'": "verify / gapnet / best / --competition / hpa",
     "models": "models / --competition / hpa",
     "models MODEL=gapnet": "models / gapnet / --competition / hpa",
     "models MODEL=gapnet SUMMARY=1": "models / gapnet / --competition / hpa / --summary",

@@ -29,8 +29,9 @@ from kit.core.paths import Workspace
 from kit.core.progress import SILENT
 from kit.data.blends import find_blend
 from kit.data.extra import parse_extra
-from kit.data.folds import read_folds, read_groups
+from kit.data.folds import read_folds
 from kit.data.given import read_given
+from kit.data.group_folds import read_groups
 from kit.data.predictions import Predictions, read_predictions
 from kit.data.run_files import (
     load_progress,

@@ -56,7 +56,8 @@ def test_a_reporter_receives_what_happens(
     run = whole_training(here, reporter)
     assert capfd.readouterr().out == ""
     shown = {bar.descriptions[0]: bar for bar in reporter.bars}
-    named = ["drawing cells", "packing train at 16", "packing test at 16", "convnet"]
+    packed = ["checking image files", "packing train at 16", "packing test at 16"]
+    named = ["drawing cells", *packed, "convnet"]
     assert list(shown) == [*named, f"{run.name} fold 0"]
     assert all(bar.done == bar.total for bar in reporter.bars)
     steps = shown["convnet"]
@@ -73,7 +74,8 @@ def test_a_reporter_receives_what_happens(
     )
     matches = [pattern.fullmatch(line) for line in epochs]
     assert [match and match.groups() for match in matches] == [("1", "s left"), ("2", "images/s")]
-    assert [line.split(":")[0] for line in reporter.lines[:2]] == [
+    assert [line.split(":")[0] for line in reporter.lines[:3]] == [
+        "Drawing cells",
         "Packing train at 16",
         "Packing test at 16",
     ]

@@ -39,7 +39,7 @@ WAYS: dict[str, tuple[Callable[[Path], object], str]] = {
     "emptied": (lambda path: path.write_bytes(b""), "has changed: 0 bytes instead of "),
     "cut": (lambda path: os.truncate(path, 1), "has changed: 1 bytes instead of "),
     "one bit": (flip, "has changed: its contents do not match their digest"),
-    "a folder": (replace_by_folder, "is missing"),
+    "a folder": (replace_by_folder, "is a folder instead of a file; remove it: rm -r "),
 }
 
 

@@ -326,7 +326,7 @@ def test_an_image_without_a_prediction_is_refused(
     # This run has no weights, so --as-trained would be refused too.
     assert said.startswith(f"--ids {image}: {run.name} has no held-out prediction of fold 2. Train")
     assert "--as-trained" not in said
-    assert said.endswith("kit train one --size 16 --folds 2")
+    assert said.endswith(f"kit train {run.name} --folds 2")
 
 
 def test_own_thresholds_need_all_folds(
@@ -336,7 +336,7 @@ def test_own_thresholds_need_all_folds(
     said = error_of(read_shown, shapes, workspace, ["one"], Wanted())
     assert said.startswith(f"{run.name}: untrained folds: 1,2. Its own thresholds need all folds: ")
     assert "--at 0.5" in said
-    assert said.endswith("kit train one --size 16 --folds 1,2")
+    assert said.endswith(f"kit train {run.name} --folds 1,2")
 
 
 def test_runs_without_a_common_fold_are_refused(

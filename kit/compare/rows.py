@@ -9,7 +9,7 @@ from kit.competitions.base import Competition
 from kit.core.errors import listed, some
 from kit.core.paths import Workspace
 from kit.data.run_files import EpochLog
-from kit.data.runs import Run, open_run
+from kit.data.runs import Run, open_runs
 from kit.ensemble import Decision, HonestScore
 
 
@@ -100,18 +100,17 @@ def _sums_note(lacking: Mapping[str, tuple[str, ...]], rows: Mapping[str, Row]) 
 
 def _with_reason(member: str, rows: Mapping[str, Row]) -> str:
     if member not in rows:
-        return f"{member} (deleted)"
+        return f"{member} (deleted or damaged)"
     return f"{member} (imported)" if rows[member].is_imported else member
 
 
 def member_rows(
     competition: Competition, workspace: Workspace, members: Sequence[str]
 ) -> tuple[Row, ...]:
-    """The rows without scores of those of a blend's members that are still there."""
-    there = set(workspace.run_names())
-    return tuple(
-        run_row(competition, open_run(workspace, name), None) for name in members if name in there
-    )
+    """The rows without scores of those of a blend's members that are still there and complete."""
+    sound, _ = open_runs(workspace)
+    there = {run.name: run for run in sound}
+    return tuple(run_row(competition, there[name], None) for name in members if name in there)
 
 
 def row_notes(rows: Sequence[Row]) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ from kit.data.folds import (
     RANDOM,
     Folds,
     digest_labels,
+    in_the_way,
     is_written,
     make_folds,
-    read_groups,
     table_rows,
     was_made_by,
     write_folds,
 )
+from kit.data.group_folds import read_groups
 
 # The method named in the provenance, by split and whether there are groups.
 _METHODS = {
@@ -87,6 +88,8 @@ def make_fold_table(
         raise UserError(
             f"--out {target}: a fold table is a .csv file; its provenance is a .json next to it."
         )
+    if target.is_dir():
+        raise UserError(f"{in_the_way(target)}.")
     labels = competition.read_labels(workspace.source)
     group_of = _groups(competition, workspace, options.groups)
     folds = make_folds(labels, options.n, options.seed, group_of, options.how)

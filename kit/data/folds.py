@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.tables import LabelTable
-from kit.core.disk import csv_text, digest, has_text, read_csv, write_text
+from kit.core.disk import csv_text, digest, has_text, read_csv, removal, write_text
 from kit.core.errors import UserError, brief, some, unknown
 from kit.core.formats import Format, Unreadable
 from kit.core.ids import positions
@@ -152,21 +152,6 @@ def count_labels(folds: Folds, table: LabelTable) -> NDArray[np.int64]:
     return np.stack(counts, axis=1).astype(np.int64)
 
 
-def read_groups(path: Path) -> dict[str, str]:
-    """Read a CSV with header `Id,group`; UserError for any other contents."""
-    rows = read_csv(path)
-    if not rows or rows[0][1] != ["Id", "group"]:
-        raise UserError(f"{path}: expected two columns with the header 'Id,group'.")
-    groups: dict[str, str] = {}
-    for line, row in rows[1:]:
-        if len(row) != 2 or "" in row:
-            raise UserError(f"{path}, line {line}: expected an id and its group, got {brief(row)}.")
-        if row[0] in groups:
-            raise UserError(f"{path}, line {line}: id {brief(repr(row[0]))} appears twice.")
-        groups[row[0]] = row[1]
-    return groups
-
-
 def table_rows(folds: Folds) -> list[tuple[int, list[str]]]:
     """The fold table's rows with line numbers, header first, as `read_csv` returns them."""
     fold = (str(number) for number in folds.fold)
@@ -206,6 +191,8 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
         raise UserError(f"{path} does not exist.{how}")
     again = _how_to_remake(command, typed)
     mend = f"Restore it, or {again}"
+    if path.is_dir():
+        raise UserError(f"{in_the_way(path)}; then {again}")
     try:
         rows = read_csv(path)
     except UserError as error:
@@ -223,6 +210,11 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
     if table is not None:
         _check_labels(path, folds, table, again)
     return folds
+
+
+def in_the_way(folder: Path) -> str:
+    """What to say, without a full stop, of a folder that has the place of a fold table."""
+    return f"{folder} is a folder instead of a file. Remove it: {removal(folder)}"
 
 
 def is_fold(cell: str) -> bool:

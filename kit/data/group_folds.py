@@ -1,12 +1,31 @@
-"""Folds that keep groups together and still balance every label."""
+"""Groups of rows: their table, and folds that keep them together and balance every label."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kit.core.disk import read_csv
+from kit.core.errors import UserError, brief
+
 # The weight of relative imbalance in fold size against that in label counts.
 SIZE_WEIGHT = 5.0
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Read a CSV with header `Id,group`; UserError for any other contents."""
+    rows = read_csv(path)
+    if not rows or rows[0][1] != ["Id", "group"]:
+        raise UserError(f"{path}: expected two columns with the header 'Id,group'.")
+    groups: dict[str, str] = {}
+    for line, row in rows[1:]:
+        if len(row) != 2 or "" in row:
+            raise UserError(f"{path}, line {line}: expected an id and its group, got {brief(row)}.")
+        if row[0] in groups:
+            raise UserError(f"{path}, line {line}: id {brief(repr(row[0]))} appears twice.")
+        groups[row[0]] = row[1]
+    return groups
 
 
 def assign_groups(

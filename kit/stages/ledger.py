@@ -22,7 +22,7 @@ def ledger_stage(competition: Competition, workspace: Workspace, sync: bool, clo
     entries = read_entries(competition, workspace, TERMINAL)
     if not entries:
         blend, submit = workspace.typed.command("blend"), workspace.typed.command("submit")
-        say(f"No submission in {workspace.submissions}. Make one: {blend}; then: {submit}")
+        say(f"No submission to list in {workspace.submissions}. Make one: {blend}; then: {submit}")
         return
     _print_table(competition, entries)
     for one in entries:

@@ -60,7 +60,7 @@ def verify_stage(
     for name in names:
         if name not in known:
             raise unknown("artifact", name, dict.fromkeys(known))
-    found = [check() for _, name, check in checks if not names or name in names]
+    found = [_checked(*one) for one in checks if not names or one[1] in names]
     whole = not any(one.problems for one in found)
     if as_json:
         say_json({"complete": whole, "artifacts": [asdict(one) for one in found]})
@@ -76,6 +76,14 @@ def verify_stage(
 
 
 Check = Callable[[], Verified]
+
+
+def _checked(kind: str, name: str, check: Check) -> Verified:
+    """What a check found; an error that it raises is a problem of this artifact alone."""
+    try:
+        return check()
+    except UserError as error:
+        return Verified(kind, name, (str(error),))
 
 
 def _checks(competition: Competition, workspace: Workspace) -> Iterator[tuple[str, str, Check]]:
@@ -112,12 +120,9 @@ def _splits(workspace: Workspace) -> list[str]:
 
 def _folds(competition: Competition, workspace: Workspace) -> Verified:
     path = workspace.folds
-    try:
-        labelled = (workspace.source / competition.label_table).exists()
-        labels = competition.read_labels(workspace.source) if labelled else None
-        read_folds(path, labels, workspace.typed)
-    except UserError as error:
-        return Verified("folds", path.name, (str(error),))
+    labelled = (workspace.source / competition.label_table).exists()
+    labels = competition.read_labels(workspace.source) if labelled else None
+    read_folds(path, labels, workspace.typed)
     known = provenance_of(path).exists()
     return Verified("folds", path.name, note="" if known else "not checked (no provenance)")
 
@@ -127,34 +132,25 @@ def _store(workspace: Workspace, store: StoreFiles, name: str) -> Verified:
     if store.split not in ("train", "test"):
         train = workspace.typed.command("train", "MODEL", "--extra", "CSV:IMAGES")
         pack = f"Training packs it again: {train}"
-    try:
-        found = check_store(store, thorough=True)
-    except UserError as error:
-        return Verified("store", name, (str(error),))
+    found = check_store(store, thorough=True)
     return Verified("store", name, tuple(f"{damage}. {pack}" for damage in found))
 
 
 def _run(workspace: Workspace, name: str) -> Verified:
-    try:
-        run = open_run(workspace, name)
-        found = run.find_damage(thorough=True)
-        problems = tuple(f"{damage}. {how_to_fix(run, damage)}" for damage in found)
-        folds = (run.files.fold(fold) for fold in (*range(run.folds), None))
-        unsealed = not problems and any(
-            fold.done.exists() and not read_done(fold).files for fold in folds
-        )
-    except UserError as error:
-        return Verified("run", name, (str(error),))
+    run = open_run(workspace, name)
+    found = run.find_damage(thorough=True)
+    problems = tuple(f"{damage}. {how_to_fix(run, damage)}" for damage in found)
+    folds = (run.files.fold(fold) for fold in (*range(run.folds), None))
+    unsealed = not problems and any(
+        fold.done.exists() and not read_done(fold).files for fold in folds
+    )
     return Verified("run", name, problems, OLDER if unsealed else "")
 
 
 def _blend(workspace: Workspace, name: str) -> Verified:
     if name not in workspace.blend_names():
         return Verified("blend", name, (unfinished(workspace, name),))
-    try:
-        blend = open_blend(workspace, name, thorough=True)
-    except UserError as error:
-        return Verified("blend", name, (str(error),))
+    blend = open_blend(workspace, name, thorough=True)
     sealed = blend.decision.origin.files
     if damage := find_command_damage(blend):
         again = remake_command(workspace, name, blend.decision)
@@ -164,10 +160,7 @@ def _blend(workspace: Workspace, name: str) -> Verified:
 
 def _latest(workspace: Workspace) -> Verified:
     name = workspace.latest_blend.name
-    try:
-        find_blend(workspace, None)
-    except UserError as error:
-        return Verified("record", name, (str(error),))
+    find_blend(workspace, None)
     return Verified("record", name)
 
 
@@ -186,10 +179,7 @@ def _submission(competition: Competition, workspace: Workspace, name: str) -> Ve
 
 
 def _elsewhere(competition: Competition, workspace: Workspace, name: str) -> Verified:
-    try:
-        read_elsewhere(workspace, competition.name)
-    except UserError as error:
-        return Verified("record", name, (str(error),))
+    read_elsewhere(workspace, competition.name)
     return Verified("record", name)
 
 
