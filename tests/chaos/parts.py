@@ -167,10 +167,10 @@ def _few_pairs(golden: Golden) -> Iterator[Trial]:
 
 
 def _few_events(golden: Golden) -> Iterator[Trial]:
-    """Faults in turn at events that lie apart, two of each slow command."""
+    """Faults in turn at events that lie apart, one of each slow command."""
     for number, stage in enumerate(golden.stages):
         count = golden.events[number]
-        apart = count // 2 + 1 if stage.name in ("train", *_SLOW) else 8
+        apart = count if stage.name in ("train", *_SLOW) else 12
         for turn, at in enumerate(range(apart // 2, count, max(1, apart))):
             kind = tuple(_FAULTS)[(turn + number) % len(_FAULTS)]
             work = at_event(golden, number, Fault(kind, at))
@@ -185,7 +185,8 @@ def _few_damages(golden: Golden) -> Iterator[Trial]:
     seen: list[str] = []
     for number, stage in enumerate(golden.stages):
         for name in golden.written(number):
-            kind = f"{stage.name.removesuffix('-trained')} {re.sub('[0-9]+', '', Path(name).name)}"
+            file = re.sub("[0-9]+|-both|-trained", "", Path(name).name)
+            kind = f"{stage.name.removesuffix('-trained')} {file}"
             copied = stage.name == "kernel" and not kind.endswith(("kernel.json", ".weights.h"))
             if kind in seen or copied:
                 continue
