@@ -90,7 +90,8 @@ def converted(data: bytes, channels: int = 3) -> File:
 
 
 LOSSLESS = {"lossless": True}
-AGAIN = "Download it again."
+# The command that removes the file follows.
+AGAIN = "Remove it and download it again: rm"
 PAGES = "has several pages or frames, expected one. Save the right one as a file."
 FILES: dict[str, File] = {
     # As they are
@@ -224,6 +225,13 @@ def test_there_are_at_least_sixty_files() -> None:
     assert len(FILES) >= 60
 
 
+def refusal(source: Folder | Archive, name: str) -> str:
+    """How a file of FILES is refused."""
+    says = FILES[name].says or ""
+    removed = f" {source.holder(name)}." if says.endswith(AGAIN) else ""
+    return f"{source.where(name)} {says}{removed}"
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_is_decoded_as_viewers_show_it_or_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, capfd: pytest.CaptureFixture[str]
@@ -233,7 +241,7 @@ def test_a_file_is_decoded_as_viewers_show_it_or_refused(
     if file.says is not None:
         with pytest.raises(UserError) as raised:
             decode(tmp_path, name, file)
-        assert str(raised.value) == f"{tmp_path / name} {file.says}"
+        assert str(raised.value) == refusal(Folder(tmp_path), name)
     else:
         pixels = decode(tmp_path, name, file)
         expected = as_pillow_shows(file) if file.pixels is None else file.pixels
@@ -264,7 +272,7 @@ def test_headers_alone_find_all_odd_files(
     refused = {name for name, file in files.items() if file.says is not None}
     assert set(found.bad) == refused - later
     for name, line in found.bad.items():
-        assert line == f"{source.where(name)} {files[name].says}"
+        assert line == refusal(source, name)
     assert found.deep == ["16-rgb.png", "12-rgb.tif"]
 
 

@@ -27,7 +27,12 @@ from kit.data.store import open_store, pack
 
 IDS = ("a", "b", "c")
 SKIP = "Or go on without: kit pack --size 16 --skip-bad 1"
-AGAIN = f"Download it again. {SKIP}"
+
+
+def damaged(path: Path) -> str:
+    return f"{path} is truncated or damaged. Remove it and download it again: rm {path}. {SKIP}"
+
+
 CHANNELS = ("red", "green", "blue", "yellow")
 
 
@@ -191,7 +196,8 @@ def refused_and_kept(competition: Competition, workspace: Workspace, ids: Sequen
     assert [path.read_bytes() for path in (files.images, files.ids, files.meta)] == before
     found = re.fullmatch(
         re.escape(str(files.images)) + " was packed from different inputs; changed: (.*)"
-        r"\. Delete it to pack again, or keep both stores: set another KIT_DATA\.",
+        rf"\. To pack again, remove it: rm {re.escape(str(files.images))}; to keep both stores, "
+        r"set another KIT_DATA\.",
         str(raised.value),
     )
     assert found
@@ -389,7 +395,7 @@ def test_a_png_with_a_changed_byte_is_named(cells: Competition, workspace: Works
     data = bytearray(changed.read_bytes())
     data[len(data) // 2] ^= 1
     changed.write_bytes(data)
-    assert refusal(cells, workspace) == f"{changed} is truncated or damaged. {AGAIN}"
+    assert refusal(cells, workspace) == damaged(changed)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -432,7 +438,7 @@ def test_a_png_that_lacks_only_its_end_is_named(
     put_cells(workspace)
     cut = workspace.source / "train" / "b_blue.png"
     cut.write_bytes(cut.read_bytes()[:-lost])
-    assert refusal(cells, workspace) == f"{cut} is truncated or damaged. {AGAIN}"
+    assert refusal(cells, workspace) == damaged(cut)
 
 
 @pytest.mark.parametrize(
@@ -485,7 +491,7 @@ def test_a_zip_cut_short_is_named(cells: Competition, workspace: Workspace) -> N
     archive.write_bytes(archive.read_bytes()[:-100])
     message = refusal(cells, workspace)
     assert message.startswith(f"{archive} is not a complete zip archive")
-    assert message.endswith("Download it again.")
+    assert message.endswith(f"Remove it and download it again: rm {archive}.")
 
 
 @pytest.mark.parametrize("place", [0, 40, 200, 2000])

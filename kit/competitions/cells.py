@@ -16,7 +16,7 @@ from kit.competitions.registry import competitions
 from kit.competitions.synthetic.draw import draw_field
 from kit.competitions.synthetic.plan import FieldPlan, plan_fields
 from kit.competitions.tables import SpaceSeparated
-from kit.core.disk import csv_text, read_csv, read_json, write_json, write_text
+from kit.core.disk import csv_text, read_csv, read_json, removal, write_json, write_text
 from kit.core.errors import UserError, some
 from kit.core.faults import require_space
 from kit.core.intact import is_whole_png
@@ -55,7 +55,10 @@ def generate_cells(
     made = {"seed": seed, "n_train": n_train, "n_test": n_test, "size": size}
     complete = (folder / MARKER).exists()
     if complete and (found := read_json(folder / MARKER)) != made:
-        raise UserError(f"{folder} holds cells made with {found}, not {made}. Delete it first.")
+        raise UserError(
+            f"{folder} holds cells made with {found}, not {made}. Remove them first: "
+            f"{removal(folder)}"
+        )
     fields = plan_fields(seed, n_train, n_test)
     # Sorted by id, so that the order of the tables reveals nothing about antibodies.
     fields = tuple(sorted(fields, key=lambda field: field.id))

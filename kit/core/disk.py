@@ -61,9 +61,9 @@ def atomic(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def removal(folder: Path) -> str:
-    """The command of a shell that removes a folder which is in the way of a file."""
-    return shlex.join(["rm", "-r", str(folder)])
+def removal(path: Path) -> str:
+    """The command of a shell that removes a file or folder."""
+    return shlex.join(["rm", *(["-r"] if path.is_dir() else []), str(path)])
 
 
 def make_folder(folder: Path) -> None:

@@ -25,7 +25,7 @@ from kit.data.headers import (
     orientation_after_pixels,
     read_header,
 )
-from kit.data.images import AGAIN, UNREADABLE, Source, unreadable
+from kit.data.images import UNREADABLE, Source, again, unreadable
 
 # OpenCV decodes no larger image (CV_IO_MAX_IMAGE_PIXELS).
 MOST_PIXELS = 1 << 30
@@ -143,9 +143,11 @@ def read_file_header(source: Source, name: str, data: bytes | None = None) -> He
             file.seek(0)
             start = file.read(512).lstrip()
     except BadHeader as error:
-        raise UserError(f"{where} is truncated or damaged ({brief(error)}). {AGAIN}") from error
+        raise UserError(
+            f"{where} is truncated or damaged ({brief(error)}). {again(source.holder(name))}"
+        ) from error
     except (*UNREADABLE, OSError) as error:
-        raise unreadable(where, error) from error
+        raise unreadable(source, name, error) from error
     if not start:
         raise UserError(f"{where} is not a readable image: it is empty.")
     if start.startswith(b"<"):
@@ -179,7 +181,9 @@ def read_pixels(
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """The pixels of a file as OpenCV decodes them, BGR or grey; UserError if it is damaged."""
     if is_damaged(data):
-        raise UserError(f"{source.where(name)} is truncated or damaged. {AGAIN}")
+        raise UserError(
+            f"{source.where(name)} is truncated or damaged. {again(source.holder(name))}"
+        )
     decode = _imdecode
     if header is not None and header.straight_alpha and header.bits <= 8:
         decode = _decode_straight

@@ -1,6 +1,5 @@
 """Folds of the training images: stratified over all labels at once, or random."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,8 +243,7 @@ def _command(path: Path) -> tuple[str, ...] | None:
         said = str(error).removesuffix(_PROVENANCE.remake)
         if sidecar.is_dir():
             raise UserError(said.strip()) from None
-        remove = shlex.join(["rm", str(sidecar)])
-        raise UserError(f"{said}To use the table without it: {remove}") from None
+        raise UserError(f"{said}To use the table without it: {removal(sidecar)}") from None
 
 
 def _how_to_remake(words: Sequence[str] | None, typed: Typed | None) -> str:

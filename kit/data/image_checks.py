@@ -113,17 +113,23 @@ def refuse(
 
 def tell_bad(competition: Competition, split: str, bad: Mapping[str, str]) -> str:
     """One line that lists unusable images with their reasons, and says what can be done."""
-    generated = competition.prepare is not None
-    reasons = [one.removesuffix(f" {AGAIN}") if generated else one for one in bad.values()]
-    if len(reasons) == 1:
+    reasons = list(bad.values())
+    if len(reasons) > 1:
+        line = f"{split}: {len(reasons)} images cannot be packed: "
+        line += f"{some(map(reason_of, reasons), LISTED)}."
+    elif competition.prepare is None:
         line = reasons[0]
     else:
-        first = some((reason.rstrip(".") for reason in reasons), LISTED)
-        line = f"{split}: {len(reasons)} images cannot be packed: {first}."
+        line = f"{reason_of(reasons[0])}."
     convertible = (f"instead of {GREY}.", f"instead of {COLOUR}.")
     if competition.file is not None and all(reason.endswith(convertible) for reason in reasons):
         line += f" To convert such files, set convert=True in {competition.file}."
     return line
+
+
+def reason_of(refusal: str) -> str:
+    """Why an image is refused: the message without its end, which says what to do."""
+    return refusal.partition(f" {AGAIN}")[0].rstrip(".")
 
 
 def ways_on(competition: Competition, skip: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from kit.core.disk import is_web_page
+from kit.core.disk import is_web_page, removal
 from kit.core.errors import UserError, brief, listed
 from kit.core.progress import volume
 from kit.core.unpack import MOST_TIMES, MOST_UNPACKED
@@ -17,8 +17,8 @@ from kit.core.unpack import MOST_TIMES, MOST_UNPACKED
 # What zipfile raises for members that are damaged, truncated, encrypted or oddly compressed.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _ENCRYPTED = 0x1
-# What to do about a damaged file, if it was downloaded.
-AGAIN = "Download it again."
+# What to do about a damaged file, if it was downloaded; the command that removes it follows.
+AGAIN = "Remove it and download it again"
 
 
 class Source(Protocol):
@@ -45,6 +45,9 @@ class Source(Protocol):
 
     def where(self, name: str) -> str:
         """The file's name for messages."""
+
+    def holder(self, name: str) -> Path:
+        """The file on disk that holds it: itself or the archive."""
 
 
 class Folder:
@@ -80,16 +83,19 @@ class Folder:
         try:
             return (self._path / _inside(name)).open("rb")
         except OSError as error:
-            raise unreadable(self.where(name), error) from error
+            raise unreadable(self, name, error) from error
 
     def read(self, name: str) -> bytes:
         try:
             return (self._path / _inside(name)).read_bytes()
         except OSError as error:
-            raise unreadable(self.where(name), error) from error
+            raise unreadable(self, name, error) from error
 
     def where(self, name: str) -> str:
         return str(self._path / name)
+
+    def holder(self, name: str) -> Path:
+        return self._path / name
 
 
 class Archive:
@@ -124,12 +130,12 @@ class Archive:
                 self._local.archive = zipfile.ZipFile(self._path)
             except UNREADABLE as error:
                 if is_web_page(self._path):
-                    raise UserError(f"{self._path} is a web page (HTML). {AGAIN}") from error
-                raise UserError(
-                    f"{self._path} is not a complete zip archive ({brief(error)}). {AGAIN}"
-                ) from error
+                    problem = "is a web page (HTML)"
+                else:
+                    problem = f"is not a complete zip archive ({brief(error)})"
+                raise UserError(f"{self._path} {problem}. {again(self._path)}") from error
             except OSError as error:
-                raise unreadable(str(self._path), error) from error
+                raise UserError(f"{self._path} cannot be read: {error.strerror}.") from error
         archive: zipfile.ZipFile = self._local.archive
         return archive
 
@@ -177,17 +183,20 @@ class Archive:
         try:
             return self._open().open(member)  # type: ignore[return-value]
         except (*UNREADABLE, OSError) as error:
-            raise unreadable(self.where(name), error) from error
+            raise unreadable(self, name, error) from error
 
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
             try:
                 return file.read()
             except (*UNREADABLE, OSError) as error:
-                raise unreadable(self.where(name), error) from error
+                raise unreadable(self, name, error) from error
 
     def where(self, name: str) -> str:
         return f"{self._path}:{name}"
+
+    def holder(self, name: str) -> Path:
+        return self._path
 
 
 def find_source(folder: Path, name: str) -> Source | None:
@@ -207,11 +216,17 @@ def find_source(folder: Path, name: str) -> Source | None:
     return None
 
 
-def unreadable(where: str, error: BaseException) -> UserError:
+def unreadable(source: Source, name: str, error: BaseException) -> UserError:
     """The error for a file, or member of an archive, that cannot be read."""
+    where = source.where(name)
     if isinstance(error, OSError):
         return UserError(f"{where} cannot be read: {error.strerror or error}.")
-    return UserError(f"{where} cannot be read ({brief(error)}). {AGAIN}")
+    return UserError(f"{where} cannot be read ({brief(error)}). {again(source.holder(name))}")
+
+
+def again(path: Path) -> str:
+    """What to do about a damaged file, a sentence with the command that removes it."""
+    return f"{AGAIN}: {removal(path)}."
 
 
 def _inside(name: str) -> str:

@@ -18,7 +18,15 @@ from kit.core.store_paths import AREA, StoreFiles
 from kit.core.suggest import Typed
 from kit.data.decode import FULL_DEPTH, Decoding, decode_image
 from kit.data.depth import measure_depth
-from kit.data.image_checks import LISTED, Findings, check_images, refuse, tell_bad, ways_on
+from kit.data.image_checks import (
+    LISTED,
+    Findings,
+    check_images,
+    reason_of,
+    refuse,
+    tell_bad,
+    ways_on,
+)
 from kit.data.images import Source
 from kit.data.store_pixels import Written, write_pixels
 
@@ -201,7 +209,7 @@ class _Decoder:
     def report(self, reporter: Reporter) -> None:
         """Say which images were skipped, and which files have values beyond their depth."""
         if self.bad:
-            reasons = some((reason.rstrip(".") for reason in self.bad.values()), LISTED)
+            reasons = some(map(reason_of, self.bad.values()), LISTED)
             meaning = _MEANING.get(self._split, "They are not trained on")
             reporter.say(f"{self._split}: skipped ({len(self.bad)}): {reasons}. {meaning}.")
         if self._clipped:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.base import Competition
-from kit.core.disk import remove_leftovers
+from kit.core.disk import removal, remove_leftovers
 from kit.core.errors import UserError, some
 from kit.core.ids import positions
 from kit.core.owner import own
@@ -178,7 +178,8 @@ def _look(
         changed = ", ".join(key.replace("_", " ") for key in differ)
         raise UserError(
             f"{files.images} was packed from different inputs; changed: {changed}. "
-            "Delete it to pack again, or keep both stores: set another KIT_DATA."
+            f"To pack again, remove it: {removal(files.images)}; to keep both stores, set another "
+            "KIT_DATA."
         )
     is_new = meta.pixels is None and not is_checked(files, meta)
     found = _open(files, meta, reporter)

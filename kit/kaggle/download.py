@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
-from kit.core.disk import atomic, is_web_page, read_json, write_json
+from kit.core.disk import atomic, is_web_page, read_json, removal, write_json
 from kit.core.errors import UserError, brief
 from kit.core.faults import fault_of, require_space, unwritten
 from kit.core.paths import partial_of, partial_source
@@ -57,7 +57,7 @@ class Wanted:
         if (found := self.target.stat().st_size) != self.size:
             raise UserError(
                 f"{self.target} has {found} bytes, Kaggle's has {self.size}. "
-                "Delete it to download it again."
+                f"To download it again, remove it: {removal(self.target)}"
             )
         return not self.is_packed
 
@@ -221,7 +221,7 @@ def _unpack(wanted: Wanted) -> None:
     except UNREADABLE as error:
         raise UserError(
             f"{wanted.target} is damaged or encrypted ({brief(error)}). "
-            "Delete it and rerun the command."
+            f"Remove it and rerun this command: {removal(wanted.target)}"
         ) from None
     wanted.target.unlink()
 
