@@ -46,7 +46,7 @@ class EqualByValue:
 
 # A file without a version was written by the first release, which wrote none.
 UNVERSIONED = 0
-_HEADER = ("format", "kit", "sha256")
+_HEADER = ("format", "kit", "kind", "sha256")
 
 Kind = TypeVar("Kind")
 
@@ -57,8 +57,9 @@ class Unreadable(UserError):
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of JSON file: its name in messages, its version, and how to make it again.
+    """One kind of JSON file: its name, its version, and how to make it again.
 
+    The name is used in messages and written in the files, so it never changes.
     `oldest` is the oldest version that is still read; the caller converts it. `remake` ends the
     message for older files: a sentence that says what to do. If files without a version were a bare
     list, it is read under the key `items`. Each file holds the digest of its own contents, so that
@@ -72,8 +73,8 @@ class Format:
     items: str | None = None
 
     def write(self, path: Path, content: Mapping[str, Any]) -> None:
-        """Write `content` with the versions of the format and the kit and a digest, atomically."""
-        whole = {"format": self.version, "kit": VERSION, **content}
+        """Write `content` below a header of versions, its kind and a digest, atomically."""
+        whole = {"format": self.version, "kit": VERSION, "kind": self.name, **content}
         # As JSON reads it back: tuples are lists, and all keys are text.
         write_json(path, {**whole, "sha256": digest(json.loads(json.dumps(whole)))})
 
@@ -92,6 +93,9 @@ class Format:
         written = {key: value for key, value in content.items() if key != "sha256"}
         if "sha256" in content and content["sha256"] != digest(written):
             raise Unreadable(f"{path} has changed since it was written. {self.remake}")
+        # Or one whose fields all have defaults would be read from a complete file of another kind.
+        if (kind := content.get("kind", self.name)) != self.name:
+            raise Unreadable(f"{path} is {kind}, not {self.name}. {self.remake}")
         maker = f"hpa-kit {content['kit']}" if "kit" in content else "hpa-kit 0.1"
         if version > self.version:
             raise UserError(

@@ -9,8 +9,11 @@ from typing import Any
 
 # What a clock decides: seconds and rates in logs, and so the size and digest of a file with them.
 _CLOCK = frozenset({"seconds", "samples_per_second", "sha256"})
-# Hidden files that only save work or say who is at work: locks, and what has been verified.
-_PRIVATE = re.compile(r"\.(?:.*\.(?:lock|lease|owner\.json)|checked\.json)")
+# Files that only save work, say who is at work or draw curves: locks, what has been verified, and
+# TensorBoard's events, which may be deleted.
+_PRIVATE = re.compile(
+    r"\.(?:.*\.(?:lock|lease|owner\.json)|checked\.json)|events\.out\.tfevents\.kit"
+)
 
 
 def differences(folder: Path, golden: Path) -> list[str]:
@@ -46,8 +49,7 @@ def _content(path: Path) -> Any:
             return re.sub(r"base64,[^\"]*|[0-9]", "", content.decode())
     except ValueError:
         return content
-    # TensorBoard's records hold the time of day, in fields of one length.
-    return len(content) if "tfevents" in path.name else content
+    return content
 
 
 def _without_clock(value: Any) -> Any:
