@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
@@ -29,7 +30,7 @@ import kit.commands.checking  # noqa: F401
 from kit.commands.app import app
 from kit.core.errors import UserError
 from kit.core.faults import fault_of, told
-from kit.core.interrupts import Interrupted, interruptible
+from kit.core.interrupts import Interrupted, Request, interruptible, noting
 
 _KEPT = "Finished work is kept; rerun the command to resume."
 
@@ -43,8 +44,18 @@ def main() -> None:
     # Silence TensorFlow's log; its errors are raised and still show.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     _escape_what_cannot_be_encoded()
+    # From the end of the work to the end of the line that tells it, a further signal waits.
+    with noting() as early:
+        _run(early)
+
+
+def _run(early: Request) -> None:
+    """Run the command of this process; `early` is a signal that came before, if any."""
+    stopping = Request()
     try:
-        with interruptible():
+        with interruptible() as stopping:
+            if early.number is not None:
+                raise Interrupted(early.number)
             _refuse_empty_words(sys.argv[1:])
             sys.exit(app(prog_name="kit", standalone_mode=False) or 0)
     except UserError as error:
@@ -55,7 +66,7 @@ def main() -> None:
             sys.exit(error.exit_code)
         _fail(_usage(error), error.exit_code)
     except Interrupted as stop:
-        _fail(UserError(stop.told or f"Stopped by {stop.name}. {_KEPT}"), stop.status)
+        _stop(stop)
     except BrokenPipeError:
         # The reader of the output, such as `head`, has gone. What Python would still flush to it
         # when it exits would fail again.
@@ -64,10 +75,16 @@ def main() -> None:
     except OSError as error:
         _fail(_blamed(error) or UserError(told(error)), 2)
     except Exception as error:
+        if stopping.number is not None:
+            _stop(Interrupted(stopping.number))
         blamed = _blamed(error)
         if blamed is None:
             raise
         _fail(blamed, 2)
+
+
+def _stop(stop: Interrupted) -> NoReturn:
+    _fail(UserError(stop.told or f"Stopped by {stop.name}. {_KEPT}"), stop.status)
 
 
 def _blamed(error: Exception) -> UserError | None:
@@ -101,6 +118,6 @@ def _escape_what_cannot_be_encoded() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _fail(error: UserError, status: int) -> None:
+def _fail(error: UserError, status: int) -> NoReturn:
     print(f"kit: {error}", file=sys.stderr)
     sys.exit(status)

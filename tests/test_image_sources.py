@@ -134,9 +134,9 @@ def test_an_encrypted_archive_leaves_no_folder(pngs: Competition, workspace: Wor
 def test_a_web_page_saved_as_an_archive_is_named(pngs: Competition, workspace: Workspace) -> None:
     archive = workspace.source / "train.zip"
     archive.write_bytes(b"\n<!DOCTYPE html><title>Sign in</title>")
-    assert refused(pngs, workspace, "a") == (
-        f"{archive} is a web page (HTML). Remove it and download it again: rm {archive}."
-    )
+    said = refused(pngs, workspace, "a")
+    again = f"Remove the archive and download it again: rm {archive}."
+    assert said == f"{archive} is a web page (HTML). {again}"
     assert not workspace.stores.exists()
 
 

@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+import kit.cli
 from kit.core.interrupts import SIGNALS, Interrupted, finishing_first, interruptible
 
 WAIT = """
@@ -23,6 +24,14 @@ def hang():
 sys.argv = ["kit", "hang"]
 kit.cli.main()
 """
+# Before the command line is imported, and after its work is over.
+EARLY = """
+import os, sys
+from kit.core.interrupts import end_at_once, end_in_silence
+(end_at_once if sys.argv[1] == "early" else end_in_silence)()
+os.kill(os.getpid(), int(sys.argv[2]))
+"""
+KEPT = "Finished work is kept; rerun the command to resume."
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +83,56 @@ def test_a_command_that_is_stopped_prints_one_line(name: str, status: int) -> No
     _, err = process.communicate(timeout=60)
     assert err == f"kit: Stopped by {name}. Finished work is kept; rerun the command to resume.\n"
     assert process.returncode == status
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_while_the_command_line_is_imported_a_signal_ends_in_one_line(
+    number: signal.Signals,
+) -> None:
+    words = [sys.executable, "-c", EARLY, "early", str(int(number))]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (128 + number, f"kit: Stopped by {number.name}.\n")
+
+
+def test_while_python_ends_a_signal_prints_nothing() -> None:
+    words = [sys.executable, "-c", EARLY, "late", str(int(signal.SIGINT))]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
+def stopped(
+    patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], work: Callable[..., object]
+) -> str:
+    """What the command line prints if this is its work, and SIGTERM comes."""
+    patch.setattr(kit.cli, "app", work)
+    patch.setattr(sys, "argv", ["kit", "status"])
+    with pytest.raises(SystemExit) as left:
+        kit.cli.main()
+    assert left.value.code == 143
+    return capsys.readouterr().err
+
+
+def test_a_signal_waits_for_the_line_about_the_one_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell = kit.cli._stop
+
+    def tell_later(stop: Interrupted) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        tell(stop)
+
+    monkeypatch.setattr(kit.cli, "_stop", tell_later)
+    said = stopped(monkeypatch, capsys, lambda **_: os.kill(os.getpid(), signal.SIGTERM))
+    assert said == f"kit: Stopped by SIGTERM. {KEPT}\n"
+
+
+def test_an_error_that_a_library_makes_of_a_signal_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def imports(**_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Interrupted as stop:
+            raise ImportError("initialization failed") from stop
+
+    assert stopped(monkeypatch, capsys, imports) == f"kit: Stopped by SIGTERM. {KEPT}\n"

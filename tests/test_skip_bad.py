@@ -73,6 +73,19 @@ def test_one_more_than_allowed_is_refused_with_the_list(
     assert [path for path in workspace.stores.rglob("*") if path.is_file()] == []
 
 
+def test_all_images_with_damaged_pixels_are_listed(pngs: Competition, workspace: Workspace) -> None:
+    folder = workspace.source / "test"
+    for name in "bd":
+        (folder / f"{name}.png").write_bytes((folder / f"{name}.png").read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"^test: 2 images cannot be packed: ") as raised:
+        pack(pngs, workspace, "test", KIND, IDS)
+    assert str(raised.value) == (
+        f"test: 2 images cannot be packed: {folder}/b.png is truncated or damaged, "
+        f"{folder}/d.png is truncated or damaged. Download it again. "
+        "Or go on without: kit pack --size 16 --skip-bad 2"
+    )
+
+
 @pytest.fixture
 def skipped(pngs: Competition, workspace: Workspace) -> Store:
     return pack(pngs, skipping(workspace, 3), "train", KIND, IDS)

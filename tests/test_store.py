@@ -27,12 +27,7 @@ from kit.data.store import open_store, pack
 
 IDS = ("a", "b", "c")
 SKIP = "Or go on without: kit pack --size 16 --skip-bad 1"
-
-
-def damaged(path: Path) -> str:
-    return f"{path} is truncated or damaged. Remove it and download it again: rm {path}. {SKIP}"
-
-
+AGAIN = f"Download it again. {SKIP}"
 CHANNELS = ("red", "green", "blue", "yellow")
 
 
@@ -395,7 +390,7 @@ def test_a_png_with_a_changed_byte_is_named(cells: Competition, workspace: Works
     data = bytearray(changed.read_bytes())
     data[len(data) // 2] ^= 1
     changed.write_bytes(data)
-    assert refusal(cells, workspace) == damaged(changed)
+    assert refusal(cells, workspace) == f"{changed} is truncated or damaged. {AGAIN}"
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -438,7 +433,7 @@ def test_a_png_that_lacks_only_its_end_is_named(
     put_cells(workspace)
     cut = workspace.source / "train" / "b_blue.png"
     cut.write_bytes(cut.read_bytes()[:-lost])
-    assert refusal(cells, workspace) == damaged(cut)
+    assert refusal(cells, workspace) == f"{cut} is truncated or damaged. {AGAIN}"
 
 
 @pytest.mark.parametrize(
@@ -455,7 +450,7 @@ def test_what_is_no_image_is_named(
     put_cells(workspace)
     bad = workspace.source / "train" / "c_yellow.png"
     bad.write_bytes(content)
-    assert refusal(cells, workspace) == f"{bad} {message} {SKIP}"
+    assert refusal(cells, workspace) == f"{bad} {message} {AGAIN}"
 
 
 @pytest.mark.parametrize(
@@ -491,7 +486,7 @@ def test_a_zip_cut_short_is_named(cells: Competition, workspace: Workspace) -> N
     archive.write_bytes(archive.read_bytes()[:-100])
     message = refusal(cells, workspace)
     assert message.startswith(f"{archive} is not a complete zip archive")
-    assert message.endswith(f"Remove it and download it again: rm {archive}.")
+    assert message.endswith(f"Remove the archive and download it again: rm {archive}.")
 
 
 @pytest.mark.parametrize("place", [0, 40, 200, 2000])

@@ -1,5 +1,6 @@
 """Signals: what ends a command, and how work is told to finish its step first."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -52,14 +53,50 @@ class Request:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Raise Interrupted inside the block on every signal of SIGNALS."""
+def interruptible() -> Iterator[Request]:
+    """Raise Interrupted inside the block on every signal of SIGNALS.
+
+    The Request that is yielded holds the last one: libraries in C, while they are imported, may
+    turn what is raised into an error of their own.
+    """
+    request = Request()
 
     def stop(number: int, frame: FrameType | None) -> None:
+        request.number = number
         raise Interrupted(number)
 
     with _handled_by(stop):
-        yield
+        yield request
+
+
+@contextmanager
+def noting() -> Iterator[Request]:
+    """Only note the first signal of SIGNALS inside the block, so that a line can be printed."""
+    request = Request()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        request.number = request.number or number
+
+    with _handled_by(note):
+        yield request
+
+
+def end_at_once() -> None:
+    """End this process on each signal of SIGNALS with one line, until other handlers are set.
+
+    For the moments in which the command line is imported: Python would end with a traceback.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        os.write(2, f"kit: Stopped by {signal.Signals(number).name}.\n".encode())
+        os._exit(128 + number)
+
+    _set(end)
+
+
+def end_in_silence() -> None:
+    """Let each signal of SIGNALS end this process as the system does, when its work is over."""
+    _set(signal.SIG_DFL)
 
 
 @contextmanager
@@ -85,13 +122,18 @@ def _handled_by(handler: "signal._HANDLER") -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers
         return
-    before = {number: signal.signal(number, handler) for number in SIGNALS if not _spared(number)}
+    before = _set(handler)
     try:
         yield
     finally:
         for number, former in before.items():
             # None: the former handler was not set by Python and cannot be set again.
             signal.signal(number, signal.SIG_DFL if former is None else former)
+
+
+def _set(handler: "signal._HANDLER") -> dict[int, "signal._HANDLER"]:
+    """Handle all signals that are not spared; returns the former handlers."""
+    return {number: signal.signal(number, handler) for number in SIGNALS if not _spared(number)}
 
 
 def _spared(number: int) -> bool:

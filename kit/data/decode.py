@@ -25,7 +25,7 @@ from kit.data.headers import (
     orientation_after_pixels,
     read_header,
 )
-from kit.data.images import UNREADABLE, Source, again, unreadable
+from kit.data.images import UNREADABLE, Source, unreadable
 
 # OpenCV decodes no larger image (CV_IO_MAX_IMAGE_PIXELS).
 MOST_PIXELS = 1 << 30
@@ -121,7 +121,7 @@ def _decode(source: Source, name: str, decoding: Decoding, channels: int) -> NDA
     image = raw.astype(np.uint8, copy=False)
     colours = _colours(header, image)
     if image.ndim == 2 and not colours.startswith(GREY):
-        raise UserError(f"{source.where(name)} is not a readable image.")
+        raise UserError(f"{source.where(name)} is not a readable image. {source.again}")
     if reason := mismatch(colours, channels, decoding.convert):
         raise UserError(f"{source.where(name)} {reason}.")
     orientation = 1 if header is None else header.orientation
@@ -144,14 +144,14 @@ def read_file_header(source: Source, name: str, data: bytes | None = None) -> He
             start = file.read(512).lstrip()
     except BadHeader as error:
         raise UserError(
-            f"{where} is truncated or damaged ({brief(error)}). {again(source.holder(name))}"
+            f"{where} is truncated or damaged ({brief(error)}). {source.again}"
         ) from error
     except (*UNREADABLE, OSError) as error:
-        raise unreadable(source, name, error) from error
+        raise unreadable(where, error, source.again) from error
     if not start:
-        raise UserError(f"{where} is not a readable image: it is empty.")
+        raise UserError(f"{where} is not a readable image: it is empty. {source.again}")
     if start.startswith(b"<"):
-        raise UserError(f"{where} is not a readable image: it is a web page or XML.")
+        raise UserError(f"{where} is not a readable image: it is a web page or XML. {source.again}")
     if header is not None:
         _refuse_size(where, header)
     return header
@@ -181,9 +181,7 @@ def read_pixels(
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """The pixels of a file as OpenCV decodes them, BGR or grey; UserError if it is damaged."""
     if is_damaged(data):
-        raise UserError(
-            f"{source.where(name)} is truncated or damaged. {again(source.holder(name))}"
-        )
+        raise UserError(f"{source.where(name)} is truncated or damaged. {source.again}")
     decode = _imdecode
     if header is not None and header.straight_alpha and header.bits <= 8:
         decode = _decode_straight
@@ -193,7 +191,7 @@ def read_pixels(
     else:
         image = decode(data)
     if image is None:
-        raise UserError(f"{source.where(name)} is not a readable image.")
+        raise UserError(f"{source.where(name)} is not a readable image. {source.again}")
     return image
 
 

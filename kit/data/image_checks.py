@@ -12,7 +12,7 @@ from kit.core.progress import SILENT, Reporter
 from kit.core.threads import in_threads
 from kit.data.decode import Decoding, mismatch, read_file_header
 from kit.data.headers import COLOUR, GREY
-from kit.data.images import AGAIN, Source
+from kit.data.images import Source
 
 # How many bad images a message lists.
 LISTED = 20
@@ -106,30 +106,27 @@ def refuse(
     if findings.missing:
         lines.append(tell_missing(competition, source, split, findings.missing))
     if findings.bad:
-        lines.append(tell_bad(competition, split, findings.bad))
+        lines.append(tell_bad(competition, source, split, findings.bad))
     lines[-1] += ways_on(competition, skip)
     return Problems(lines)
 
 
-def tell_bad(competition: Competition, split: str, bad: Mapping[str, str]) -> str:
+def tell_bad(competition: Competition, source: Source, split: str, bad: Mapping[str, str]) -> str:
     """One line that lists unusable images with their reasons, and says what can be done."""
-    reasons = list(bad.values())
-    if len(reasons) > 1:
-        line = f"{split}: {len(reasons)} images cannot be packed: "
-        line += f"{some(map(reason_of, reasons), LISTED)}."
-    elif competition.prepare is None:
+    generated = competition.prepare is not None
+    again = f" {source.again}"
+    reasons = [one.removesuffix(again) for one in bad.values()]
+    if len(reasons) == 1:
         line = reasons[0]
     else:
-        line = f"{reason_of(reasons[0])}."
+        first = some((reason.rstrip(".") for reason in reasons), LISTED)
+        line = f"{split}: {len(reasons)} images cannot be packed: {first}."
+    if not generated and any(one.endswith(again) for one in bad.values()):
+        line += again
     convertible = (f"instead of {GREY}.", f"instead of {COLOUR}.")
     if competition.file is not None and all(reason.endswith(convertible) for reason in reasons):
         line += f" To convert such files, set convert=True in {competition.file}."
     return line
-
-
-def reason_of(refusal: str) -> str:
-    """Why an image is refused: the message without its end, which says what to do."""
-    return refusal.partition(f" {AGAIN}")[0].rstrip(".")
 
 
 def ways_on(competition: Competition, skip: str) -> str:

@@ -17,8 +17,8 @@ from kit.core.unpack import MOST_TIMES, MOST_UNPACKED
 # What zipfile raises for members that are damaged, truncated, encrypted or oddly compressed.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _ENCRYPTED = 0x1
-# What to do about a damaged file, if it was downloaded; the command that removes it follows.
-AGAIN = "Remove it and download it again"
+# What to do about a damaged file in a folder, if it was downloaded.
+AGAIN = "Download it again."
 
 
 class Source(Protocol):
@@ -27,6 +27,10 @@ class Source(Protocol):
     @property
     def place(self) -> str:
         """The folder or archive, for messages."""
+
+    @property
+    def again(self) -> str:
+        """What to do about a damaged file, for messages."""
 
     def names(self) -> Iterable[str]:
         """All files, for messages that name the nearest; may be slow."""
@@ -46,9 +50,6 @@ class Source(Protocol):
     def where(self, name: str) -> str:
         """The file's name for messages."""
 
-    def holder(self, name: str) -> Path:
-        """The file on disk that holds it: itself or the archive."""
-
 
 class Folder:
     """Files in and below a folder."""
@@ -59,6 +60,10 @@ class Folder:
     @property
     def place(self) -> str:
         return f"{self._path}{os.sep}"
+
+    @property
+    def again(self) -> str:
+        return AGAIN
 
     def names(self) -> Iterable[str]:
         for folder, _, files in os.walk(self._path):
@@ -83,19 +88,16 @@ class Folder:
         try:
             return (self._path / _inside(name)).open("rb")
         except OSError as error:
-            raise unreadable(self, name, error) from error
+            raise unreadable(self.where(name), error) from error
 
     def read(self, name: str) -> bytes:
         try:
             return (self._path / _inside(name)).read_bytes()
         except OSError as error:
-            raise unreadable(self, name, error) from error
+            raise unreadable(self.where(name), error) from error
 
     def where(self, name: str) -> str:
         return str(self._path / name)
-
-    def holder(self, name: str) -> Path:
-        return self._path / name
 
 
 class Archive:
@@ -130,18 +132,23 @@ class Archive:
                 self._local.archive = zipfile.ZipFile(self._path)
             except UNREADABLE as error:
                 if is_web_page(self._path):
-                    problem = "is a web page (HTML)"
-                else:
-                    problem = f"is not a complete zip archive ({brief(error)})"
-                raise UserError(f"{self._path} {problem}. {again(self._path)}") from error
+                    raise UserError(f"{self._path} is a web page (HTML). {self.again}") from error
+                raise UserError(
+                    f"{self._path} is not a complete zip archive ({brief(error)}). {self.again}"
+                ) from error
             except OSError as error:
-                raise UserError(f"{self._path} cannot be read: {error.strerror}.") from error
+                raise unreadable(str(self._path), error, self.again) from error
         archive: zipfile.ZipFile = self._local.archive
         return archive
 
     @property
     def place(self) -> str:
         return str(self._path)
+
+    @property
+    def again(self) -> str:
+        # Removed first: `kit data` keeps an archive that has the right size.
+        return f"Remove the archive and download it again: {removal(self._path)}."
 
     def names(self) -> Iterable[str]:
         return (name for name, _ in self._all)
@@ -183,20 +190,17 @@ class Archive:
         try:
             return self._open().open(member)  # type: ignore[return-value]
         except (*UNREADABLE, OSError) as error:
-            raise unreadable(self, name, error) from error
+            raise unreadable(self.where(name), error, self.again) from error
 
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
             try:
                 return file.read()
             except (*UNREADABLE, OSError) as error:
-                raise unreadable(self, name, error) from error
+                raise unreadable(self.where(name), error, self.again) from error
 
     def where(self, name: str) -> str:
         return f"{self._path}:{name}"
-
-    def holder(self, name: str) -> Path:
-        return self._path
 
 
 def find_source(folder: Path, name: str) -> Source | None:
@@ -216,17 +220,11 @@ def find_source(folder: Path, name: str) -> Source | None:
     return None
 
 
-def unreadable(source: Source, name: str, error: BaseException) -> UserError:
+def unreadable(where: str, error: BaseException, again: str = AGAIN) -> UserError:
     """The error for a file, or member of an archive, that cannot be read."""
-    where = source.where(name)
     if isinstance(error, OSError):
         return UserError(f"{where} cannot be read: {error.strerror or error}.")
-    return UserError(f"{where} cannot be read ({brief(error)}). {again(source.holder(name))}")
-
-
-def again(path: Path) -> str:
-    """What to do about a damaged file, a sentence with the command that removes it."""
-    return f"{AGAIN}: {removal(path)}."
+    return UserError(f"{where} cannot be read ({brief(error)}). {again}")
 
 
 def _inside(name: str) -> str:

@@ -16,17 +16,10 @@ from kit.core.faults import require_space
 from kit.core.progress import Reporter, volume
 from kit.core.store_paths import AREA, StoreFiles
 from kit.core.suggest import Typed
+from kit.core.threads import in_threads
 from kit.data.decode import FULL_DEPTH, Decoding, decode_image
 from kit.data.depth import measure_depth
-from kit.data.image_checks import (
-    LISTED,
-    Findings,
-    check_images,
-    reason_of,
-    refuse,
-    tell_bad,
-    ways_on,
-)
+from kit.data.image_checks import LISTED, Findings, check_images, refuse, tell_bad, ways_on
 from kit.data.images import Source
 from kit.data.store_pixels import Written, write_pixels
 
@@ -103,8 +96,8 @@ def pack_rows(
     """Write the pixels of a store, and nothing else of it; replaces those of a damaged one.
 
     Raises UserError, before anything is written, when files are missing or of the wrong kind, or
-    when there is no space for the pixels; then at the first damaged file. Up to `skip_bad` such
-    images are skipped.
+    when there is no space for the pixels; then for damaged files, all of which it lists. Up to
+    `skip_bad` such images are skipped.
     """
     ids, kind, split = wanted.ids, files.kind, files.split
     findings = check_images(competition, source, ids, reporter)
@@ -124,10 +117,12 @@ def pack_rows(
     require_space(files.folder, size, f"The {split} store at {kind.name}")
     decoder = _Decoder(competition, source, files, wanted, findings, depth)
     what = f"packing {split} at {kind.name}"
-    written = write_pixels(
-        files.images, shape, lambda row: decoder.decode(ids[row], kind.size, kind.resize), what,
-        reporter,
-    )  # fmt: skip
+    try:
+        written = write_pixels(
+            files.images, shape, lambda row: decoder.decode(ids[row]), what, reporter
+        )
+    except _TooManyBad:
+        raise decoder.refusal(reporter) from None
     decoder.report(reporter)
     return Packed(written, tuple(one for one in ids if one in decoder.bad), depth)
 
@@ -157,6 +152,10 @@ def _skip_command(files: StoreFiles, wanted: Wanted, count: int) -> str:
     return wanted.typed.command("pack", *files.kind.words, *words)
 
 
+class _TooManyBad(Exception):
+    """More images cannot be read than may be skipped."""
+
+
 class _Decoder:
     """Decodes the images of a split; one that cannot be read is black, up to an allowed number."""
 
@@ -173,6 +172,7 @@ class _Decoder:
         self._wanted, self._split = wanted, files.split
         self._decoding = Decoding.of(competition, depth, self._note_clipped)
         self._clipped: set[str] = set()
+        self._read: set[str] = set()
         self._lock = threading.Lock()
         self.bad = {
             **{
@@ -186,30 +186,50 @@ class _Decoder:
         with self._lock:
             self._clipped.add(name)
 
-    def decode(self, image_id: str, size: int, resize: str) -> NDArray[np.uint8]:
-        """An image, (size, size, channels); black if it cannot be read and may be skipped."""
-        black = np.zeros((size, size, self._decoding.channels), np.uint8)
-        if image_id in self.bad:
-            return black
-        names = self._competition.images.files(image_id)
-        try:
-            return decode_image(self._source, names, self._decoding, size, resize)
-        except UserError as error:
-            with self._lock:
-                self.bad[image_id] = str(error)
-                if len(self.bad) > self._wanted.skip_bad:
-                    line = tell_bad(self._competition, self._split, self.bad)
-                    raise UserError(line + self._ways_on()) from error
-            return black
+    def decode(self, image_id: str) -> NDArray[np.uint8]:
+        """An image, (size, size, channels); black if it cannot be read and may be skipped.
 
-    def _ways_on(self) -> str:
-        skip = _skip_command(self._files, self._wanted, len(self.bad))
-        return ways_on(self._competition, skip)
+        Raises _TooManyBad for one too many that cannot be read.
+        """
+        image = self._attempt(image_id)
+        if len(self.bad) > self._wanted.skip_bad:
+            raise _TooManyBad
+        return image
+
+    def _attempt(self, image_id: str) -> NDArray[np.uint8]:
+        size, resize = self._files.kind.size, self._files.kind.resize
+        if image_id not in self.bad:
+            names = self._competition.images.files(image_id)
+            try:
+                image = decode_image(self._source, names, self._decoding, size, resize)
+            except UserError as error:
+                with self._lock:
+                    self.bad[image_id] = str(error)
+            else:
+                self._read.add(image_id)
+                return image
+        return np.zeros((size, size, self._decoding.channels), np.uint8)
+
+    def refusal(self, reporter: Reporter) -> UserError:
+        """The error that lists all images that cannot be read; reads the rest to find them.
+
+        With the first alone, `--skip-bad 1` would be refused for the second.
+        """
+        rest = [one for one in self._wanted.ids if one not in self._read and one not in self.bad]
+        with reporter.bar(f"finding all damaged images of {self._split}", len(rest)) as bar:
+            for _ in in_threads(self._attempt, rest):
+                bar.advance()
+        bad = {one: self.bad[one] for one in self._wanted.ids if one in self.bad}
+        line = tell_bad(self._competition, self._source, self._split, bad)
+        return UserError(
+            line + ways_on(self._competition, _skip_command(self._files, self._wanted, len(bad)))
+        )
 
     def report(self, reporter: Reporter) -> None:
         """Say which images were skipped, and which files have values beyond their depth."""
         if self.bad:
-            reasons = some(map(reason_of, self.bad.values()), LISTED)
+            short = (one.removesuffix(f" {self._source.again}") for one in self.bad.values())
+            reasons = some((one.rstrip(".") for one in short), LISTED)
             meaning = _MEANING.get(self._split, "They are not trained on")
             reporter.say(f"{self._split}: skipped ({len(self.bad)}): {reasons}. {meaning}.")
         if self._clipped:

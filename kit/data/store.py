@@ -128,7 +128,7 @@ def pack_images(
     shown by their names and sizes (in archives, checksums too), or if the files are gone; its
     pixels are checked once. A damaged one is packed again. One made from other files is refused,
     not replaced: packing may have taken hours. Raises UserError for that, before any work when
-    files are missing or of the wrong kind, and at the first damaged file beyond `skip_bad`; the
+    files are missing or of the wrong kind, and for more than `skip_bad` damaged files; the
     store is then absent, never partial. Raises Busy while another process packs it.
     """
     found = _look(competition, files, packing, reporter)

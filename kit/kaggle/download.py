@@ -57,7 +57,7 @@ class Wanted:
         if (found := self.target.stat().st_size) != self.size:
             raise UserError(
                 f"{self.target} has {found} bytes, Kaggle's has {self.size}. "
-                f"To download it again, remove it: {removal(self.target)}"
+                f"Remove it to download it again: {removal(self.target)}"
             )
         return not self.is_packed
 
@@ -221,7 +221,7 @@ def _unpack(wanted: Wanted) -> None:
     except UNREADABLE as error:
         raise UserError(
             f"{wanted.target} is damaged or encrypted ({brief(error)}). "
-            f"Remove it and rerun this command: {removal(wanted.target)}"
+            f"Remove it, then rerun the command: {removal(wanted.target)}"
         ) from None
     wanted.target.unlink()
 

@@ -150,7 +150,7 @@ def _train_phase(attempt: Attempt, phase: Phase, state: Progress) -> Progress:
         if is_over(task.recipe, epoch, state.best):
             display.stop_early(epoch, trainer.steps * (phase.end - epoch))
             break
-        attempt.stopping.check(f"after epoch {epoch}")
+        attempt.stopping.check(f"after epoch {epoch}" if epoch else "before its first step")
         state = _train_epoch(attempt, trainer, state)
     return state
 

@@ -138,12 +138,16 @@ def _train(asked: _Asked, reporter: Reporter) -> Run:
     labels = table.of(train_store.ids)
     inputs = Inputs(folds, labels, train_store, test_store, more, start)
     if not folds_to_train(run, wanted, competition):
-        reporter.say(f"{run.name}: all requested folds are done.")
+        reporter.say(_all_done(run))
         if run.files.copy.exists() or asked.run is not None:
             keep_copy(run, asked.extra)
         return run
     _own_and_train(asked, run, wanted, inputs, reporter)
     return run
+
+
+def _all_done(run: Run) -> str:
+    return f"{run.name}: all requested folds are done."
 
 
 def _wanted(asked: _Asked, folds: int) -> tuple[int | None, ...]:
@@ -211,7 +215,10 @@ def _own_and_train(
             )
         if tasks:
             _train_all(asked, run, tasks, reporter)
-    reporter.say(f"Trained {run.files.folder}")
+    if tasks:
+        reporter.say(f"Trained {run.files.folder}")
+    else:  # another process has, while this one waited; or only records were damaged
+        reporter.say(_all_done(run))
     if ALL in wanted:
         reporter.say(
             "Trained on all rows: the last epoch predicts, and there is no score, because no row "

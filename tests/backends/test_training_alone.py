@@ -1,6 +1,7 @@
 """The command line where TensorFlow cannot be imported, under the backend of KERAS_BACKEND."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,19 @@ main()
 assert not {"tensorflow", "keras_cv"} & set(sys.modules)
 """
 
+# The signal of a scheduler during the third step.
+INTERRUPTED = """
+import os, signal
+from kit.training.watch import Watch
+after, seen = Watch.on_train_batch_end, []
+def after_step(*given, **named):
+    seen.append(1)
+    if len(seen) == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+    after(*given, **named)
+Watch.on_train_batch_end = after_step
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -52,10 +66,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def kit(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line there, with TensorFlow out of reach."""
+def kit(folder: Path, *words: str, first: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command line there, with TensorFlow out of reach; before it, the code `first`."""
+    code = WITHOUT_TENSORFLOW.replace("from kit.cli", f"{first}\nfrom kit.cli")
     return subprocess.run(
-        [sys.executable, "-c", WITHOUT_TENSORFLOW, *words],
+        [sys.executable, "-c", code, *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -79,6 +94,29 @@ def test_a_recipe_is_trained_and_predicts(folder: Path) -> None:
     assert line.val_accuracy == pytest.approx(accuracy(labels, oof.probs > 0.5))
     assert line.val_exact_match == exact_match(labels, oof.probs > 0.5)
     assert 0 < (line.accuracy or 0) < 1
+
+
+def test_a_signal_stops_inside_an_epoch_and_training_resumes(folder: Path, tmp_path: Path) -> None:
+    settings = ["--set", "batch=4", "--set", "steps=2", "--set", "epochs=2", "--set", "ema=0.9"]
+    words = ("train", "convnet", *TINY, *settings)
+    folder = shutil.copytree(folder, tmp_path / "line")
+    shutil.rmtree(folder / "runs", ignore_errors=True)
+    stopped = kit(folder, *words, first=INTERRUPTED)
+    assert stopped.returncode == 143, stopped.stderr
+    (line,) = [line for line in stopped.stderr.splitlines() if line.startswith("kit: ")]
+    assert "Stopped by SIGTERM in fold 0, in epoch 2, after step 1 of 2" in line
+    assert "Traceback" not in stopped.stderr
+    resumed = kit(folder, *words)
+    assert resumed.returncode == 0, resumed.stderr
+    (run,) = (folder / "runs" / "cells").glob("convnet*")
+    files = RunFiles(run).fold(0)
+    probs = read_predictions(files.oof, cells.class_keys).probs
+    log = load_progress(files).log
+    shutil.rmtree(run)
+    assert kit(folder, *words).returncode == 0
+    assert len(log) == len(load_progress(files).log) == 2
+    undisturbed = read_predictions(files.oof, cells.class_keys).probs
+    np.testing.assert_allclose(probs, undisturbed, atol=1e-5)
 
 
 def test_a_recipe_of_kerascv_says_in_one_line_what_it_needs(folder: Path) -> None:

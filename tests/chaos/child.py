@@ -6,7 +6,6 @@ kit and not yet used it: Python's own "forkserver".
 
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
@@ -17,10 +16,11 @@ from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.forkserver import ensure_running
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 from chaos.events import NONE, Fault
+from kit.core.interrupts import end_at_once
 
 # Far more than any command takes, on a machine that does other work, too.
 PATIENCE = 240.0
@@ -74,13 +74,20 @@ class Running:
 
 
 def start(
-    folder: Path, words: Sequence[str], fault: Fault = NONE, together: Barrier | None = None
+    folder: Path,
+    words: Sequence[str],
+    fault: Fault = NONE,
+    together: Barrier | None = None,
+    ready: Event | None = None,
 ) -> Running:
-    """Start `kit WORDS` in a folder; with `together`, when the other commands are ready, too."""
+    """Start `kit WORDS` in a folder; with `together`, when the other commands are ready, too.
+
+    `ready` is set as soon as the command handles signals.
+    """
     _start_server()
     source, sink = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(
-        target=_command, args=(str(folder), tuple(words), sink, fault, together)
+        target=_command, args=(str(folder), tuple(words), sink, fault, together, ready)
     )
     process.start()
     sink.close()
@@ -122,8 +129,11 @@ def run(folder: Path, words: Sequence[str], fault: Fault = NONE) -> Outcome:
 def run_until(
     folder: Path, words: Sequence[str], seconds: float, numbers: Sequence[int]
 ) -> Outcome:
-    """Run `kit WORDS`, and send these signals, one after the other, after some seconds."""
-    running = start(folder, words)
+    """Run `kit WORDS`, and send these signals, one after the other, seconds after its start."""
+    ready = CONTEXT.Event()
+    running = start(folder, words, ready=ready)
+    # Before that, a signal ends the server's copy, which is not a command yet.
+    ready.wait(PATIENCE)
     running.process.join(seconds)
     for number in numbers:
         running.send(number)
@@ -132,7 +142,12 @@ def run_until(
 
 
 def _command(
-    folder: str, words: tuple[str, ...], sink: Connection, fault: Fault, together: Barrier | None
+    folder: str,
+    words: tuple[str, ...],
+    sink: Connection,
+    fault: Fault,
+    together: Barrier | None,
+    ready: Event | None,
 ) -> None:
     """In the new process: the command line, as a shell would start it."""
     for number in (1, 2):
@@ -141,7 +156,10 @@ def _command(
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
     sink.close()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # As the console script begins.
+    end_at_once()
+    if ready is not None:
+        ready.set()
     os.chdir(folder)
     for name in ("KIT_DATA", "KIT_RUNS"):
         os.environ.pop(name, None)
