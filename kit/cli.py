@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -27,7 +28,7 @@ import kit.commands.submitting
 import kit.commands.checking  # noqa: F401
 
 # isort: split
-from kit.commands.app import app
+from kit.commands.app import VERBOSE, app
 from kit.core.errors import UserError
 from kit.core.faults import fault_of, told
 from kit.core.interrupts import Interrupted, Request, interruptible, noting
@@ -59,7 +60,7 @@ def _run(early: Request) -> None:
             _refuse_empty_words(sys.argv[1:])
             sys.exit(app(prog_name="kit", standalone_mode=False) or 0)
     except UserError as error:
-        _fail(error, 2)
+        _fail(_blamed(error) or error, 2)
     except typer.TyperException as error:
         if len(sys.argv) == 1:  # no command: the help
             print(error.format_message(), file=sys.stderr)
@@ -74,7 +75,7 @@ def _run(early: Request) -> None:
         sys.exit(1)
     except OSError as error:
         _fail(_blamed(error) or UserError(told(error)), 2)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if stopping.number is not None:
             _stop(Interrupted(stopping.number))
         blamed = _blamed(error)
@@ -87,11 +88,21 @@ def _stop(stop: Interrupted) -> NoReturn:
     _fail(UserError(stop.told or f"Stopped by {stop.name}. {_KEPT}"), stop.status)
 
 
-def _blamed(error: Exception) -> UserError | None:
-    """The error that names the line of a competition file that raised this; None if none did."""
-    from kit.competitions.registry import blame  # late: most commands end well
+def _blamed(error: BaseException) -> UserError | None:
+    """The error that names the line of a competition file that raised this; None if none did.
 
-    return None if fault_of(error) else blame(error)
+    With `--verbose`, prints the traceback, too.
+    """
+    if "kit.competitions.registry" not in sys.modules:  # no file was read
+        return None
+    from kit.competitions.registry import blame
+
+    if fault_of(error) and getattr(error, "filename", None) is not None:
+        return None  # the file system's fault, and it names the file
+    blamed = blame(error)
+    if blamed is not None and sys.argv[1:2] == [VERBOSE]:
+        traceback.print_exception(error)
+    return blamed
 
 
 def _refuse_empty_words(words: Sequence[str]) -> None:

@@ -2,7 +2,9 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import bad_input
 import numpy as np
@@ -16,14 +18,19 @@ from kaggle_server import KaggleServer
 from numpy.typing import NDArray
 from prepared import save_folds, write_image_files
 
-from kit.competitions.base import Competition
+from kit.competitions.base import Competition, OnKaggle
 from kit.competitions.images import OneFile
 from kit.competitions.tables import LabelTable, OneHot, SpaceSeparated
 from kit.core.disk import write_json, write_text
+from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
+from kit.data.blends import remember_blend
 from kit.data.folds import Folds, digest_labels
 from kit.data.predictions import Predictions, write_predictions
 from kit.data.runs import Run, begin_run
+from kit.ensemble import Options
+from kit.stages.blend import blend
+from kit.stages.kernel import KernelOptions, kernel_stage
 
 # The same examples on every machine, and none of them against the clock.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
@@ -200,6 +207,36 @@ def net(make_run: Callable[..., Run]) -> Run:
 def wide(make_run: Callable[..., Run]) -> Run:
     """Another, whose scores are noisier."""
     return make_run("wide", 2, done=range(3), noise=0.5)
+
+
+@pytest.fixture
+def light_kernel(
+    shapes: Competition,
+    workspace: Workspace,
+    make_run: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., KernelFiles]:
+    """Writes the notebook of a blend whose weights and wheel are a few bytes each."""
+    for number in (1, 2):
+        run = make_run(f"run{number}", number)
+        for fold in range(run.folds):
+            files = run.files.fold(fold)
+            write_text(files.weights(3), f"weights {number} {fold}")
+            write_json(files.done, {"epochs": 4, "best": 3})
+    remember_blend(workspace, blend(shapes, workspace, (), "both", Options("mean", "fixed")))
+
+    def build(root: Path, folder: Path) -> None:
+        (folder / "hpa_kit-0-py3-none-any.whl").write_text("a wheel")
+
+    monkeypatch.setattr("kit.kernel.folder.build_wheel", build)
+    monkeypatch.setattr("kit.kernel.folder.versions", dict)
+    show = replace(shapes, kaggle=OnKaggle("shape-show"))
+
+    def write(still: StillClock | None = None, **options: Any) -> KernelFiles:
+        clock = (still or StillClock()).as_clock()
+        return kernel_stage(show, workspace, None, KernelOptions(**options), clock)
+
+    return write
 
 
 @pytest.fixture

@@ -76,7 +76,6 @@ CONTENTS: tuple[tuple[str, str, bytes, str], ...] = (
     (SCORE, "decision.json", b"\xff\xfe", "decision.json"),
     ("submit best DATA", "submissions/own-best.uploads.json", b"{", "own-best.uploads.json"),
     ("submit best DATA", "submissions/own-best.json", b"{", "own-best.json"),
-    ("ledger DATA", "submissions/own-best.uploads.json", b"{", "own-best.uploads.json"),
     ("import-predictions z DATA --oof bad.csv", "bad.csv", b"", "bad.csv"),
     ("import-predictions z DATA --oof bad.csv", "bad.csv", b"Id\n", "bad.csv"),
     ("import-predictions z DATA --oof bad.csv", "bad.csv", b"Id,a,b,c\n", "bad.csv"),

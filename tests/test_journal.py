@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,48 @@ def test_a_file_of_something_else_is_refused_and_not_touched(
     assert [path.name for path in tmp_path.iterdir()] == ["mine.csv"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: b"\xef\xbb\xbf" + whole,
+        lambda whole: whole.decode().encode("utf-16"),
+        lambda whole: whole.replace(b"\n", b"\r"),
+        lambda whole: whole + b"\n",
+        lambda whole: whole.replace(b"\n", b"\n\n", 1),
+        lambda whole: b'{"op_code":0}\n' + whole,
+        lambda whole: b'{"op_code":0,"worker_id":"a"}\n' + whole,
+        lambda whole: b'{"op_code":true,"worker_id":"a"}\n' + whole,
+        lambda whole: b'{"op_code":99,"worker_id":"a"}\n' + whole,
+        lambda whole: b'{"op_code":' + b"[" * 100_000 + b"\n" + whole,
+    ],
+)
+def test_a_journal_spoilt_by_an_editor_or_another_program_is_refused_and_kept(
+    journal: Journal, change: Callable[[bytes], bytes]
+) -> None:
+    spoilt = change(journal.file.read_bytes())
+    journal.file.write_bytes(spoilt)
+    with pytest.raises(UserError, match=r"^--journal [^\n]*$"):
+        journal.share("class", [0, 1], add_trial)
+    assert journal.file.read_bytes() == spoilt
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: whole.replace(b"\n", b"\r\n"),
+        lambda whole: whole[:-1],
+        lambda whole: whole + b"\0" * 100,  # as a power failure leaves it
+        lambda whole: whole + whole,
+    ],
+)
+def test_a_journal_that_is_whole_but_for_its_line_ends_goes_on(
+    journal: Journal, change: Callable[[bytes], bytes]
+) -> None:
+    journal.file.write_bytes(change(journal.file.read_bytes()))
+    journal.share("class", [0, 1], add_trial)
+    assert trials(journal)[0] >= 2
+
+
 def test_a_database_is_refused_as_a_file_and_taken_as_a_url(tmp_path: Path) -> None:
     file = tmp_path / "study.db"
     with sqlite3.connect(file) as database:
@@ -123,6 +166,7 @@ def test_classes_of_a_database_have_one_owner_beside_it(tmp_path: Path) -> None:
         ("postgresql+pg8000://me:secret@here/x", "Install it: pip install pg8000"),
         ("sqlite:///{folder}", "could not be used: unable to open database file"),
         ("sqlite:///{folder}/text", "could not be used: file is not a database"),
+        ("postgresql://me:secret@here/x", "Install it: pip install psycopg"),
         ("{folder}", "is a folder. Name a file."),
         ("/dev/null", "is a device. Name a file."),
     ],

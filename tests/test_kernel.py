@@ -262,7 +262,7 @@ def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writes an empty wheel in no time, where a test is about something else."""
 
     def build(root: Path, folder: Path) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "hpa_kit-0-py3-none-any.whl").write_text("a wheel")
 
     monkeypatch.setattr(folder_module, "build_wheel", build)

@@ -2,26 +2,22 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kaggle_place import StillClock, sent_to
 from kaggle_push_server import PushServer
 from kaggle_server import KEY, TOKEN, USERNAME, Answer, Cut, Garbage
 
-from kit.competitions.base import Competition, OnKaggle
+from kit.competitions.base import Competition
 from kit.core.disk import read_json, write_json, write_text
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.paths import Workspace
-from kit.data.blends import remember_blend
-from kit.data.runs import Run
-from kit.ensemble import Options
 from kit.kaggle.push import MOST_LOOKS
-from kit.kernel import folder as folder_module
 from kit.kernel.rules import NO_OWNER
-from kit.stages.blend import blend
 from kit.stages.kernel import KernelOptions, kernel_stage
 
 DATASET = f"{USERNAME}/shapes-both-weights"
@@ -36,34 +32,9 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[PushServ
 
 
 @pytest.fixture
-def push(
-    shapes: Competition,
-    workspace: Workspace,
-    make_run: Callable[..., Run],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Callable[..., KernelFiles]:
+def push(light_kernel: Callable[..., KernelFiles]) -> Callable[..., KernelFiles]:
     """Pushes the notebook of a blend whose weights and wheel are a few bytes each."""
-    for number in (1, 2):
-        run = make_run(f"run{number}", number)
-        for fold in range(run.folds):
-            files = run.files.fold(fold)
-            write_text(files.weights(3), f"weights {number} {fold}")
-            write_json(files.done, {"epochs": 4, "best": 3})
-    remember_blend(workspace, blend(shapes, workspace, (), "both", Options("mean", "fixed")))
-
-    def build(root: Path, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        (folder / "hpa_kit-0-py3-none-any.whl").write_text("a wheel")
-
-    monkeypatch.setattr(folder_module, "build_wheel", build)
-    monkeypatch.setattr(folder_module, "versions", dict)
-    show = replace(shapes, kaggle=OnKaggle("shape-show"))
-
-    def pushed(still: StillClock | None = None, title: str | None = None) -> KernelFiles:
-        options = KernelOptions(title=title, push=True)
-        return kernel_stage(show, workspace, None, options, (still or StillClock()).as_clock())
-
-    return pushed
+    return partial(light_kernel, push=True)
 
 
 Push = Callable[..., KernelFiles]
@@ -272,3 +243,65 @@ def test_a_competition_that_is_not_on_kaggle_is_not_pushed(
     with pytest.raises(UserError, match="Shapes is not on Kaggle"):
         kernel_stage(shapes, workspace, None, KernelOptions(push=True), StillClock().as_clock())
     assert not (workspace.runs / "kernels").exists()
+
+
+# What is edited in the notebook's folder, the file, and what is said of it.
+SHAPES: tuple[tuple[str, Callable[[dict[str, Any]], object], str], ...] = (
+    ("metadata", lambda it: it.pop("id"), "id is missing"),
+    ("metadata", lambda it: it.update(id="shapes-both"), "id: expected OWNER/NAME, got"),
+    ("metadata", lambda it: it.update(id=f"{NOTEBOOK}/3"), "id: expected OWNER/NAME, got"),
+    ("metadata", lambda it: it.update(id="/shapes-both"), "id: expected OWNER/NAME, got"),
+    ("metadata", lambda it: it.update(id=5), "id: Input should be a valid string, got 5"),
+    ("metadata", lambda it: it.pop("code_file"), "code_file is missing"),
+    ("metadata", lambda it: it.update(code_file="b.ipynb"), "code_file is 'b.ipynb', not 'predict"),
+    ("metadata", lambda it: it.update(dataset_sources=None), "dataset_sources: Input should be a"),
+    ("metadata", lambda it: it.update(model_sources=["x"]), "model_sources.0: expected OWNER/NAME"),
+    ("dataset", lambda it: it.pop("id"), "id is missing"),
+    ("dataset", lambda it: it.update(licenses=["other"]), "licenses.0: Input should be a valid"),
+    ("notebook", lambda it: it.pop("cells"), "cells is missing"),
+    ("notebook", lambda it: it["cells"][1].pop("source"), "cells.1.source is missing"),
+)
+
+
+def test_what_the_client_would_fail_on_is_one_line(server: PushServer, push: Push) -> None:
+    files = push()
+    for which, edit, says in SHAPES:
+        path = files.dataset.metadata if which == "dataset" else getattr(files, which)
+        before, content = path.read_bytes(), read_json(path)
+        edit(content)
+        write_json(path, content)
+        with pytest.raises(UserError) as caught:
+            push()
+        assert says in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert read_json(path) == content
+        path.write_bytes(before)
+    assert (len(server.datasets[DATASET]), len(server.notebooks)) == (1, 1)
+
+
+@pytest.mark.parametrize("content", ["[]", "{"])
+def test_metadata_that_are_no_object_are_written_again_and_kept_aside(
+    server: PushServer, push: Push, content: str
+) -> None:
+    files = push()
+    files.metadata.write_text(content)
+    push()
+    assert read_json(files.metadata)["id"] == NOTEBOOK
+    assert (files.replaced / files.metadata.name).read_text() == content
+
+
+def test_edits_before_the_first_push_are_pushed(
+    server: PushServer, light_kernel: Push, push: Push
+) -> None:
+    files = light_kernel()
+    for path, old, new in (
+        (files.notebook, "It trains nothing", "It trains nothing at all"),
+        (files.metadata, '"enable_gpu": true', '"enable_gpu": false'),
+    ):
+        path.write_text(path.read_text().replace(old, new))
+    push()
+    (notebook,) = server.notebooks
+    assert notebook["slug"] == NOTEBOOK
+    assert notebook["enableGpu"] is False
+    assert "It trains nothing at all" in notebook["text"]
+    assert not files.replaced.exists()

@@ -173,3 +173,29 @@ def test_the_owner_is_the_command_that_was_typed(monkeypatch: pytest.MonkeyPatch
     assert Owner.current().command == "kit train 'a b'"
     monkeypatch.setattr(sys, "argv", [""])
     assert Owner.current().command == "python"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "postgresql://me:hidden@host/studies",
+        "postgresql://me@server:hidden@host/studies",
+        "mysql://:hidden@host",
+        "mysql://me:hid@den/ hidden:x@host/x",
+        "postgresql://host/x?user=me&password=hidden&x=1",
+        "sqlite:///x.db?sslpassword=hidden",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3DX%3BUID%3Dme%3Bpwd%3Dhidden%3BX%3D1",
+        "mssql+pyodbc:///?odbc_connect=UID=me;PWD=hidden;X=1",
+    ],
+)
+def test_passwords_of_urls_are_in_no_owner_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kit", "tune", "--journal", word, f"--journal={word}"])
+    with own(tmp_path / "a", "the store"):
+        texts = [path.read_text() for path in tmp_path.iterdir()]
+        with pytest.raises(Busy) as raised, own(tmp_path / "a", "the store"):
+            pass
+    for text in (*texts, str(raised.value)):
+        assert "hid" not in text
+    assert "***" in str(raised.value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from kit.competitions.base import Competition
 from kit.core.disk import removal
 from kit.core.errors import UserError
-from kit.core.formats import Unreadable
+from kit.core.formats import Unreadable, has_digest
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.seal import Damage, Seal, find_damage
 from kit.data.blends import how_to_blend, remember_command, saved_command
@@ -85,10 +85,11 @@ def restore_command(blend: Blend) -> None:
 
 def find_command_damage(blend: Blend) -> Damage | None:
     """What is wrong with the saved command of a blend; None for one of an earlier version, too."""
-    words = blend_words(blend.name, blend.decision)
+    words, path = blend_words(blend.name, blend.decision), blend.files.command
     if not blend.decision.origin.files or saved_command(blend.files) == words:
         return None
-    path = blend.files.command
+    if not path.exists() and not has_digest(blend.files.decision):
+        return None
     if path.is_dir():
         return Damage(path, f"is a folder instead of a file; remove it: {removal(path)}")
     return Damage(path, "has changed since it was written" if path.exists() else "is missing")

@@ -67,6 +67,21 @@ SkipBad = Annotated[
 ]
 
 
+# Comes before the command; `kit.cli.main`, which prints errors, looks for it.
+VERBOSE = "--verbose"
+
+
+@app.callback()
+def before_every_command(
+    verbose: Annotated[
+        bool,
+        typer.Option(VERBOSE, help="Show the traceback of an error in a competition's own code."),
+    ] = False,
+) -> None:
+    # No docstring: the help would show it in place of the application's.
+    del verbose
+
+
 def place(name: str, data: Path | None, wait: bool = False) -> "tuple[Competition, Workspace]":
     """The competition of a name or file, and its folders; UserError if `data` is not a folder."""
     from kit.competitions.registry import find_competition

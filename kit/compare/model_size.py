@@ -46,7 +46,8 @@ def _weights_in(path: Path) -> int:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(count)
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+        # HDF5 reports nearly everything as RuntimeError.
         raise UserError(
             f"{path} is not a readable Keras weights file; it may be truncated. Move the fold's "
             "folder away and train the fold again."

@@ -11,7 +11,7 @@ from types import CodeType, TracebackType
 from kit.competitions import base, images, tables
 from kit.competitions.base import Competition
 from kit.core.disk import digest
-from kit.core.errors import UserError, brief, unknown
+from kit.core.errors import Problems, UserError, brief, unknown
 from kit.core.registry import Registry
 
 competitions: Registry[Competition] = Registry("competition", "kit.competitions")
@@ -45,18 +45,24 @@ def find_competition(name: str) -> Competition:
     return _defined_in(path.resolve())
 
 
-def blame(error: Exception) -> UserError | None:
+def blame(error: BaseException) -> UserError | None:
     """The one-line error for an exception in a competition file's own code; None for any other.
 
-    Its `grade`, `prepare` and formats are called long after the file was read.
+    Its `grade`, `prepare` and formats are called long after the file was read. A UserError is only
+    the file's own if the file raised it: those of the kit that pass through it say all there is.
     """
-    trace, place = error.__traceback__, None
+    trace, last, place = error.__traceback__, "", None
     while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__", "")).startswith(_MODULE):
+        last = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if last.startswith(_MODULE):
             place = f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}"
             place += f", in {trace.tb_frame.f_code.co_name}"
         trace = trace.tb_next
-    return None if place is None else UserError(f"{place}: {_reason(error)}")
+    if place is None or (isinstance(error, UserError) and not last.startswith(_MODULE)):
+        return None
+    if isinstance(error, Problems):
+        return Problems(f"{place}: {problem}" for problem in error.problems)
+    return UserError(f"{place}: {_reason(error)}")
 
 
 def _named(name: str) -> Competition:
@@ -155,7 +161,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, SystemExit):
-        return "the file ends the program (sys.exit). A competition file only defines facts."
+        return "the file ends the program (sys.exit). Raise an exception in its place."
     message = " ".join(str(error).split())[:_LETTERS]
     if isinstance(error, TypeError):
         return _argument_error(message) or f"TypeError: {message}"

@@ -51,6 +51,12 @@ _HEADER = ("format", "kit", "kind", "sha256")
 Kind = TypeVar("Kind")
 
 
+def has_digest(path: Path) -> bool:
+    """Whether a JSON file has the digest of its contents; those of earlier versions have none."""
+    content = read_json(path)
+    return isinstance(content, dict) and "sha256" in content
+
+
 class Unreadable(UserError):
     """A file that is damaged or too old to read; making it again fixes it."""
 

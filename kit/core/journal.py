@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kit.core.disk import digest, make_folder
-from kit.core.errors import UserError
+from kit.core.errors import UserError, brief
 from kit.core.faults import fault_of, unwritten
 from kit.core.owner import Busy, own, without_passwords
 from kit.core.progress import SILENT, Reporter
@@ -48,9 +48,11 @@ class Journal:
     by lock files beside the file, which end with their process. A database on a server has no
     folder that all machines see: its lock files are in the folder for temporary files, so they
     exclude the processes of one machine, and machines that share it should take different runs.
+    Whom a process waits for, it says to `reporter`.
     """
 
     place: Path | str
+    reporter: Reporter = SILENT
 
     @property
     def url(self) -> str | None:
@@ -80,15 +82,13 @@ class Journal:
         with _storage_errors(str(self)), _faults_of(self.file):
             self._open()
 
-    def share(
-        self, name: str, columns: Sequence[int], search: Search, reporter: Reporter = SILENT
-    ) -> None:
+    def share(self, name: str, columns: Sequence[int], search: Search) -> None:
         """Run the study of every column, starting with those that no other process holds."""
         with _storage_errors(str(self)), _faults_of(self.file):
             storage = self._open()
             waiting = [one for one in columns if not self._try(storage, name, one, search)]
             for column in waiting:
-                with own(self._target(column), self._what(column), True, reporter):
+                with own(self._target(column), self._what(column), True, self.reporter):
                     self._run(storage, name, column, search)
 
     def _open(self) -> "optuna.storages.BaseStorage":
@@ -106,7 +106,15 @@ class Journal:
         lock = _cutting_lock(self.file)
         lock.acquire()
         lock.release()
-        return JournalStorage(JournalFileBackend(str(self.file), lock_obj=lock))
+        backend = JournalFileBackend(str(self.file), lock_obj=lock)
+        try:
+            return JournalStorage(backend)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            # Whole lines, which only another version or another program writes.
+            raise UserError(
+                f"--journal {self.file} has lines that Optuna cannot read ({type(error).__name__}: "
+                f"{brief(error)}). Name another file."
+            ) from error
 
     def _try(
         self, storage: "optuna.storages.BaseStorage", name: str, column: int, search: Search
@@ -191,7 +199,8 @@ def _require_journal(file: Path) -> None:
     ours = (
         lines[0].startswith(_BEGINNING) if lines else _BEGINNING.startswith(last[: len(_BEGINNING)])
     )
-    if not ours:
+    # With the line ends of another system, all would look like one incomplete line, and be cut.
+    if not ours or b"\r" in last:
         raise UserError(
             f"--journal {file} is not a journal of Optuna, and was not touched. Name another file."
         )
@@ -208,9 +217,11 @@ def _is_operation(line: bytes) -> bool:
     """Whether a line of a journal is one of Optuna's operations."""
     try:
         read = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
-    return isinstance(read, dict) and read.get("op_code") in _OPERATIONS and "worker_id" in read
+    if not isinstance(read, dict) or "worker_id" not in read:
+        return False
+    return type(read.get("op_code")) is int and read["op_code"] in _OPERATIONS
 
 
 @contextmanager
@@ -233,7 +244,8 @@ def _storage_errors(place: str) -> Iterator[None]:
     try:
         yield
     except (ArgumentError, NoSuchModuleError) as error:
-        raise UserError(f"--journal {place} is not a URL that Optuna takes: {error}") from None
+        reason = without_passwords(str(error))
+        raise UserError(f"--journal {place} is not a URL that Optuna takes: {reason}") from None
     except ImportError as error:
         driver = error.__cause__ or error.__context__ or error
         name = getattr(driver, "name", None) or "its driver"
@@ -243,5 +255,5 @@ def _storage_errors(place: str) -> Iterator[None]:
         ) from None
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = getattr(error, "orig", None) or error.__cause__ or error
-        reason = " ".join(str(cause).split())
+        reason = without_passwords(" ".join(str(cause).split()))
         raise UserError(f"--journal {place} could not be used: {reason}.") from None

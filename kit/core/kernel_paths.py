@@ -113,6 +113,11 @@ class KernelFiles:
         return (self.dataset.metadata, self.metadata, self.notebook)
 
     @property
+    def replaced(self) -> Path:
+        """The folder of edited files that no longer fit."""
+        return self.folder / "replaced"
+
+    @property
     def check(self) -> KernelCheckFiles:
         return KernelCheckFiles(self.folder / "check")
 

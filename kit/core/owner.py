@@ -33,8 +33,10 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 
 def without_passwords(word: str) -> str:
     """The word with the passwords of URLs in it replaced by `***`."""
-    word = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", word)
-    return re.sub(r"([?&;](?:password|passwd|pwd)=)[^&;\s]*", r"\1***", word, flags=re.IGNORECASE)
+    # A user's name may have an @, a password anything; in ODBC's URLs, signs are encoded.
+    word = re.sub(r"(://[^/\s]*?):.*@", r"\1:***@", word)
+    named = r"((?:[?&;]|%3B)\w*(?:password|passwd|pwd)(?:=|%3D))(?:(?!%3B)[^&;])*"
+    return re.sub(named, r"\1***", word, flags=re.IGNORECASE)
 
 
 class Busy(UserError):
@@ -173,7 +175,7 @@ class _Place:
         """Who wrote the owner file; None if there is none, or it is being written."""
         try:
             return Owner(**json.loads(self.owner.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
     def acquire(self, what: str, wait: bool, reporter: Reporter) -> "BaseFileLock":

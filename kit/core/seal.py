@@ -5,6 +5,7 @@ version of a file: what was read before is remembered, by size, times and inode,
 beside the files.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -36,7 +37,8 @@ class Damage:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.path} {self.reason}"
+        # The path of a file beside the folder goes through it.
+        return f"{os.path.normpath(self.path)} {self.reason}"
 
 
 class Damaged(UserError):
@@ -57,6 +59,11 @@ def seal(folder: Path, paths: Iterable[Path]) -> dict[str, Seal]:
         memory.add(path, name, seals[name])
     memory.save()
     return seals
+
+
+def seal_of(content: bytes) -> Seal:
+    """The seal of a file with this content."""
+    return Seal(len(content), hashlib.sha256(content).hexdigest())
 
 
 def find_damage(
@@ -149,6 +156,6 @@ def _read(path: Path) -> dict[str, object]:
     """What is remembered; nothing if the file is missing or damaged, since it only saves time."""
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -91,7 +91,9 @@ def _latest_of(workspace: Workspace, known: Sequence[str]) -> str:
     path, damage = workspace.latest_blend, ""
     try:
         if (latest := _read_latest(workspace)) is not None:
-            return latest
+            if latest in known or latest in workspace.unfinished_blend_names() or not known:
+                return latest
+            damage = f"{path} names {latest}, which is gone. "
     except Unreadable as error:
         damage = f"{str(error).removesuffix(_LATEST.remake)}"
     if not known:
@@ -123,6 +125,6 @@ def _read_note(path: Path) -> dict[str, Any]:
 
     try:
         note = json.loads((pq.read_schema(path).metadata or {})[PROVENANCE_KEY])
-    except (pa.ArrowException, OSError, KeyError, ValueError):
+    except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError):
         return {}
     return note if isinstance(note, dict) else {}

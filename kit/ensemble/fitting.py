@@ -132,7 +132,7 @@ def fit_decision(
     )
     judged = judge_all(averaged, choices.policies, reporter) if len(choices.policies) > 1 else []
     policy = simplest_of_the_best(averaged, judged).policy if judged else choices.policies[0]
-    thresholds = fit_policy(policy, averaged, options.journal)
+    thresholds = fit_policy(policy, averaged, options.journal, reporter)
     twin_labels = choices.twin_labels(members.labels)
     tried = try_steps(options.steps, averaged, policy, twin_labels)
     taken = [one.name for one in tried if one.taken]

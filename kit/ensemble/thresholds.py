@@ -12,6 +12,7 @@ from kit.competitions.exact import NEVER, exact_thresholds
 from kit.competitions.metrics import f1_from_counts
 from kit.core.errors import UserError, unknown
 from kit.core.journal import Journal
+from kit.core.progress import SILENT, Reporter
 from kit.data.predictions import EPSILON
 from kit.ensemble.calibrate import EDGES, calibrate, histograms, plug_in_thresholds
 from kit.ensemble.oof import Sample
@@ -244,8 +245,10 @@ def find_policies(title: str) -> tuple[Policy, ...]:
     return tuple(find_policy(one) for one in titles)
 
 
-def fit_policy(policy: Policy, sample: Sample, journal: Path | str | None) -> Thresholds:
+def fit_policy(
+    policy: Policy, sample: Sample, journal: Path | str | None, reporter: Reporter = SILENT
+) -> Thresholds:
     """The policy's thresholds; with a journal, Optuna's studies are kept in it."""
     if policy.name == "tuned" and journal is not None:
-        return tuned(sample, Journal(journal))
+        return tuned(sample, Journal(journal, reporter))
     return policy.fit(sample)

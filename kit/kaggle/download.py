@@ -5,6 +5,7 @@ looks complete, and it waits and retries on its own. Here the client only reques
 this module writes the response.
 """
 
+import errno
 import os
 import shutil
 import zipfile
@@ -65,10 +66,12 @@ class Wanted:
         """How many of its bytes are already here, usually from an interrupted download."""
         if self.target.exists():
             return self.size
-        part, source = partial_of(self.target), partial_source(self.target)
-        if not part.exists() or not source.exists() or read_json(source) != self._source():
+        part = partial_of(self.target)
+        try:
+            is_same = read_json(partial_source(self.target)) == self._source()
+        except UserError:  # missing or damaged: it is unknown of what this is a part
             return 0
-        return min(part.stat().st_size, self.size)
+        return min(part.stat().st_size, self.size) if is_same and part.exists() else 0
 
     def begin_anew(self) -> None:
         """Discard any partial download and record the version that arrives now."""
@@ -218,7 +221,10 @@ def _unpack(wanted: Wanted) -> None:
                 temporary.open("wb") as file,
             ):
                 shutil.copyfileobj(packed, file, CHUNK)
-    except UNREADABLE as error:
+    except (*UNREADABLE, ValueError, OSError) as error:
+        # A seek to where no archive has anything is an invalid argument of no file.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise UserError(
             f"{wanted.target} is damaged or encrypted ({brief(error)}). "
             f"Remove it, then rerun the command: {removal(wanted.target)}"

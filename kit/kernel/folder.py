@@ -17,17 +17,18 @@ from kit.core.progress import SILENT, Reporter
 from kit.data.runs import Run, open_run
 from kit.data.store import packing_facts
 from kit.ensemble import Decision
+from kit.kernel.edits import lacks_owner, write_editable
 from kit.kernel.image import versions
-from kit.kernel.marker import (
-    Marker,
-    find_kernel_damage,
-    known_marker,
-    owner_of,
-    read_edits,
-    write_marker,
-)
+from kit.kernel.marker import Marker, find_kernel_damage, known_marker, owner_of, write_marker
 from kit.kernel.notebook import NotebookFacts, notebook_text
-from kit.kernel.rules import NO_OWNER, folder_problems, metadata_problems, slug_of, words_of
+from kit.kernel.rules import (
+    NO_OWNER,
+    folder_problems,
+    metadata_problems,
+    require_shapes,
+    slug_of,
+    words_of,
+)
 from kit.kernel.weights import require_weights, weights_of
 from kit.kernel.wheel import build_wheel, digest_sources, source_root
 
@@ -118,7 +119,7 @@ def plan_kernel(
 def is_written(plan: Plan, files: KernelFiles) -> bool:
     """Whether the folder is complete and made from the same inputs; what was edited is kept."""
     marker = known_marker(files.dataset)
-    if marker is None or plan.owner not in (None, owner_of(files)):
+    if marker is None or (plan.owner is not None and lacks_owner(files)):
         return False
     if marker.inputs != digest(_inputs(plan, source_root())) or find_kernel_damage(files):
         return False
@@ -138,24 +139,21 @@ def write_kernel(plan: Plan, files: KernelFiles, reporter: Reporter = SILENT) ->
     inputs = _inputs(plan, sources)
     metadata = _metadata(plan, files)
     _refuse(metadata_problems(*metadata))
-    for damage in find_kernel_damage(files):
-        reporter.say(f"{damage}. {files.dataset.folder} is written again.")
+    if damages := find_kernel_damage(files):
+        # After a kill, most files are missing.
+        more = f" (and {len(damages) - 1} more files)" if len(damages) > 1 else ""
+        reporter.say(f"{damages[0]}{more}. {files.dataset.folder} is written again.")
     texts = dict(zip(files.editable, [json_text(one) for one in metadata], strict=False))
     texts[files.notebook] = notebook_text(_facts(plan, inputs))
-    if plan.owner in (None, owner_of(files)):
-        texts |= read_edits(files, digest(inputs))
     _require_space(plan, files)
 
     _claim(plan, files)
-    # Remove the marker first, so that a kill leaves no dataset that looks complete.
-    files.dataset.marker.unlink(missing_ok=True)
-    for folder in (files.dataset.folder, files.kernel):
-        if folder.exists():
-            shutil.rmtree(folder)
+    write_editable(files, texts, digest(inputs), plan.owner, reporter)
+    # The marker stays until the new one replaces it: it tells what was edited since. A folder that
+    # a kill leaves half written does not match either.
+    _clear(files.dataset)
     build_wheel(sources, files.dataset.folder)
     _copy_runs(plan, files.dataset)
-    for path, text in texts.items():
-        write_text(path, text)
     names = tuple(run.name for run in plan.runs)
     competition, blend = plan.competition.name, plan.blend.name
     push, made_from = push_command(plan, files), digest(inputs)
@@ -163,8 +161,17 @@ def write_kernel(plan: Plan, files: KernelFiles, reporter: Reporter = SILENT) ->
     marker = Marker(
         plan.title, competition, blend, names, inputs["versions"], push, made_from, packing
     )
-    write_marker(files, marker)
+    write_marker(files, marker, texts)
     return True
+
+
+def _clear(dataset: KernelDatasetFiles) -> None:
+    """Remove everything in a dataset but its metadata and its marker."""
+    for path in dataset.folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path not in (dataset.metadata, dataset.marker):
+            path.unlink()
 
 
 def _require_space(plan: Plan, files: KernelFiles) -> None:
@@ -177,6 +184,7 @@ def _require_space(plan: Plan, files: KernelFiles) -> None:
 
 def require_rules(files: KernelFiles) -> None:
     """Raise UserError with everything that Kaggle would refuse in the folders on disk."""
+    require_shapes(files)
     metadata = metadata_problems(read_json(files.dataset.metadata), read_json(files.metadata))
     _refuse([*metadata, *folder_problems(files)])
 

@@ -9,7 +9,7 @@ from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.core.formats import Format, Unreadable
 from kit.core.kernel_paths import KernelDatasetFiles, KernelFiles
-from kit.core.seal import Damage, Seal, find_damage, seal
+from kit.core.seal import Damage, Seal, find_damage, seal, seal_of
 from kit.kernel.rules import NO_OWNER
 
 _FORMAT = Format("the marker of a notebook's dataset", 1, "Write the notebook again.", oldest=0)
@@ -37,23 +37,23 @@ class Marker:
     editable: Mapping[str, Seal] = field(default_factory=dict)
 
 
-def write_marker(files: KernelFiles, marker: Marker) -> None:
-    """Write the marker with the seals of all files; call it after they are written."""
-    sent = [path for path in files.dataset.all_files() if path != files.dataset.metadata]
+def write_marker(files: KernelFiles, marker: Marker, texts: Mapping[Path, str]) -> None:
+    """Write the marker with the seals of all files; call it after they are written.
+
+    `texts` are the notebook and the metadata as the kit writes them. Their seals are taken, not
+    those of edited files, which would then count as the kit's.
+    """
+    ours = (*files.editable, files.dataset.marker)
+    sent = [path for path in files.dataset.all_files() if path not in ours]
     # What was checked is remembered beside the dataset, not in it, where it would be sent, too.
-    seals = seal(files.folder, [*sent, *files.editable])
+    seals = seal(files.folder, sent)
     inside = f"{files.dataset.folder.name}/"
-    editable = [path.relative_to(files.folder).as_posix() for path in files.editable]
-    content = {
-        **asdict(marker),
-        "files": {
-            name.removeprefix(inside): asdict(one)
-            for name, one in seals.items()
-            if name not in editable
-        },
-        "editable": {name: asdict(seals[name]) for name in editable},
+    editable = {
+        path.relative_to(files.folder).as_posix(): asdict(seal_of(text.encode()))
+        for path, text in texts.items()
     }
-    _FORMAT.write(files.dataset.marker, content)
+    sealed = {name.removeprefix(inside): asdict(one) for name, one in seals.items()}
+    _FORMAT.write(files.dataset.marker, {**asdict(marker), "files": sealed, "editable": editable})
 
 
 def read_marker(dataset: KernelDatasetFiles) -> Marker:
@@ -101,20 +101,6 @@ def find_kernel_damage(files: KernelFiles, thorough: bool = False) -> tuple[Dama
         if not is_json(path)
     ]
     return (*find_damage(files.folder, seals, thorough), *useless)
-
-
-def edited_files(files: KernelFiles, marker: Marker) -> list[Path]:
-    """The notebook and metadata files that were changed since the kit wrote them."""
-    return [damage.path for damage in find_damage(files.folder, marker.editable)]
-
-
-def read_edits(files: KernelFiles, inputs: str) -> dict[Path, str]:
-    """The texts of files that were edited since they were written for these inputs."""
-    marker = known_marker(files.dataset)
-    if marker is None or marker.inputs != inputs:
-        return {}
-    found = [path for path in edited_files(files, marker) if is_json(path)]
-    return {path: path.read_text(encoding="utf-8") for path in found}
 
 
 def owner_of(files: KernelFiles) -> str | None:

@@ -140,4 +140,6 @@ def _cell(number: int, kind: str, source: str) -> dict[str, object]:
 def script_of(notebook: str) -> str:
     """The code cells of an `.ipynb` text as one script, in order."""
     cells = [cell for cell in json.loads(notebook)["cells"] if cell["cell_type"] == "code"]
-    return "\n\n".join(f"# %% {cell['id']}\n{''.join(cell['source'])}" for cell in cells) + "\n"
+    # Notebooks of format 4.4 have no ids.
+    parts = (f"# %% {cell.get('id', '')}\n{''.join(cell['source'])}" for cell in cells)
+    return "\n\n".join(parts) + "\n"

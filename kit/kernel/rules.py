@@ -8,9 +8,13 @@ docs/kernels_metadata.md of github.com/Kaggle/kaggle-api and from kaggle.com/doc
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from kit.core.errors import some
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from kit.core.disk import read_json
+from kit.core.errors import UserError, brief, some
 from kit.core.kernel_paths import KernelFiles
 from kit.core.progress import volume
 
@@ -34,6 +38,89 @@ MOST_BYTES = 200_000_000_000  # of a dataset, and of all private ones together
 MOST_ENTRIES = 50  # files and folders at a dataset's top level
 
 
+def _as_in_url(text: str) -> str:
+    if not re.fullmatch(r"[\w-]+/[\w-]+", text):
+        raise ValueError("expected OWNER/NAME")
+    return text
+
+
+def _as_source(text: str) -> str:
+    # It may also have a version, and a model its framework and variation.
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)+", text):
+        raise ValueError("expected OWNER/NAME")
+    return text
+
+
+_Ref = Annotated[str, AfterValidator(_as_in_url)]
+_Source = Annotated[str, AfterValidator(_as_source)]
+
+
+class _Shape(BaseModel):
+    """The base of what files must contain; further keys are Kaggle's business."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _License(_Shape):
+    name: str
+
+
+class _Dataset(_Shape):
+    id: _Ref
+    title: str
+    licenses: list[_License]
+
+
+class _Kernel(_Shape):
+    id: _Ref
+    title: str
+    code_file: str
+    dataset_sources: list[_Source]
+    competition_sources: list[str] = []
+    kernel_sources: list[_Source] = []
+    model_sources: list[_Source] = []
+    keywords: list[str] = []
+    docker_image: str | None = None
+    docker_image_pinning_type: Literal["original", "latest"] | None = None
+    machine_shape: str | None = None
+    enable_gpu: bool = False
+    enable_tpu: bool = False
+
+
+class _Cell(_Shape):
+    cell_type: str
+    source: str | list[str]
+
+
+class _Notebook(_Shape):
+    cells: list[_Cell]
+
+
+def require_shapes(files: KernelFiles) -> None:
+    """Raise UserError for a notebook or metadata file without what Kaggle and the kit read in it.
+
+    Kaggle's client takes them as they are, and fails on the first key that is missing.
+    """
+    _require_shape(files.dataset.metadata, _Dataset)
+    _require_shape(files.metadata, _Kernel)
+    _require_shape(files.notebook, _Notebook)
+
+
+def _require_shape(path: Path, shape: type[_Shape]) -> None:
+    try:
+        shape.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "its content"
+        reason = first["msg"].removeprefix("Value error, ")
+        wrong = f"{place}: {reason}, got {brief(repr(first['input']), 60)}"
+        if first["type"] == "missing":
+            wrong = f"{place} is missing"
+        raise UserError(
+            f"{path}: {wrong}. Correct it; if you delete the file, the kit writes it again."
+        ) from None
+
+
 def words_of(text: str) -> str:
     """The text reduced to words of ASCII letters and digits, separated by single spaces."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
@@ -52,6 +139,7 @@ def metadata_problems(dataset: Mapping[str, Any], kernel: Mapping[str, Any]) -> 
     _, _, dataset_slug = str(dataset.get("id", "")).partition("/")
     licenses = [one.get("name") for one in dataset.get("licenses", [])]
     wanted = {
+        "code_file": KernelFiles(Path()).notebook.name,
         "language": "python",
         "kernel_type": "notebook",
         "is_private": True,

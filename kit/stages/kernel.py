@@ -15,6 +15,7 @@ from kit.kaggle.client import Kaggle, connect
 from kit.kaggle.clock import Clock
 from kit.kaggle.push import account_name
 from kit.kernel.check import TOLERANCE, check_kernel, require_agreement
+from kit.kernel.edits import edited_files
 from kit.kernel.folder import (
     Plan,
     is_written,
@@ -22,7 +23,7 @@ from kit.kernel.folder import (
     require_rules,
     write_kernel,
 )
-from kit.kernel.marker import edited_files, known_marker, owner_of, title_of
+from kit.kernel.marker import known_marker, owner_of, title_of
 from kit.kernel.push import push_kernel
 from kit.models.registry import backbones
 

@@ -160,7 +160,12 @@ def _blend(workspace: Workspace, name: str) -> Verified:
 
 def _latest(workspace: Workspace) -> Verified:
     name = workspace.latest_blend.name
-    find_blend(workspace, None)
+    try:
+        find_blend(workspace, None)
+    except UserError as error:
+        newest = workspace.blend_names()[-1]
+        again = how_to_remake(workspace, newest)
+        return Verified("record", name, (f"{error} To make {newest} the newest: {again}",))
     return Verified("record", name)
 
 
