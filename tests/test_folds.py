@@ -442,9 +442,7 @@ def test_the_provenance_says_how_the_rows_were_split(
     )
     said = read_json(provenance_of(workspace.folds))
     assert said["method"].startswith(method)
-    keys = (
-        "format kit competition method n seed rows groups labels_digest command folds_digest sha256"
-    )
+    keys = "format kit kind competition method n seed rows groups labels_digest command folds_digest sha256"
     assert list(said) == keys.split()
     options = [*(["--how", how] if how != "stratified" else [])]
     options += ["--groups", str(groups)] if grouped else []

@@ -331,8 +331,19 @@ def test_what_is_written_reads_back(tmp_path: Path, value: dict[str, int]) -> No
     EXAMPLE.write(path, value)
     read = EXAMPLE.read(path)
     assert len(read.pop("sha256")) == 64
-    assert read == {"format": 3, "kit": kit.__version__, **value}
+    assert read == {"format": 3, "kit": kit.__version__, "kind": "an example", **value}
     assert EXAMPLE.read_body(path) == value
+
+
+def test_a_complete_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "example.json"
+    EXAMPLE.write(path, {"a": 1})
+    other = Format("another example", 3, "Make it again: kit other.", oldest=2)
+    with pytest.raises(Unreadable) as raised:
+        other.read(path)
+    assert str(raised.value) == (
+        f"{path} is an example, not another example. Make it again: kit other."
+    )
 
 
 def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def delete(path: Path) -> None:
 
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0x55
+    content[-10] ^= 1  # in a JSON file of the kit, a digit of its digest
     path.write_bytes(content)
 
 

@@ -15,8 +15,14 @@ from kit.kernel.marker import Marker, is_json, known_marker
 from kit.kernel.rules import NO_OWNER
 
 
-def edited_files(files: KernelFiles, marker: Marker) -> list[Path]:
-    """The notebook and metadata files that were changed since the kit wrote them."""
+def edited_files(files: KernelFiles) -> list[Path]:
+    """The notebook and metadata files that were changed since the kit wrote them.
+
+    None if the marker, which knows how the kit wrote them, is missing or damaged.
+    """
+    marker = known_marker(files.dataset)
+    if marker is None:
+        return []
     return [damage.path for damage in find_damage(files.folder, marker.editable)]
 
 
@@ -59,7 +65,7 @@ def _untouched(files: KernelFiles, marker: Marker | None) -> list[Path]:
     """The files that are as the kit wrote them."""
     if marker is None:
         return []
-    edited = edited_files(files, marker)
+    edited = edited_files(files)
     return [path for name in marker.editable if (path := files.folder / name) not in edited]
 
 

@@ -1,5 +1,6 @@
 """Writes the notebook's folder: a dataset of weights and code, the notebook, their metadata."""
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,8 +9,8 @@ from typing import Any
 
 from kit.blends.opened import open_blend, remake_command
 from kit.competitions.base import Competition
-from kit.core.disk import atomic, digest, digest_file, has_text, json_text, read_json, write_text
-from kit.core.errors import UserError, some
+from kit.core.disk import atomic, digest, digest_file, has_text, json_text, read_json
+from kit.core.errors import UserError
 from kit.core.faults import require_space
 from kit.core.kernel_paths import KernelDatasetFiles, KernelFiles
 from kit.core.paths import BlendFiles, Workspace
@@ -17,10 +18,11 @@ from kit.core.progress import SILENT, Reporter
 from kit.data.runs import Run, open_run
 from kit.data.store import packing_facts
 from kit.ensemble import Decision
-from kit.kernel.edits import lacks_owner, write_editable
+from kit.kernel.edits import edited_files, lacks_owner, write_editable
 from kit.kernel.image import versions
 from kit.kernel.marker import Marker, find_kernel_damage, known_marker, owner_of, write_marker
 from kit.kernel.notebook import NotebookFacts, notebook_text
+from kit.kernel.page import claim, page_text
 from kit.kernel.rules import (
     NO_OWNER,
     folder_problems,
@@ -34,22 +36,6 @@ from kit.kernel.wheel import build_wheel, digest_sources, source_root
 
 # Bytes for the wheel, the recipes and the notebook.
 BESIDE_WEIGHTS = 5_000_000
-
-# The first line of the folder's page; it marks the folder as the kit's.
-TITLE = "# An offline notebook, written by the kit\n"
-README = """
-`dataset` contains weights and code, `kernel` the notebook that predicts with them. To send both to
-Kaggle:
-
-    {push}
-
-Or by hand, after you put your account name in both metadata files:
-
-    kaggle datasets create -p dataset --dir-mode zip
-    kaggle kernels push -p kernel
-
-`check` contains the output of the local check, if you ran it.
-"""
 
 
 @dataclass(frozen=True)
@@ -123,7 +109,7 @@ def is_written(plan: Plan, files: KernelFiles) -> bool:
         return False
     if marker.inputs != digest(_inputs(plan, source_root())) or find_kernel_damage(files):
         return False
-    return has_text(files.readme, _readme(marker.push))
+    return has_text(files.readme, page_text(marker.push))
 
 
 def write_kernel(plan: Plan, files: KernelFiles, reporter: Reporter = SILENT) -> bool:
@@ -147,7 +133,7 @@ def write_kernel(plan: Plan, files: KernelFiles, reporter: Reporter = SILENT) ->
     texts[files.notebook] = notebook_text(_facts(plan, inputs))
     _require_space(plan, files)
 
-    _claim(plan, files)
+    claim(files, push_command(plan, files))
     write_editable(files, texts, digest(inputs), plan.owner, reporter)
     # The marker stays until the new one replaces it: it tells what was edited since. A folder that
     # a kill leaves half written does not match either.
@@ -186,12 +172,19 @@ def require_rules(files: KernelFiles) -> None:
     """Raise UserError with everything that Kaggle would refuse in the folders on disk."""
     require_shapes(files)
     metadata = metadata_problems(read_json(files.dataset.metadata), read_json(files.metadata))
-    _refuse([*metadata, *folder_problems(files)])
+    edited = edited_files(files)
+    _refuse([*metadata, *folder_problems(files)], edited)
 
 
-def _refuse(problems: Sequence[str]) -> None:
-    if problems:
-        raise UserError(f"Kaggle would refuse this: {'; '.join(problems)}.")
+def _refuse(problems: Sequence[str], edited: Sequence[Path] = ()) -> None:
+    """Raise UserError that lists problems, and says how to undo edits."""
+    if not problems:
+        return
+    undo = ""
+    if edited:
+        removed = shlex.join(["rm", *map(str, edited)])
+        undo = f" To undo what was edited by hand, remove it and rerun the command: {removed}"
+    raise UserError(f"Kaggle would refuse this: {'; '.join(problems)}.{undo}")
 
 
 def push_command(plan: Plan, files: KernelFiles) -> str:
@@ -199,25 +192,6 @@ def push_command(plan: Plan, files: KernelFiles) -> str:
     usual = plan.workspace.kernel(plan.blend.name) == files
     out = [] if usual else ["--out", str(files.folder)]
     return plan.workspace.typed.command("kernel", plan.blend.name, "--push", *out)
-
-
-def _readme(push: str) -> str:
-    return TITLE + README.format(push=push)
-
-
-def _claim(plan: Plan, files: KernelFiles) -> None:
-    """Write the page that marks the folder as the kit's; UserError if it contains other files.
-
-    The folder's content is removed later, and --out may name any folder.
-    """
-    claimed = files.readme.is_file() and files.readme.read_bytes().startswith(TITLE.encode())
-    strange = [path.name for path in files.folder.glob("[!.]*")]
-    if strange and not claimed and known_marker(files.dataset) is None:
-        raise UserError(
-            f"{files.folder} contains {some(strange)}, which the kit did not write. Choose an "
-            "empty folder: --out DIR"
-        )
-    write_text(files.readme, _readme(push_command(plan, files)))
 
 
 def _inputs(plan: Plan, sources: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from kit.core.disk import read_json
+from kit.core.disk import read_json, removal
 from kit.core.errors import UserError, brief, some
 from kit.core.kernel_paths import KernelFiles
 from kit.core.progress import volume
@@ -117,7 +117,7 @@ def _require_shape(path: Path, shape: type[_Shape]) -> None:
         if first["type"] == "missing":
             wrong = f"{place} is missing"
         raise UserError(
-            f"{path}: {wrong}. Correct it; if you delete the file, the kit writes it again."
+            f"{path}: {wrong}. Correct it, or remove it and rerun the command: {removal(path)}"
         ) from None
 
 

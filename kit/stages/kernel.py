@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.competitions.base import Competition
+from kit.core.disk import removal
 from kit.core.errors import UserError
 from kit.core.kernel_paths import KernelFiles
 from kit.core.owner import own
@@ -23,7 +24,7 @@ from kit.kernel.folder import (
     require_rules,
     write_kernel,
 )
-from kit.kernel.marker import known_marker, owner_of, title_of
+from kit.kernel.marker import owner_of, title_of
 from kit.kernel.push import push_kernel
 from kit.models.registry import backbones
 
@@ -82,9 +83,11 @@ def _finish(plan: Plan, files: KernelFiles, written: bool) -> None:
     """Check the folder against Kaggle's rules, and say what is there."""
     require_rules(files)
     _say_what_is_there(plan, files, written)
-    marker = known_marker(files.dataset)
-    for path in edited_files(files, marker) if marker else []:
-        say(f"{path} was changed since the kit wrote it, and is kept.")
+    for path in edited_files(files):
+        say(
+            f"{path} was changed since the kit wrote it, and is kept. To have the kit's own again, "
+            f"remove it and rerun the command: {removal(path)}"
+        )
 
 
 def _connect(competition: Competition, clock: Clock) -> Kaggle:

@@ -25,6 +25,8 @@ DEAD_END = "DEAD END"
 DIFFERS = "OTHER BYTES"
 UNTOLD = "NOT ONE LINE"
 BAD = (TRACEBACK, CRASH, HANGS, SILENT, DEAD_END, DIFFERS, UNTOLD)
+# What is said of a file that a user may edit: damage looks the same as an edit.
+KEPT = r"^.* was changed since the kit wrote it, and is kept\. .*$"
 # How often a message is followed before it counts as a dead end.
 TRIES = 3
 # Interrupted commands exit with 128 and the signal's number.
@@ -64,14 +66,16 @@ class Session:
     refusals: list[str] = field(default_factory=list)
 
     def settle(self, words: Sequence[str]) -> None:
-        """Run a command until it succeeds, doing what its refusals say. Raises Bad."""
+        """Run a command until it succeeds, doing what it says on the way. Raises Bad."""
         for _ in range(TRIES + 1):
             done = run(self.folder, words)
             check(done)
-            if done.status == 0:
+            lines = [done.last_line] if done.status else re.findall(KEPT, done.output, re.M)
+            if not lines:
                 return
-            self.refusals.append(done.last_line)
-            self._follow(done.last_line)
+            for line in lines:
+                self.refusals.append(line)
+                self._follow(line)
         raise Bad(DEAD_END, f"{shlex.join(done.words)}: {done.last_line}")
 
     def _follow(self, line: str) -> None:
