@@ -442,8 +442,9 @@ def test_the_provenance_says_how_the_rows_were_split(
     )
     said = read_json(provenance_of(workspace.folds))
     assert said["method"].startswith(method)
-    keys = "format kit kind competition method n seed rows groups labels_digest command folds_digest sha256"
-    assert list(said) == keys.split()
+    header = ["format", "kit", "kind"]
+    keys = "competition method n seed rows groups labels_digest command folds_digest sha256"
+    assert list(said) == [*header, *keys.split()]
     options = [*(["--how", how] if how != "stratified" else [])]
     options += ["--groups", str(groups)] if grouped else []
     assert said["command"] == ["folds", "--n", "3", *options]
