@@ -8,7 +8,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +344,23 @@ def test_a_complete_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     assert str(raised.value) == (
         f"{path} is an example, not another example. Make it again: kit other."
     )
+
+
+def test_json_without_any_field_of_the_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "example.json"
+    write_json(path, {"weights.h5": [1, 2]})
+    unversioned = replace(EXAMPLE, oldest=0)
+    with pytest.raises(Unreadable, match=r"example\.json is not an example\. Make it again"):
+        unversioned.read_as(path, Optionally)
+    write_json(path, {})
+    assert unversioned.read_as(path, Optionally) == Optionally()
+
+
+@dataclass(frozen=True)
+class Optionally:
+    """A kind of file whose fields all have defaults."""
+
+    value: int = 0
 
 
 def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:

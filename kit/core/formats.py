@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -139,6 +139,9 @@ class Format:
 
     def as_kind(self, content: Any, kind: type[Kind], path: Path) -> Kind:
         """Plain values from `path` as this dataclass or model; UserError as above."""
+        # Or any JSON would be one whose fields all have their defaults.
+        if content and is_dataclass(kind) and not {one.name for one in fields(kind)} & {*content}:
+            raise Unreadable(f"{path} is not {self.name}. {self.remake}")
         try:
             return TypeAdapter(kind).validate_python(content)
         except ValidationError as error:

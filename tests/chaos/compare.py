@@ -28,11 +28,11 @@ def differences(folder: Path, golden: Path) -> list[str]:
 
 
 def _files(folder: Path) -> set[str]:
-    """Every file, private ones aside."""
+    """Every file, but private ones and edited files of a notebook, which are moved aside."""
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and not _PRIVATE.fullmatch(path.name)
+        if path.is_file() and not _PRIVATE.fullmatch(path.name) and path.parent.name != "replaced"
     }
 
 
