@@ -18,14 +18,26 @@ import kit.core.parallel as parallel
 from kit.core.progress import SILENT
 
 def hang(number):
-    print("ready", flush=True)
-    import threading
+    import os, threading
+    os.write(1, b"ready\\n")  # in one piece, whatever the other one prints
     threading.Event().wait()
 
 if __name__ == "__main__":
     parallel.cores = lambda: 2
     parallel.on_all_cores("hanging", hang, [0, 1], 10**7, SILENT)
 """
+# The same as a command, which a closed terminal ends, even if the tests run under nohup.
+COMMAND = (
+    WORKERS.replace(
+        "parallel.on_all_cores(",
+        """import signal, sys, kit.cli
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    sys.argv = ["kit", "folds"]
+    kit.cli.app = lambda **_: parallel.on_all_cores(""",
+    )
+    + """    kit.cli.main()
+"""
+)
 # A process as the notebook's check starts it: with the watch in a file that Python imports first.
 CHILD = """
 import pathlib, subprocess, sys
@@ -39,24 +51,40 @@ subprocess.run([sys.executable, "-c", again], env={"PYTHONPATH": sys.argv[1]})
 """
 
 
-@pytest.mark.parametrize(("code", "ready"), [(WORKERS, 2), (CHILD, 1)], ids=["workers", "child"])
-def test_what_a_killed_process_started_ends(code: str, ready: int, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
+def start(code: str, ready: int, folder: Path) -> subprocess.Popen[str]:
+    """Run code in a process group of its own until it has printed so often that it is ready."""
+    script = folder / "script.py"
     script.write_text(code)
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path)],
+        [sys.executable, str(script), str(folder)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": path},
+        start_new_session=True,
     )
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(ready)] == ["ready\n"] * ready
+    return process
+
+
+@pytest.mark.parametrize(("code", "ready"), [(WORKERS, 2), (CHILD, 1)], ids=["workers", "child"])
+def test_what_a_killed_process_started_ends(code: str, ready: int, tmp_path: Path) -> None:
+    process = start(code, ready, tmp_path)
     process.send_signal(signal.SIGKILL)
+    assert process.stdout is not None
     # Its children hold the other end of the pipe: it closes when the last one has ended.
     assert process.stdout.read() == ""
     process.wait()
+
+
+def test_a_closed_terminal_ends_workers_and_command_in_one_line(tmp_path: Path) -> None:
+    process = start(COMMAND, 2, tmp_path)
+    os.killpg(process.pid, signal.SIGHUP)
+    _, err = process.communicate()
+    kept = "Finished work is kept; rerun the command to resume."
+    assert (process.returncode, err) == (129, f"kit: Stopped by SIGHUP. {kept}\n")
 
 
 def test_a_process_whose_parent_has_gone_already_ends_at_once(

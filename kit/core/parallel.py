@@ -1,9 +1,11 @@
 """Independent jobs on all cores."""
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from kit.core.interrupts import SIGNALS
 from kit.core.machine import cores
 from kit.core.orphan import end_with
 from kit.core.progress import Reporter
@@ -33,6 +35,8 @@ def on_all_cores(
     workers = cores() if numbers >= _WORTH_PROCESSES else 1
     results = []
     with reporter.bar(description, len(jobs), lines=True) as bar:
+        if workers > 1:
+            _start_tracker()
         pool = {} if workers == 1 else {"initializer": end_with, "initargs": (os.getpid(),)}
         done = Parallel(n_jobs=workers, return_as="generator", **pool)(
             delayed(function)(job) for job in jobs
@@ -41,3 +45,21 @@ def on_all_cores(
             results.append(result)
             bar.advance()
     return results
+
+
+def _start_tracker() -> None:
+    """Start the process in which joblib notes what its workers leave, deaf to signals.
+
+    A closed terminal sends SIGHUP to it, too. It only ignores SIGINT and SIGTERM; the one that
+    joblib would start in its place prints a traceback for each thing that it has not seen made.
+    """
+    from joblib.externals.loky.backend import resource_tracker
+
+    if not hasattr(signal, "pthread_sigmask"):
+        return
+    # What is blocked stays so in a new process; here, it waits until it is not.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
