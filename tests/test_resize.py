@@ -143,8 +143,9 @@ def test_stores_of_area_averaging_keep_their_place_digest_and_description(
     assert store.digest == DIGEST_BEFORE
     files = workspace.store(StoreKind(16), "train")
     assert files.images == workspace.stores / "16" / "train.npy"
-    keys = "format kit competition split rows size channels ids_digest file_sizes digest pixels"
-    assert [key for key in read_json(files.meta) if key != "sha256"] == keys.split()
+    keys = "competition split rows size channels ids_digest file_sizes digest pixels"
+    header = ["format", "kit", "kind"]
+    assert list(read_json(files.meta)) == [*header, *keys.split(), "sha256"]
 
 
 def test_linear_stores_lie_beside_them_with_other_digests(
@@ -177,7 +178,7 @@ def test_a_store_moved_to_the_folder_of_the_other_kind_is_refused(
     (workspace.stores / StoreKind(16, other).name).rename(
         workspace.stores / StoreKind(16, resize).name
     )
-    with pytest.raises(UserError, match=r"packed from different inputs; changed: resize\. Delete"):
+    with pytest.raises(UserError, match=r"packed from different inputs; changed: resize\. To"):
         pack(cells, workspace, "train", StoreKind(16, resize), ("a", "b"))
 
 
@@ -272,7 +273,6 @@ def test_the_notebook_packs_the_images_as_each_run_was_trained(
     )
 
     def no_wheel(root: Path, place: Path) -> None:
-        place.mkdir(parents=True)
         (place / "hpa_kit-0-py3-none-any.whl").write_text("a wheel")
 
     monkeypatch.setattr(folder_module, "build_wheel", no_wheel)

@@ -87,6 +87,7 @@ def test_a_submission_names_all_its_ancestors(
     saved = read_json(blended.decision)
     assert saved.pop("format") == said["format"] == 1
     assert saved.pop("kit") == said["kit"]
+    assert (saved.pop("kind"), said["kind"]) == ("a decision", "a submission's provenance")
     assert saved.pop("sha256") != said["sha256"]
     assert decided == saved
     answer = shapes.answer_format.read(files.csv, shapes.class_keys).labels

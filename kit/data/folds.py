@@ -27,15 +27,9 @@ _PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.
 class _Made:
     """What is read of a fold table's provenance: the words after `kit` that made it, the labels."""
 
+    folds_digest: str
     command: tuple[str, ...] | None = None
     labels_digest: str | None = None
-
-
-@dataclass(frozen=True)
-class _Described:
-    """What every provenance has; a file of another kind has not."""
-
-    folds_digest: str
 
 
 @dataclass(frozen=True)
@@ -224,8 +218,10 @@ def is_fold(cell: str) -> bool:
 def was_made_by(path: Path, command: Sequence[str], labels_digest: str) -> bool:
     """Whether the provenance of a fold table names this command and these labels."""
     sidecar = provenance_of(path)
-    wanted = _Made(tuple(command), labels_digest)
-    return sidecar.exists() and _PROVENANCE.read_as(sidecar, _Made) == wanted
+    if not sidecar.exists():
+        return False
+    made = _PROVENANCE.read_as(sidecar, _Made)
+    return (made.command, made.labels_digest) == (tuple(command), labels_digest)
 
 
 def _command(path: Path) -> tuple[str, ...] | None:
@@ -237,7 +233,6 @@ def _command(path: Path) -> tuple[str, ...] | None:
     if not sidecar.exists():
         return None
     try:
-        _PROVENANCE.read_as(sidecar, _Described)
         return _PROVENANCE.read_as(sidecar, _Made).command
     except Unreadable as error:
         said = str(error).removesuffix(_PROVENANCE.remake)
