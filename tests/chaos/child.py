@@ -5,6 +5,7 @@ kit and not yet used it: Python's own "forkserver".
 """
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import sys
 import threading
@@ -28,6 +29,9 @@ PATIENCE = 240.0
 GRACE = 20.0
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["chaos.warm"])
+# Starting a process asks all others whether they have ended. Of two threads that ask at once, one
+# would find the answer gone, and take the status to be 255.
+_ASKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -56,21 +60,28 @@ class Running:
 
     def send(self, number: int) -> None:
         """Send a signal, if it still runs."""
-        if self.process.pid is not None and self.process.exitcode is None:
+        if self.process.pid is not None and self._status() is None:
             os.kill(self.process.pid, number)
+
+    def ended(self, seconds: float) -> bool:
+        """Whether it ends within some seconds."""
+        return bool(multiprocessing.connection.wait([self.process.sentinel], seconds))
+
+    def _status(self) -> int | None:
+        with _ASKING:
+            return self.process.exitcode
 
     def wait(self) -> Outcome:
         """Wait for the end; a command that takes far too long is killed, and says so."""
-        self.process.join(PATIENCE)
-        if self.process.exitcode is None:
+        if not self.ended(PATIENCE):
             self.process.kill()
-            self.process.join()
+            self.ended(GRACE)
             self.printed.append(f"\nHANGS: killed after {PATIENCE:.0f} s".encode())
         self.reader.join(GRACE)
         output = b"".join(self.printed).decode(errors="replace")
         if self.reader.is_alive():
             output += "\nHANGS: a process that it started lives on"
-        return Outcome(self.words, int(self.process.exitcode or 0), output)
+        return Outcome(self.words, self._status() or 0, output)
 
 
 def start(
@@ -89,7 +100,8 @@ def start(
     process = CONTEXT.Process(
         target=_command, args=(str(folder), tuple(words), sink, fault, together, ready)
     )
-    process.start()
+    with _ASKING:
+        process.start()
     sink.close()
     printed: list[bytes] = []
     reader = threading.Thread(target=_read, args=(source, printed), daemon=True)
@@ -134,7 +146,7 @@ def run_until(
     running = start(folder, words, ready=ready)
     # Before that, a signal ends the server's copy, which is not a command yet.
     ready.wait(PATIENCE)
-    running.process.join(seconds)
+    running.ended(seconds)
     for number in numbers:
         running.send(number)
         time.sleep(0.02)  # or both arrive as one
