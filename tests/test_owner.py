@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import filelock
 import pytest
 
 from kit.core import owner
@@ -165,6 +166,23 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         pytest.raises(UserError, match=r"Not a folder: .* was not written"),
         own(tmp_path / "file" / "fold0", "fold 0"),
     ):
+        pass
+
+
+def test_a_folder_in_which_no_file_can_be_made_is_not_taken_for_an_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As /proc, where filelock tries again without end."""
+
+    def time_out(*_: object) -> None:
+        raise filelock.Timeout(str(tmp_path))
+
+    def refuse(*_: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(tmp_path))
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", time_out)
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(FileNotFoundError, match=str(tmp_path)), own(tmp_path / "fold0", "fold 0"):
         pass
 
 

@@ -185,6 +185,9 @@ class _Place:
         try:
             return self._acquire(0)
         except Timeout:
+            # Where no file can be made, as in /proc, filelock finds contention: this raises why.
+            if not self.lock.exists() and not self.lease.exists():
+                self.lock.touch()
             holder = self.read() or "another process"
         if not wait:
             raise Busy(f"{what} is in use by {holder}. Add --wait to wait for it, or stop it.")
