@@ -99,7 +99,7 @@ def open_a_large_store(folder: Path) -> None:
 
 def run_a_demo(folder: Path) -> None:
     """Time the checks of a demo, and print their share."""
-    from kit.cli import app
+    from kit.commands.app import app
 
     os.chdir(folder)
     before, begun = WATCH.seconds, time.perf_counter()
