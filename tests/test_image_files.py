@@ -188,6 +188,12 @@ FILES: dict[str, File] = {
         "Shrink it."
     ),
     "flat.png": File(bomb(0, 5), f"is truncated or damaged (its header is damaged). {AGAIN}"),
+    "lab.tif": File(
+        saved(RGB.convert("LAB"), "TIFF"), "is of TIFF's colour space 8 instead of colour."
+    ),
+    "ycc.tif": File(
+        saved(RGB.convert("YCbCr"), "TIFF"), "is of TIFF's colour space 6 instead of colour."
+    ),
     "cut.png": File(saved(RGB, "PNG")[:-9], f"is truncated or damaged. {AGAIN}"),
     "cut.jpg": File(saved(RGB, "JPEG")[:-9], f"is truncated or damaged. {AGAIN}"),
     "cut-header.jpg": File(

@@ -188,8 +188,11 @@ def _jpeg2000(file: BinaryIO) -> Header:
 
 
 # Tags of TIFF 6.0.
-_TAGS = (254, 256, 257, 258, 262, 277, 338)
-_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA = _TAGS
+_TAGS = (254, 256, 257, 258, 259, 262, 277, 338)
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _EXTRA = _TAGS
+# Grey, RGB, palette, CMYK and YCbCr; the last is decoded as viewers show it if JPEG compressed it.
+# OpenCV makes other colours of Lab and the like.
+_SPACES, _YCBCR, _JPEGS = (0, 1, 2, 3, 5, 6), 6, (6, 7)
 _STRAIGHT = 2
 _MOST_PAGES = 10_000
 
@@ -220,6 +223,9 @@ def _tiff(file: BinaryIO) -> Header:
         kind += ALPHA
     elif samples != {GREY: 1, COLOUR: 3, PALETTE: 1, CMYK: 4}[kind]:
         kind = f"of {samples} samples a pixel"
+    is_bare = photometric == _YCBCR and first.get(_COMPRESSION, 1) not in _JPEGS
+    if photometric not in _SPACES or is_bare:
+        kind = f"of TIFF's colour space {photometric}"
     straight = first.get(_EXTRA) == _STRAIGHT
     bits = max(8, first.get(_BITS, 1))
     return Header(first[_WIDTH], first[_HEIGHT], kind, bits, max(pages, 1), straight)
