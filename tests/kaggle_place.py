@@ -124,7 +124,9 @@ class Place:
 
     def kit(self, *words: str, competition: str = FILE) -> tuple[int, str, str]:
         """Run the command line here; its exit status, output and errors, which hold no secret."""
-        self.patch.setattr(sys, "argv", ["kit", words[0], "-c", competition, *words[1:]])
+        before = 2 if words[0] == "--verbose" else 1
+        of = ("-c", competition)
+        self.patch.setattr(sys, "argv", ["kit", *words[:before], *of, *words[before:]])
         failed = ""
         try:
             main()

@@ -75,7 +75,7 @@ def test_every_command_is_tried_but_the_demo_which_asks_nobody() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_shows_or_writes_credentials(all_given: Place, command: str) -> None:
-    status, out, err = all_given.kit(command, *COMMANDS[command])
+    status, out, err = all_given.kit("--verbose", command, *COMMANDS[command])
     assert status in (0, 2), out + err
     assert USERNAME not in out + err
 
@@ -86,7 +86,7 @@ def test_neither_does_its_traceback(all_given: Place, command: str) -> None:
         raise ZeroDivisionError("on purpose")
 
     all_given.patch.setattr("kit.core.paths.Workspace.of", break_down)
-    status, _, err = all_given.kit(command, *COMMANDS[command])
+    status, _, err = all_given.kit("--verbose", command, *COMMANDS[command])
     assert (status, "on purpose" in err) == (1, True)
     assert USERNAME not in err
 
