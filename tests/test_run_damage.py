@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from kit.core.interrupts import Interrupted
 from kit.core.owner import Busy, own
 from kit.core.paths import FoldRunFiles, Workspace
 from kit.core.seal import Damaged
-from kit.data.run_files import EpochLog, Progress
+from kit.data.run_files import EpochLog, Progress, load_progress, write_progress
 from kit.data.runs import Run, begin_run, how_to_fix, open_run, open_runs
 from kit.recipes import recipes
 from kit.recipes.base import Recipe, with_settings
@@ -30,6 +31,7 @@ from kit.training.events import append_events
 from kit.training.fold import FoldTask
 from kit.training.predict_run import predict_run
 from kit.training.predictor import Predictor
+from kit.training.resume import find_resumption
 from kit.training.train import train, train_run
 
 SETTINGS = ("size=16", "batch=8", "steps=3", "epochs=3", "keep=val_loss", "sampling=none")
@@ -206,6 +208,20 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     (line,) = [one for one in lines.lines if one.startswith(str(files.folder))]
     assert line.endswith(told)
     assert same_as_calm(files, prepared)
+
+
+def test_the_progress_of_another_fold_is_restored_from_the_checkpoint(
+    half: Path, here: Workspace
+) -> None:
+    shutil.copytree(half, here.runs)
+    files = open_run(here, "convnet").files.fold(0)
+    own = load_progress(files)
+    log = tuple(replace(line, loss=line.loss + 1) for line in own.log)
+    write_progress(files, replace(own, log=log, files={}))
+    found = find_resumption(files, recipe_with(*HARD), "Fold 0")
+    assert found.state.log == own.log
+    restored = "is of another fold. It is restored from epoch001.state.npz."
+    assert found.told == (f"{files.progress} {restored}",)
 
 
 def test_a_signal_finishes_the_step_and_the_rest_gives_the_same(

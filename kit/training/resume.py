@@ -49,6 +49,8 @@ def find_resumption(files: FoldRunFiles, recipe: Recipe, label: str) -> Resumpti
     """
     again = f"{label} is trained again from the start."
     found = attempt(files.progress, lambda: load_progress(files))
+    if isinstance(found, Progress) and _is_of_another_fold(files, found):
+        found = Damage(files.progress, "is of another fold")
     told: list[str] = []
     if isinstance(found, Damage):
         restored = _restored(files)
@@ -73,6 +75,16 @@ def find_resumption(files: FoldRunFiles, recipe: Recipe, label: str) -> Resumpti
     if damaged is not None:
         told.append(f"{damaged}. {again}")
     return Resumption(told=tuple(told))
+
+
+def _is_of_another_fold(files: FoldRunFiles, state: Progress) -> bool:
+    """Whether this progress contradicts a checkpoint, each of which holds its own.
+
+    Its seals do not tell: where they do not fit, the checkpoint counts as damaged.
+    """
+    records = (_record(path) for path in files.all_states())
+    logs = [record.log for record in records if record is not None]
+    return any(log != state.log[: len(log)] for log in logs if len(log) <= len(state.log))
 
 
 def _before(recipe: Recipe, state: Progress) -> Progress:
