@@ -136,3 +136,17 @@ def test_an_error_that_a_library_makes_of_a_signal_is_no_traceback(
             raise ImportError("initialization failed") from stop
 
     assert stopped(monkeypatch, capsys, imports) == f"kit: Stopped by SIGTERM. {KEPT}\n"
+
+
+def test_so_it_is_of_a_second_signal_while_a_step_is_finished(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(**_: object) -> None:
+        with finishing_first():
+            os.kill(os.getpid(), signal.SIGTERM)
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except Interrupted as stop:
+                raise SystemError("bad argument to internal function") from stop
+
+    assert stopped(monkeypatch, capsys, train) == f"kit: Stopped by SIGTERM. {KEPT}\n"

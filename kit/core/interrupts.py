@@ -107,11 +107,17 @@ def finishing_first() -> Iterator[Request]:
     signals, so their Request stays empty.
     """
     request = Request()
+    former = {number: signal.getsignal(number) for number in SIGNALS}
 
     def note(number: int, frame: FrameType | None) -> None:
-        if request.number is not None:
-            raise Interrupted(number)
-        request.number = number
+        if request.number is None:
+            request.number = number
+            return
+        # A block of `interruptible` around this one notes it, too: see there.
+        outer = former[number]
+        if callable(outer) and outer is not signal.default_int_handler:
+            outer(number, frame)
+        raise Interrupted(number)
 
     with _handled_by(note):
         yield request
