@@ -58,9 +58,9 @@ def _markdown(results: Sequence[Result], not_run: dict[str, str], minutes: float
         *(f"| {' | '.join(row)} |" for row in rows(results)),
         *(f"| {part} | {reason} |{' |' * (len(_HEADER) - 2)}" for part, reason in not_run.items()),
     ]
-    totals = ", ".join(f"{counts[verdict]} {name}" for name, verdict in named.items())
+    totals = ", ".join(f"{name}: {counts[verdict]}" for name, verdict in named.items())
     told = (
         f"{len(results):,} trials in {minutes:.0f} minutes, on {platform.system()} with Python "
-        f"{platform.python_version()}: {totals}, {others} other bad ends."
+        f"{platform.python_version()}: {totals}, other bad ends: {others}."
     )
     return "\n".join([*lines, "", told, ""])
