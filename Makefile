@@ -154,7 +154,7 @@ test-backends: .venv-backends/.ready  ## training without TensorFlow, under JAX 
 	@touch $@
 
 usage.chaos = [ONLY=damage]
-chaos: setup  ## every fault on every file and command, about half an hour; ONLY: events, limits, disk, kills, damage, pairs, signals
+chaos: setup  ## every fault on every file and command, under an hour; ONLY: events, limits, disk, kills, damage, pairs, signals
 	$(CHAOS) $(call option,--only,ONLY)
 
 audit: .venv-audit/.ready  ## known vulnerabilities of the packages in requirements.txt
