@@ -105,7 +105,8 @@ def run_demo(plan: DemoPlan) -> None:
     say("")
     say(f"Took {duration(time.monotonic() - begun)} and wrote:")
     _print_files(workspace, made, written, report)
-    say(NEXT)
+    for line in NEXT.splitlines():
+        say(line)
 
 
 def _step(number: int, text: str) -> None:

@@ -52,6 +52,7 @@ def submission(folder: Path) -> Path:
 
 def test_it_prints_every_run_and_the_blend_beside_their_grades(first: tuple[Path, str]) -> None:
     folder, printed = first
+    assert "\n  make blend\n  make submit" in printed
     grades = read_json(submission(folder).with_suffix(".grades.json"))
     # Cross-fitted, expected, the interval, both grades.
     line = rf"^(\S+) +{F1} +{F1} +{F1} to {F1} +{F1} +{F1}$"
