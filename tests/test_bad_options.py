@@ -26,6 +26,7 @@ folds DATA --out own.py/f.csv | Not a folder: own.py/f.json. Remove the file tha
 folds DATA --out own.py | --out own.py: a fold table is a .csv file; its provenance
 folds DATA --out d/train.csv --force | --out d/train.csv belongs to the competition's files.
 folds DATA --out d/../d/sample.csv --n 3 | belongs to the competition's files. Name another.
+folds DATA --out decision.csv | decision.json is a decision, not the provenance of a fold table.
 folds DATA --out f.txt | --out f.txt: a fold table is a .csv file; its provenance is
 folds DATA --show magic | No table to --show 'magic'. Known: sampling.
 folds DATA --repeats a:3 | --repeats a:3 changes no folds. Add --show sampling, or
@@ -110,6 +111,8 @@ blend DATA --name . | --name .: use only letters, digits, '.', '-' and '_'.
 blend DATA --name -x | --name -x: use only letters, digits, '.', '-' and '_'.
 blend DATA --name "a b" | --name a b: use only letters, digits, '.', '-' and '_'.
 blend DATA --name "[/red]" | --name [/red]: use only letters, digits, '.', '-' and '_'.
+tune TUNE --out folds/own.json | folds/own.json is the provenance of a fold table, not a decision.
+tune TUNE --out submissions/own-best.json | is a submission's provenance, not a decision. Name
 tune TUNE --out d | --out d: a decision is a JSON file. Name one that ends in
 tune TUNE --out own.py/x.json | own.py
 tune TUNE --labels nowhere.csv | nowhere.csv

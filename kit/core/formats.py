@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
 from kit.core.disk import DELETE, digest, read_json, write_json
-from kit.core.errors import UserError
+from kit.core.errors import UserError, brief
 from kit.core.version import VERSION
 
 
@@ -83,6 +83,19 @@ class Format:
         whole = {"format": self.version, "kit": VERSION, "kind": self.name, **content}
         # As JSON reads it back: tuples are lists, and all keys are text.
         write_json(path, {**whole, "sha256": digest(json.loads(json.dumps(whole)))})
+
+    def spare(self, path: Path, typed: str) -> None:
+        """Raise UserError if `path`, named by `typed`, is a kit's file of another kind.
+
+        Writing would destroy it. A damaged file may be replaced: it is how one is made again.
+        """
+        try:
+            content = read_json(path)
+        except (UserError, OSError):
+            return
+        kind = content.get("kind", self.name) if isinstance(content, dict) else self.name
+        if kind != self.name:
+            raise UserError(f"{typed}: {path} is {brief(kind)}, not {self.name}. Name another.")
 
     def read(self, path: Path) -> dict[str, Any]:
         """Read what `write` wrote, version included; a one-line UserError for any other file.

@@ -7,9 +7,10 @@ from kit.competitions.base import Competition
 from kit.core.disk import read_csv
 from kit.core.errors import UserError
 from kit.core.owner import own
-from kit.core.paths import Workspace
+from kit.core.paths import Workspace, provenance_of
 from kit.core.progress import SILENT, Reporter
 from kit.data.folds import (
+    PROVENANCE,
     RANDOM,
     Folds,
     digest_labels,
@@ -90,6 +91,8 @@ def make_fold_table(
         )
     if target.is_dir():
         raise UserError(f"{in_the_way(target)}.")
+    if options.out is not None:
+        PROVENANCE.spare(provenance_of(target), f"--out {target}")
     labels = competition.read_labels(workspace.source)
     group_of = _groups(competition, workspace, options.groups)
     folds = make_folds(labels, options.n, options.seed, group_of, options.how)

@@ -20,7 +20,7 @@ from kit.data.group_folds import assign_groups
 HEADER = ["Id", "fold", "group"]
 RANDOM = "random"
 SPLITS = ("stratified", RANDOM)
-_PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.", oldest=0)
+PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.", oldest=0)
 
 
 @dataclass(frozen=True)
@@ -155,13 +155,13 @@ def table_rows(folds: Folds) -> list[tuple[int, list[str]]]:
 def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
     """Write the table, and next to it a JSON with its provenance and digest."""
     write_text(path, _text(folds))
-    _PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
+    PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
 
 
 def is_written(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> bool:
     """Whether `write_folds` would change nothing."""
     try:
-        found = _PROVENANCE.read_body(provenance_of(path))
+        found = PROVENANCE.read_body(provenance_of(path))
     except UserError:
         return False
     return has_text(path, _text(folds)) and found == {**provenance, "folds_digest": folds.digest}
@@ -220,7 +220,7 @@ def was_made_by(path: Path, command: Sequence[str], labels_digest: str) -> bool:
     sidecar = provenance_of(path)
     if not sidecar.exists():
         return False
-    made = _PROVENANCE.read_as(sidecar, _Made)
+    made = PROVENANCE.read_as(sidecar, _Made)
     return (made.command, made.labels_digest) == (tuple(command), labels_digest)
 
 
@@ -233,9 +233,9 @@ def _command(path: Path) -> tuple[str, ...] | None:
     if not sidecar.exists():
         return None
     try:
-        return _PROVENANCE.read_as(sidecar, _Made).command
+        return PROVENANCE.read_as(sidecar, _Made).command
     except Unreadable as error:
-        said = str(error).removesuffix(_PROVENANCE.remake)
+        said = str(error).removesuffix(PROVENANCE.remake)
         if sidecar.is_dir():
             raise UserError(said.strip()) from None
         raise UserError(f"{said}To use the table without it: {removal(sidecar)}") from None
@@ -264,7 +264,7 @@ def _check_folds(path: Path, folds: Folds, again: str) -> None:
                 f"Restore it, or {again}"
             )
     sidecar = provenance_of(path)
-    if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
+    if sidecar.exists() and PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
         raise UserError(
             f"{path} is not the table that {sidecar} describes. Delete {sidecar} to keep the table "
             f"unchanged, or {again}"
@@ -280,5 +280,5 @@ def _check_labels(path: Path, folds: Folds, table: LabelTable, again: str) -> No
     if extra := set(folds.ids) - set(table.ids):
         raise UserError(f"{path} has ids without labels: {some(sorted(extra))}. {again}")
     sidecar = provenance_of(path)
-    if sidecar.exists() and _PROVENANCE.read(sidecar).get("labels_digest") != digest_labels(table):
+    if sidecar.exists() and PROVENANCE.read(sidecar).get("labels_digest") != digest_labels(table):
         raise UserError(f"The labels have changed since {path} was made. {again}")

@@ -27,6 +27,7 @@ from kit.ensemble import (
     make_members,
     make_unseen,
 )
+from kit.ensemble.decision import FORMAT
 from kit.stages.decision_tables import print_decision
 
 
@@ -61,6 +62,7 @@ def tune_stage(
     Without, `out` has one owner at a time: `wait` waits for it.
     """
     check_options(options)
+    FORMAT.spare(out, f"--out {out}")
     if options.journal is not None:
         Journal(options.journal).require()
     truth = competition.label_format.read(inputs.labels, competition.class_keys)
