@@ -93,6 +93,7 @@ CONTENTS: tuple[tuple[str, str, bytes, str], ...] = (
         b"a = 1\n" * 300 + b"# \xff",
         "(line 301): byte 0xff is not utf-8",
     ),
+    ("folds -c bad.py", "bad.py", b"# coding: base64\n", "Save the file as UTF-8."),
     ("folds -c bad.py", "bad.py", b"\0", "bad.py defines no competition"),
     ("folds -c bad.py", "bad.py", b"import nothing_of_that_name", "ModuleNotFoundError"),
     ("folds -c bad.py", "bad.py", b"raise SystemExit(0)", "(line 1): the file ends the program"),

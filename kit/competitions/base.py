@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kit.competitions.facts import (
     WrongFact,
+    check_below,
     check_bits,
     check_display,
     check_flag,
@@ -45,6 +46,8 @@ _TEXTS = {
     "train_images": "train",
     "test_images": "test",
 }
+# Fields that are paths in the data folder.
+_PATHS = ("label_table", "sample_table", "group_table", "train_images", "test_images")
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class OnKaggle:
         check_slug(self.slug)
         if self.files != ():
             object.__setattr__(self, "files", texts_of("files", self.files))
+        for number, name in enumerate(self.files):
+            check_below(f"files[{number}]", name)
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,8 @@ class Competition:
             check_text(what, getattr(self, what), example)
         if self.group_table is not None:
             check_text("group_table", self.group_table, "groups.csv")
+        for what in (one for one in _PATHS if getattr(self, one) is not None):
+            check_below(what, getattr(self, what))
         for what in ("class_keys", "class_names", "channels"):  # lists become tuples
             object.__setattr__(self, what, texts_of(what, getattr(self, what)))
         if len(self.class_keys) != len(self.class_names):

@@ -105,9 +105,19 @@ def check_pattern(pattern: object, allowed: Sequence[str], needed: Sequence[str]
                 f"{where} has no {{{name}}}: {_without(name)} would be the same file. "
                 f"Expected {known}, such as {example!r}."
             )
-    folders = re.split(r"[/\\]", str(pattern))
-    if folders[0] == "" or ".." in folders or re.match(r"[A-Za-z]:", folders[0]):
+    if not _is_below(str(pattern)) or re.search(r"[/\\]$", str(pattern)):
         raise WrongFact(f"{where}: expected a file below the folder of images, without '..'.")
+
+
+def check_below(what: str, name: str) -> None:
+    """Raise WrongFact for a path that leaves the data folder: files are written there, too."""
+    if not _is_below(name):
+        raise WrongFact(f"{what}={_shown(name)}: expected a path in the data folder, without '..'.")
+
+
+def _is_below(path: str) -> bool:
+    folders = re.split(r"[/\\]", path)
+    return folders[0] != "" and ".." not in folders and not re.match(r"[A-Za-z]:", folders[0])
 
 
 def check_methods(what: str, value: object, methods: Sequence[str], example: str) -> None:

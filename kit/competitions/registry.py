@@ -12,6 +12,7 @@ from kit.competitions import base, images, tables
 from kit.competitions.base import Competition
 from kit.core.disk import digest
 from kit.core.errors import Problems, UserError, brief, unknown
+from kit.core.interrupts import Interrupted
 from kit.core.registry import Registry
 
 competitions: Registry[Competition] = Registry("competition", "kit.competitions")
@@ -89,7 +90,10 @@ def _defined_in(path: Path) -> Competition:
     sys.modules[spec.name] = module
     try:
         exec(code, vars(module))
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, Interrupted):  # a signal
+        del sys.modules[spec.name]
+        raise
+    except BaseException as error:
         del sys.modules[spec.name]
         raise _wrong(path, _line_in(path, error), _reason(error)) from error
     values = [value for value in vars(module).values() if isinstance(value, Competition)]
@@ -123,6 +127,8 @@ def _compiled(path: Path) -> CodeType:
     source = path.read_bytes()
     try:
         text = importlib.util.decode_source(source)
+    except LookupError as error:  # a declared encoding that is none of text, such as base64
+        raise _wrong(path, None, f"{brief(error)}. Save the file as UTF-8.") from None
     except UnicodeDecodeError as error:
         line = source[: error.start].count(b"\n") + 1
         reason = f"byte {source[error.start]:#x} is not {error.encoding}. Save the file as UTF-8."
@@ -137,7 +143,7 @@ def _compiled(path: Path) -> CodeType:
         raise _wrong(path, error.lineno, reason) from None
     except (ValueError, RecursionError, MemoryError) as error:
         # NUL bytes, and nesting that is deeper than Python can compile.
-        raise _wrong(path, None, f"{type(error).__name__}: {brief(error)}.") from None
+        raise _wrong(path, None, f"{_reason(error).removesuffix('.')}.") from None
 
 
 def _wrong(path: Path, line: int | None, reason: str) -> UserError:
