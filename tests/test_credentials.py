@@ -118,8 +118,8 @@ def test_none_anywhere_names_the_places(tmp_path: Path) -> None:
 
 
 def test_every_place_is_named_in_the_clients_order(tmp_path: Path) -> None:
-    for name in ("kaggle.json", "access_token"):
-        write(tmp_path / ".kaggle" / name, KAGGLE_JSON)
+    for name, content in (("kaggle.json", KAGGLE_JSON), ("access_token", TOKEN)):
+        write(tmp_path / ".kaggle" / name, content)
     environment = {"KAGGLE_API_TOKEN": TOKEN, "KAGGLE_USERNAME": "a", "KAGGLE_KEY": "b"}
     assert find_credentials(environment, tmp_path).sources == (
         "KAGGLE_API_TOKEN",
@@ -158,6 +158,10 @@ SPOILED_TOKENS = {
     "no-break space": f"{TOKEN}\u00a0",
     "quotation marks": f"\u201c{TOKEN}\u201d",
     "two lines": f"{TOKEN}\n{TOKEN}",
+    "plain quotation marks": f'"{TOKEN}"',
+    "words": f"Bearer {TOKEN}",
+    "a pair": f"u:{TOKEN}",
+    "JSON": f'{{"key": "{TOKEN}"}}',
 }
 
 

@@ -8,6 +8,7 @@ import base64
 import codecs
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from pathlib import Path
 from kit.core.errors import UserError
 
 SETTINGS = "https://www.kaggle.com/settings/api"
+# What a bearer token may hold (RFC 6750), and "@". A colon would end a user name.
+_SENDABLE = re.compile(r"[A-Za-z0-9._~+/=@-]+")
 
 
 class NoCredentials(UserError):
@@ -94,10 +97,11 @@ def _sendable(secret: str, where: str) -> str:
 
     The client would fail on every try to send it, and Kaggle would be blamed.
     """
-    if not secret.isascii() or not secret.isprintable() or secret != secret.strip():
+    if not _SENDABLE.fullmatch(secret):
         raise UserError(
-            f"{where} holds more than the secret itself: a space, a line end, a byte order mark or "
-            f"another character that Kaggle does not issue. Copy it again from {SETTINGS}."
+            f"{where} holds more than the secret itself: a space, a quotation mark, a line end, "
+            "a byte order mark or another character that Kaggle does not issue. "
+            f"Copy it again from {SETTINGS}."
         )
     return secret
 
