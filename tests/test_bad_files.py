@@ -198,6 +198,12 @@ def test_a_variable_that_names_a_file(finished: Place, variable: str, command: s
     assert "own" in finished.refusal(command)
 
 
+def test_a_device_in_place_of_a_folder_is_not_to_be_moved(finished: Place) -> None:
+    finished.patch.setenv("KIT_RUNS", "/dev/null")
+    said = finished.refusal("import-predictions z DATA --oof x-oof.csv")
+    assert "/dev/null is no folder. Name another." in said
+
+
 @pytest.mark.parametrize(("field", "value"), FIELDS, ids=named)
 def test_a_decision_with_a_wrong_value_is_named(finished: Place, field: str, value: object) -> None:
     path = finished.folder / "decision.json"

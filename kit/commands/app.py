@@ -102,8 +102,10 @@ def _require_no_file(folder: Path) -> None:
     """Raise UserError if a file is where a folder, or one that it is in, should be."""
     for one in (*reversed(folder.parents), folder):
         if one.exists() and not one.is_dir():
-            away = shlex.join(["mv", str(one), f"{one}.moved"])
             where = "" if one == folder else f"{folder}: "
+            if not one.is_file():  # a device or a pipe, which others use
+                raise UserError(f"{where}{one} is no folder. Name another.")
+            away = shlex.join(["mv", str(one), f"{one}.moved"])
             raise UserError(f"{where}{one} is a file, expected a folder. Move it away: {away}")
 
 
