@@ -12,6 +12,7 @@ import pytest
 from command import kit
 from constant_run import make_constant_run
 from flowers import FILE, write_flowers
+from fuzz import copy_formats
 from hypothesis import settings
 from kaggle_place import Place, StillClock, grade_bytes, sent_to, write_blends
 from kaggle_server import KaggleServer
@@ -251,3 +252,9 @@ def trained(
 ) -> Run:
     """A run whose models predict the same for every image."""
     return make_constant_run(shapes, workspace, labels, folds)
+
+
+@pytest.fixture(scope="session")
+def formats_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files of every format, for tests of readers, which spoil and restore one at a time."""
+    return copy_formats(tmp_path_factory.mktemp("readers"))

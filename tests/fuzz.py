@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kit.core.errors import UserError
@@ -125,6 +126,12 @@ def check_any_bytes(reader: Reader, folder: Path, data: st.DataObject) -> None:
     finally:
         if (FORMATS / reader.file).exists():
             shutil.copy(FORMATS / reader.file, folder / reader.file)
+
+
+def any_bytes(test: Callable[..., None]) -> Callable[..., None]:
+    """Runs a test with `data` that draws bytes, 25 times."""
+    few = settings(max_examples=25, suppress_health_check=list(HealthCheck))
+    return few(given(data=st.data())(test))
 
 
 def copy_formats(folder: Path) -> Path:

@@ -201,7 +201,7 @@ def test_a_variable_that_names_a_file(finished: Place, variable: str, command: s
 def test_a_device_in_place_of_a_folder_is_not_to_be_moved(finished: Place) -> None:
     finished.patch.setenv("KIT_RUNS", "/dev/null")
     said = finished.refusal("import-predictions z DATA --oof x-oof.csv")
-    assert "/dev/null is no folder. Name another." in said
+    assert "/dev/null is not a folder. Name another." in said
 
 
 @pytest.mark.parametrize(("field", "value"), FIELDS, ids=named)

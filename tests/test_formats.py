@@ -346,6 +346,20 @@ def test_a_complete_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_of_another_kind_is_not_replaced_but_a_damaged_one_is(tmp_path: Path) -> None:
+    path = tmp_path / "example.json"
+    EXAMPLE.spare(path, Optionally, "--out")  # missing
+    EXAMPLE.write(path, {"value": 1})
+    EXAMPLE.spare(path, Optionally, "--out")
+    path.write_text(path.read_text().replace('"value": 1', '"value": 2'))
+    EXAMPLE.spare(path, Optionally, "--out")
+    others: list[object] = [{"name": "a package"}, []]
+    for other in others:
+        write_json(path, other)
+        with pytest.raises(UserError, match=r"^--out: \S+ is not an example\. Name another\.$"):
+            EXAMPLE.spare(path, Optionally, "--out")
+
+
 def test_json_without_any_field_of_the_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "example.json"
     write_json(path, {"weights.h5": [1, 2]})

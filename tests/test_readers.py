@@ -17,8 +17,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fuzz import FORMATS, Reader, check_any_bytes, copy_formats, kept, outcome, valid_of, workspace
-from hypothesis import HealthCheck, given, settings
+from fuzz import (
+    FORMATS,
+    Reader,
+    any_bytes,
+    check_any_bytes,
+    copy_formats,
+    kept,
+    outcome,
+    valid_of,
+    workspace,
+)
 from hypothesis import strategies as st
 from shapes import shapes
 
@@ -183,11 +192,6 @@ READERS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_formats(tmp_path_factory.mktemp("readers"))
-
-
 @pytest.mark.parametrize("name", READERS)
 def test_a_valid_file_is_read(name: str, tmp_path: Path) -> None:
     said = outcome(READERS[name], copy_formats(tmp_path), valid_of(READERS[name]))
@@ -195,10 +199,11 @@ def test_a_valid_file_is_read(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_any_bytes_are_a_value_or_one_line(name: str, folder: Path, data: st.DataObject) -> None:
-    check_any_bytes(READERS[name], folder, data)
+@any_bytes
+def test_any_bytes_are_a_value_or_one_line(
+    name: str, formats_copy: Path, data: st.DataObject
+) -> None:
+    check_any_bytes(READERS[name], formats_copy, data)
 
 
 def endless(line: bytes) -> bytes:
@@ -226,8 +231,8 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_is_refused_in_little_memory(
-    bomb: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    bomb: str, formats_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kit.core.disk.MOST_ROWS", 50_000)
     name, content = BOMBS[bomb]
-    assert outcome(READERS[name], folder, content()) != "read"
+    assert outcome(READERS[name], formats_copy, content()) != "read"

@@ -12,8 +12,7 @@ import optuna
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fuzz import Reader, check_any_bytes, copy_formats, outcome, valid_of, workspace
-from hypothesis import HealthCheck, given, settings
+from fuzz import Reader, any_bytes, check_any_bytes, copy_formats, outcome, valid_of, workspace
 from hypothesis import strategies as st
 from shapes import shapes
 
@@ -154,18 +153,14 @@ READERS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_formats(tmp_path_factory.mktemp("readers"))
-
-
 @pytest.mark.parametrize("name", READERS)
 def test_a_valid_file_is_read(name: str, tmp_path: Path) -> None:
     assert outcome(READERS[name], copy_formats(tmp_path), valid_of(READERS[name])) == "read"
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_any_bytes_are_a_value_or_one_line(name: str, folder: Path, data: st.DataObject) -> None:
-    check_any_bytes(READERS[name], folder, data)
+@any_bytes
+def test_any_bytes_are_a_value_or_one_line(
+    name: str, formats_copy: Path, data: st.DataObject
+) -> None:
+    check_any_bytes(READERS[name], formats_copy, data)

@@ -3,23 +3,21 @@
 from dataclasses import dataclass
 
 from kit.competitions.base import Competition
-from kit.core.disk import removal
-from kit.core.errors import UserError
+from kit.core.disk import in_the_way
+from kit.core.errors import Advised, UserError
 from kit.core.formats import Unreadable, has_digest
 from kit.core.paths import BlendFiles, Workspace
 from kit.core.seal import Damage, Seal, find_damage
 from kit.data.blends import how_to_blend, remember_command, saved_command
 from kit.data.predictions import Predictions, read_predictions
-from kit.ensemble.decision import FORMAT, Decision
+from kit.ensemble.decision import Decision
 
 
-class BrokenBlend(UserError):
+class BrokenBlend(Advised):
     """A blend with a file that is missing or damaged; making it again fixes it."""
 
     def __init__(self, problem: str, command: str) -> None:
-        super().__init__(f"{problem} Make the blend again: {command}")
-        # The first sentence of the message, which names the file.
-        self.problem = problem
+        super().__init__(problem, f"Make the blend again: {command}")
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,7 @@ def open_blend(workspace: Workspace, name: str, thorough: bool = False) -> Blend
     try:
         decision = Decision.load(files.decision)
     except Unreadable as error:
-        said = str(error).removesuffix(FORMAT.remake).strip()
-        raise BrokenBlend(said, how_to_blend(workspace, files)) from None
+        raise BrokenBlend(error.problem, how_to_blend(workspace, files)) from None
     for damage in find_damage(files.folder, _seals(files, decision), thorough):
         raise BrokenBlend(f"{damage}.", remake_command(workspace, name, decision))
     return Blend(files, decision)
@@ -91,7 +88,7 @@ def find_command_damage(blend: Blend) -> Damage | None:
     if not path.exists() and not has_digest(blend.files.decision):
         return None
     if path.is_dir():
-        return Damage(path, f"is a folder instead of a file; remove it: {removal(path)}")
+        return Damage(path, in_the_way(path))
     return Damage(path, "has changed since it was written" if path.exists() else "is missing")
 
 

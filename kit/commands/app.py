@@ -104,7 +104,7 @@ def _require_no_file(folder: Path) -> None:
         if one.exists() and not one.is_dir():
             where = "" if one == folder else f"{folder}: "
             if not one.is_file():  # a device or a pipe, which others use
-                raise UserError(f"{where}{one} is no folder. Name another.")
+                raise UserError(f"{where}{one} is not a folder. Name another.")
             away = shlex.join(["mv", str(one), f"{one}.moved"])
             raise UserError(f"{where}{one} is a file, expected a folder. Move it away: {away}")
 

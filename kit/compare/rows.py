@@ -108,7 +108,7 @@ def member_rows(
     competition: Competition, workspace: Workspace, members: Sequence[str]
 ) -> tuple[Row, ...]:
     """The rows without scores of those of a blend's members that are still there and complete."""
-    sound, _ = open_runs(workspace)
+    sound, _ = open_runs(workspace, members)
     there = {run.name: run for run in sound}
     return tuple(run_row(competition, there[name], None) for name in members if name in there)
 

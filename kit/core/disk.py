@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.core.csv_rows import csv_rows
-from kit.core.errors import UserError, brief
+from kit.core.errors import Advised, UserError, brief
 from kit.core.faults import fault_of, unwritten
 from kit.core.process import is_alive, machine_token
 
@@ -26,7 +26,7 @@ ABANDONED = 24 * 3600
 # Rows of a table that is kept in memory as text: about 200 MB.
 MOST_ROWS = 1_000_000
 # The advice for a damaged JSON file, unless the caller has better.
-DELETE = " Delete it and make it again."
+_REMAKE = "Delete it and make it again."
 _LINE_END = "\r\n"
 # How file systems say that a folder cannot be synced.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS)
@@ -61,9 +61,15 @@ def atomic(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def removal(path: Path) -> str:
-    """The command of a shell that removes a file or folder."""
-    return shlex.join(["rm", *(["-r"] if path.is_dir() else []), str(path)])
+def removal(*paths: Path) -> str:
+    """The command of a shell that removes files or folders."""
+    folders = ["-r"] if any(path.is_dir() for path in paths) else []
+    return shlex.join(["rm", *folders, *map(str, paths)])
+
+
+def in_the_way(folder: Path) -> str:
+    """What is wrong with a folder that has the place of a file, with the command to remove it."""
+    return f"is a folder instead of a file; remove it: {removal(folder)}"
 
 
 def make_folder(folder: Path) -> None:
@@ -152,11 +158,9 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist.") from None
     except IsADirectoryError:
-        raise UserError(
-            f"{path} is a folder, not a JSON file. Remove it: {removal(path)}."
-        ) from None
+        raise Advised(f"{path} {in_the_way(path)}.", _REMAKE) from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({brief(error)}).{DELETE}") from error
+        raise Advised(f"{path} is not JSON ({brief(error)}).", _REMAKE) from error
 
 
 def is_web_page(path: Path) -> bool:

@@ -42,6 +42,26 @@ class UserError(Exception):
     def __str__(self) -> str:
         return printable(super().__str__())
 
+    @property
+    def problem(self) -> str:
+        """The message without advice; of an Advised, its problem."""
+        return str(self)
+
+
+class Advised(UserError):
+    """A problem in a sentence, and advice in another, which callers that know more may replace."""
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(problem, advice)
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.problem} {printable(self.advice)}"
+
+    @property
+    def problem(self) -> str:
+        return printable(self.args[0])
+
 
 class Problems(UserError):
     """Several problems that were found together, one line each."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 
-from kit.core.disk import DELETE, digest, read_json, write_json
-from kit.core.errors import UserError, brief
+from kit.core.disk import digest, read_json, write_json
+from kit.core.errors import Advised, UserError
 from kit.core.version import VERSION
 
 
@@ -57,7 +57,15 @@ def has_digest(path: Path) -> bool:
     return isinstance(content, dict) and "sha256" in content
 
 
-class Unreadable(UserError):
+def _is_whole(content: Any) -> bool:
+    """Whether JSON is as its digest says; True if it has none."""
+    if not isinstance(content, dict) or "sha256" not in content:
+        return True
+    written = {key: value for key, value in content.items() if key != "sha256"}
+    return bool(content["sha256"] == digest(written))
+
+
+class Unreadable(Advised):
     """A file that is damaged or too old to read; making it again fixes it."""
 
 
@@ -84,18 +92,20 @@ class Format:
         # As JSON reads it back: tuples are lists, and all keys are text.
         write_json(path, {**whole, "sha256": digest(json.loads(json.dumps(whole)))})
 
-    def spare(self, path: Path, typed: str) -> None:
-        """Raise UserError if `path`, named by `typed`, is a kit's file of another kind.
+    def spare(self, path: Path, kind: type, typed: str) -> None:
+        """Raise UserError if `path`, which the user typed as `typed`, is a file of another kind.
 
-        Writing would destroy it. A damaged file may be replaced: it is how one is made again.
+        Writing would destroy it. A damaged file may be replaced: that is how one is made again.
         """
         try:
-            content = read_json(path)
-        except (UserError, OSError):
+            if not _is_whole(read_json(path)):
+                return
+        except UserError:  # missing, or no JSON any more
             return
-        kind = content.get("kind", self.name) if isinstance(content, dict) else self.name
-        if kind != self.name:
-            raise UserError(f"{typed}: {path} is {brief(kind)}, not {self.name}. Name another.")
+        try:
+            self.read_as(path, kind)
+        except Unreadable as error:
+            raise UserError(f"{typed}: {error.problem} Name another.") from None
 
     def read(self, path: Path) -> dict[str, Any]:
         """Read what `write` wrote, version included; a one-line UserError for any other file.
@@ -107,14 +117,13 @@ class Format:
             content = {self.items: content}
         version = content.get("format", UNVERSIONED) if isinstance(content, dict) else None
         if type(version) is not int:
-            raise Unreadable(f"{path} is not {self.name}. {self.remake}")
+            raise Unreadable(f"{path} is not {self.name}.", self.remake)
         # First, because a changed version number would blame another release.
-        written = {key: value for key, value in content.items() if key != "sha256"}
-        if "sha256" in content and content["sha256"] != digest(written):
-            raise Unreadable(f"{path} has changed since it was written. {self.remake}")
+        if not _is_whole(content):
+            raise Unreadable(f"{path} has changed since it was written.", self.remake)
         # Or one whose fields all have defaults would be read from a complete file of another kind.
         if (kind := content.get("kind", self.name)) != self.name:
-            raise Unreadable(f"{path} is {kind}, not {self.name}. {self.remake}")
+            raise Unreadable(f"{path} is {kind}, not {self.name}.", self.remake)
         maker = f"hpa-kit {content['kit']}" if "kit" in content else "hpa-kit 0.1"
         if version > self.version:
             raise UserError(
@@ -124,7 +133,8 @@ class Format:
         if version < self.oldest:
             raise Unreadable(
                 f"{path} is {self.name} of format {version}, written by {maker}, which hpa-kit "
-                f"{VERSION} no longer reads. {self.remake}"
+                f"{VERSION} no longer reads.",
+                self.remake,
             )
         return content
 
@@ -132,10 +142,8 @@ class Format:
         """The JSON of a file; a missing one is not Unreadable, any other failure is."""
         try:
             return read_json(path)
-        except UserError as error:
-            if not path.exists():
-                raise
-            raise Unreadable(f"{str(error).removesuffix(DELETE)} {self.remake}") from None
+        except Advised as error:
+            raise Unreadable(error.problem, self.remake) from None
 
     def read_body(self, path: Path) -> dict[str, Any]:
         """As `read`, without the versions."""
@@ -154,11 +162,11 @@ class Format:
         """Plain values from `path` as this dataclass or model; UserError as above."""
         # Or any JSON would be one whose fields all have their defaults.
         if content and is_dataclass(kind) and not {one.name for one in fields(kind)} & {*content}:
-            raise Unreadable(f"{path} is not {self.name}. {self.remake}")
+            raise Unreadable(f"{path} is not {self.name}.", self.remake)
         try:
             return TypeAdapter(kind).validate_python(content)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             reason = first["msg"].removeprefix("Value error, ")
-            raise Unreadable(f"{path} is not valid: {place}: {reason}. {self.remake}") from None
+            raise Unreadable(f"{path} is not valid: {place}: {reason}.", self.remake) from None

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.core.disk import digest_file, removal, write_text
+from kit.core.disk import digest_file, in_the_way, write_text
 from kit.core.errors import UserError
 from kit.core.faults import fault_of
 
@@ -97,7 +97,7 @@ def require(
 def _damage(path: Path, name: str, expected: Seal, memory: "Memory", thorough: bool) -> str | None:
     """What is wrong with a file; None if nothing is."""
     if path.is_dir():
-        return f"is a folder instead of a file; remove it: {removal(path)}"
+        return in_the_way(path)
     if not path.is_file():
         return "is missing"
     size = path.stat().st_size

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any, BinaryIO
 from kit.core.errors import UserError, brief
 from kit.core.progress import volume
 
+# What zipfile raises for archives and members that are damaged, cut, encrypted or oddly compressed.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 # A table that unpacks to more than both is a decompression bomb; numbers written as text unpack to
 # two to ten times their size.
 MOST_UNPACKED = 128 * 2**20

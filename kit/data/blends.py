@@ -95,7 +95,7 @@ def _latest_of(workspace: Workspace, known: Sequence[str]) -> str:
                 return latest
             damage = f"{path} names {latest}, which is gone. "
     except Unreadable as error:
-        damage = f"{str(error).removesuffix(_LATEST.remake)}"
+        damage = f"{error.problem} "
     if not known:
         broken = [unfinished(workspace, name) for name in workspace.unfinished_blend_names()]
         make = f"Make one: {workspace.typed.command('blend')}"

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kit.competitions.base import Competition
-from kit.core.errors import UserError, brief
+from kit.core.errors import Advised, UserError, brief
 from kit.core.intact import is_damaged
 from kit.core.machine import memory
 from kit.core.store_paths import AREA, LINEAR
+from kit.core.unpack import UNREADABLE
 from kit.data.headers import (
     ALPHA,
     COLOUR,
@@ -25,7 +26,7 @@ from kit.data.headers import (
     orientation_after_pixels,
     read_header,
 )
-from kit.data.images import UNREADABLE, Source, unreadable
+from kit.data.images import Source, unreadable
 
 # OpenCV decodes no larger image (CV_IO_MAX_IMAGE_PIXELS).
 MOST_PIXELS = 1 << 30
@@ -121,7 +122,7 @@ def _decode(source: Source, name: str, decoding: Decoding, channels: int) -> NDA
     image = raw.astype(np.uint8, copy=False)
     colours = _colours(header, image)
     if image.ndim == 2 and not colours.startswith(GREY):
-        raise UserError(f"{source.where(name)} is not a readable image. {source.again}")
+        raise Advised(f"{source.where(name)} is not a readable image.", source.again)
     if reason := mismatch(colours, channels, decoding.convert):
         raise UserError(f"{source.where(name)} {reason}.")
     orientation = 1 if header is None else header.orientation
@@ -143,15 +144,15 @@ def read_file_header(source: Source, name: str, data: bytes | None = None) -> He
             file.seek(0)
             start = file.read(512).lstrip()
     except BadHeader as error:
-        raise UserError(
-            f"{where} is truncated or damaged ({brief(error)}). {source.again}"
-        ) from error
+        problem = f"{where} is truncated or damaged ({brief(error)})."
+        raise Advised(problem, source.again) from error
     except (*UNREADABLE, OSError) as error:
-        raise unreadable(where, error, source.again) from error
+        raise unreadable(source, name, error) from error
     if not start:
-        raise UserError(f"{where} is not a readable image: it is empty. {source.again}")
+        raise Advised(f"{where} is not a readable image: it is empty.", source.again)
     if start.startswith(b"<"):
-        raise UserError(f"{where} is not a readable image: it is a web page or XML. {source.again}")
+        problem = f"{where} is not a readable image: it is a web page or XML."
+        raise Advised(problem, source.again)
     if header is not None:
         _refuse_size(where, header)
     return header
@@ -181,7 +182,7 @@ def read_pixels(
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """The pixels of a file as OpenCV decodes them, BGR or grey; UserError if it is damaged."""
     if is_damaged(data):
-        raise UserError(f"{source.where(name)} is truncated or damaged. {source.again}")
+        raise Advised(f"{source.where(name)} is truncated or damaged.", source.again)
     decode = _imdecode
     if header is not None and header.straight_alpha and header.bits <= 8:
         decode = _decode_straight
@@ -191,7 +192,7 @@ def read_pixels(
     else:
         image = decode(data)
     if image is None:
-        raise UserError(f"{source.where(name)} is not a readable image. {source.again}")
+        raise Advised(f"{source.where(name)} is not a readable image.", source.again)
     return image
 
 

@@ -4,19 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.competitions.base import Competition
-from kit.core.disk import read_csv
+from kit.core.disk import in_the_way, read_csv
 from kit.core.errors import UserError
 from kit.core.owner import own
-from kit.core.paths import Workspace, provenance_of
+from kit.core.paths import Workspace
 from kit.core.progress import SILENT, Reporter
 from kit.data.folds import (
-    PROVENANCE,
     RANDOM,
     Folds,
     digest_labels,
-    in_the_way,
     is_written,
     make_folds,
+    require_replaceable,
     table_rows,
     was_made_by,
     write_folds,
@@ -90,9 +89,9 @@ def make_fold_table(
             f"--out {target}: a fold table is a .csv file; its provenance is a .json next to it."
         )
     if target.is_dir():
-        raise UserError(f"{in_the_way(target)}.")
+        raise UserError(f"{target} {in_the_way(target)}.")
     if options.out is not None:
-        PROVENANCE.spare(provenance_of(target), f"--out {target}")
+        require_replaceable(target)
     labels = competition.read_labels(workspace.source)
     group_of = _groups(competition, workspace, options.groups)
     folds = make_folds(labels, options.n, options.seed, group_of, options.how)

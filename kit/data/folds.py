@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.tables import LabelTable
-from kit.core.disk import csv_text, digest, has_text, read_csv, removal, write_text
+from kit.core.disk import csv_text, digest, has_text, in_the_way, read_csv, removal, write_text
 from kit.core.errors import UserError, brief, some, unknown
 from kit.core.formats import Format, Unreadable
 from kit.core.ids import positions
@@ -20,7 +20,7 @@ from kit.data.group_folds import assign_groups
 HEADER = ["Id", "fold", "group"]
 RANDOM = "random"
 SPLITS = ("stratified", RANDOM)
-PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.", oldest=0)
+_PROVENANCE = Format("the provenance of a fold table", 1, "Make the folds again.", oldest=0)
 
 
 @dataclass(frozen=True)
@@ -155,13 +155,18 @@ def table_rows(folds: Folds) -> list[tuple[int, list[str]]]:
 def write_folds(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> None:
     """Write the table, and next to it a JSON with its provenance and digest."""
     write_text(path, _text(folds))
-    PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
+    _PROVENANCE.write(provenance_of(path), {**provenance, "folds_digest": folds.digest})
+
+
+def require_replaceable(path: Path) -> None:
+    """Raise UserError if the JSON beside a table that is to be written is not its provenance."""
+    _PROVENANCE.spare(provenance_of(path), _Made, f"--out {path}")
 
 
 def is_written(path: Path, folds: Folds, provenance: Mapping[str, Any]) -> bool:
     """Whether `write_folds` would change nothing."""
     try:
-        found = PROVENANCE.read_body(provenance_of(path))
+        found = _PROVENANCE.read_body(provenance_of(path))
     except UserError:
         return False
     return has_text(path, _text(folds)) and found == {**provenance, "folds_digest": folds.digest}
@@ -185,7 +190,7 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
     again = _how_to_remake(command, typed)
     mend = f"Restore it, or {again}"
     if path.is_dir():
-        raise UserError(f"{in_the_way(path)}; then {again}")
+        raise UserError(f"{path} {in_the_way(path)}; then {again}")
     try:
         rows = read_csv(path)
     except UserError as error:
@@ -205,11 +210,6 @@ def read_folds(path: Path, table: LabelTable | None = None, typed: Typed | None 
     return folds
 
 
-def in_the_way(folder: Path) -> str:
-    """What to say, without a full stop, of a folder that has the place of a fold table."""
-    return f"{folder} is a folder instead of a file. Remove it: {removal(folder)}"
-
-
 def is_fold(cell: str) -> bool:
     """Whether a cell is the number of a fold; Python refuses to read thousands of digits."""
     return cell.isascii() and cell.isdecimal() and len(cell) < 10
@@ -220,7 +220,7 @@ def was_made_by(path: Path, command: Sequence[str], labels_digest: str) -> bool:
     sidecar = provenance_of(path)
     if not sidecar.exists():
         return False
-    made = PROVENANCE.read_as(sidecar, _Made)
+    made = _PROVENANCE.read_as(sidecar, _Made)
     return (made.command, made.labels_digest) == (tuple(command), labels_digest)
 
 
@@ -233,12 +233,12 @@ def _command(path: Path) -> tuple[str, ...] | None:
     if not sidecar.exists():
         return None
     try:
-        return PROVENANCE.read_as(sidecar, _Made).command
+        return _PROVENANCE.read_as(sidecar, _Made).command
     except Unreadable as error:
-        said = str(error).removesuffix(PROVENANCE.remake)
         if sidecar.is_dir():
-            raise UserError(said.strip()) from None
-        raise UserError(f"{said}To use the table without it: {removal(sidecar)}") from None
+            raise UserError(error.problem) from None
+        without = f"To use the table without it: {removal(sidecar)}"
+        raise UserError(f"{error.problem} {without}") from None
 
 
 def _how_to_remake(words: Sequence[str] | None, typed: Typed | None) -> str:
@@ -264,7 +264,7 @@ def _check_folds(path: Path, folds: Folds, again: str) -> None:
                 f"Restore it, or {again}"
             )
     sidecar = provenance_of(path)
-    if sidecar.exists() and PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
+    if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
         raise UserError(
             f"{path} is not the table that {sidecar} describes. Delete {sidecar} to keep the table "
             f"unchanged, or {again}"
@@ -280,5 +280,5 @@ def _check_labels(path: Path, folds: Folds, table: LabelTable, again: str) -> No
     if extra := set(folds.ids) - set(table.ids):
         raise UserError(f"{path} has ids without labels: {some(sorted(extra))}. {again}")
     sidecar = provenance_of(path)
-    if sidecar.exists() and PROVENANCE.read(sidecar).get("labels_digest") != digest_labels(table):
+    if sidecar.exists() and _PROVENANCE.read(sidecar).get("labels_digest") != digest_labels(table):
         raise UserError(f"The labels have changed since {path} was made. {again}")

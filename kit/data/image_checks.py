@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from kit.competitions.base import Competition
-from kit.core.errors import Problems, UserError, some
+from kit.core.errors import Advised, Problems, UserError, some
 from kit.core.progress import SILENT, Reporter
 from kit.core.threads import in_threads
 from kit.data.decode import Decoding, mismatch, read_file_header
@@ -25,12 +25,12 @@ _LOOKED_AT, _COMPARED, _SHOWN = 200_000, 2_000, 3
 class Findings:
     """What is wrong with the images of some ids, by id, and which files have 16 bits.
 
-    `missing` holds the names of missing files; `bad` a line that names the file and says what is
-    wrong with it; `deep` the names of files with more than 8 bits.
+    `missing` holds the names of missing files; `bad` the error that names the file and says what
+    is wrong with it; `deep` the names of files with more than 8 bits.
     """
 
     missing: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    bad: Mapping[str, str] = field(default_factory=dict)
+    bad: Mapping[str, UserError] = field(default_factory=dict)
     deep: Sequence[str] = ()
 
     @property
@@ -45,16 +45,16 @@ def check_images(
     """Look for the files of these ids, and read their headers."""
     missing = find_missing(competition, source, ids)
     there = [one for one in ids if one not in missing]
-    bad: dict[str, str] = {}
+    bad: dict[str, UserError] = {}
     deep: list[str] = []
 
-    def check(image_id: str) -> tuple[str | None, list[str]]:
+    def check(image_id: str) -> tuple[UserError | None, list[str]]:
         return _check_headers(competition, source, image_id)
 
     with reporter.bar("checking image files", total=len(there), lines=True) as progress:
-        for image_id, (reason, names) in zip(there, in_threads(check, there), strict=True):
-            if reason is not None:
-                bad[image_id] = reason
+        for image_id, (error, names) in zip(there, in_threads(check, there), strict=True):
+            if error is not None:
+                bad[image_id] = error
             deep += names
             progress.advance()
     return Findings(missing, bad, deep)
@@ -72,7 +72,7 @@ def find_missing(
 
 def _check_headers(
     competition: Competition, source: Source, image_id: str
-) -> tuple[str | None, list[str]]:
+) -> tuple[UserError | None, list[str]]:
     """What is wrong with an image's files, and which of them have more than 8 bits."""
     files = competition.images.files(image_id)
     decoding = Decoding.of(competition, None)
@@ -81,11 +81,11 @@ def _check_headers(
         try:
             header = read_file_header(source, name)
         except UserError as error:
-            return str(error), []
+            return error, []
         if header is None:
             continue
         if reason := mismatch(header.colours, decoding.channels_of(files), decoding.convert):
-            return f"{source.where(name)} {reason}.", []
+            return UserError(f"{source.where(name)} {reason}."), []
         if header.bits > 8:
             deep.append(name)
     return None, deep
@@ -106,27 +106,31 @@ def refuse(
     if findings.missing:
         lines.append(tell_missing(competition, source, split, findings.missing))
     if findings.bad:
-        lines.append(tell_bad(competition, source, split, findings.bad))
+        lines.append(tell_bad(competition, split, findings.bad))
     lines[-1] += ways_on(competition, skip)
     return Problems(lines)
 
 
-def tell_bad(competition: Competition, source: Source, split: str, bad: Mapping[str, str]) -> str:
+def tell_bad(competition: Competition, split: str, bad: Mapping[str, UserError]) -> str:
     """One line that lists unusable images with their reasons, and says what can be done."""
-    generated = competition.prepare is not None
-    again = f" {source.again}"
-    reasons = [one.removesuffix(again) for one in bad.values()]
+    reasons = [one.problem for one in bad.values()]
     if len(reasons) == 1:
         line = reasons[0]
     else:
-        first = some((reason.rstrip(".") for reason in reasons), LISTED)
-        line = f"{split}: {len(reasons)} images cannot be packed: {first}."
-    if not generated and any(one.endswith(again) for one in bad.values()):
-        line += again
+        line = f"{split}: {len(reasons)} images cannot be packed: {list_bad(bad)}."
+    # They are from one source, so all that have advice have the same.
+    advised = [one.advice for one in bad.values() if isinstance(one, Advised)]
+    if advised and competition.prepare is None:
+        line += f" {advised[0]}"
     convertible = (f"instead of {GREY}.", f"instead of {COLOUR}.")
     if competition.file is not None and all(reason.endswith(convertible) for reason in reasons):
         line += f" To convert such files, set convert=True in {competition.file}."
     return line
+
+
+def list_bad(bad: Mapping[str, UserError]) -> str:
+    """The problems of unusable images, the first of many."""
+    return some((one.problem.rstrip(".") for one in bad.values()), LISTED)
 
 
 def ways_on(competition: Competition, skip: str) -> str:

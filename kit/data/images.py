@@ -3,22 +3,17 @@
 import os
 import threading
 import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from kit.core.disk import is_web_page, removal
-from kit.core.errors import UserError, brief, listed
+from kit.core.errors import Advised, UserError, brief, listed
 from kit.core.progress import volume
-from kit.core.unpack import MOST_TIMES, MOST_UNPACKED
+from kit.core.unpack import MOST_TIMES, MOST_UNPACKED, UNREADABLE
 
-# What zipfile raises for members that are damaged, truncated, encrypted or oddly compressed.
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _ENCRYPTED = 0x1
-# What to do about a damaged file in a folder, if it was downloaded.
-AGAIN = "Download it again."
 
 
 class Source(Protocol):
@@ -54,16 +49,14 @@ class Source(Protocol):
 class Folder:
     """Files in and below a folder."""
 
+    again = "Download it again."
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @property
     def place(self) -> str:
         return f"{self._path}{os.sep}"
-
-    @property
-    def again(self) -> str:
-        return AGAIN
 
     def names(self) -> Iterable[str]:
         for folder, _, files in os.walk(self._path):
@@ -88,13 +81,13 @@ class Folder:
         try:
             return (self._path / _inside(name)).open("rb")
         except OSError as error:
-            raise unreadable(self.where(name), error) from error
+            raise unreadable(self, name, error) from error
 
     def read(self, name: str) -> bytes:
         try:
             return (self._path / _inside(name)).read_bytes()
         except OSError as error:
-            raise unreadable(self.where(name), error) from error
+            raise unreadable(self, name, error) from error
 
     def where(self, name: str) -> str:
         return str(self._path / name)
@@ -132,12 +125,14 @@ class Archive:
                 self._local.archive = zipfile.ZipFile(self._path)
             except UNREADABLE as error:
                 if is_web_page(self._path):
-                    raise UserError(f"{self._path} is a web page (HTML). {self.again}") from error
-                raise UserError(
-                    f"{self._path} is not a complete zip archive ({brief(error)}). {self.again}"
-                ) from error
+                    problem = "is a web page (HTML)."
+                else:
+                    problem = f"is not a complete zip archive ({brief(error)})."
+                raise Advised(f"{self._path} {problem}", self.again) from error
             except OSError as error:
-                raise unreadable(str(self._path), error, self.again) from error
+                raise UserError(
+                    f"{self._path} cannot be read: {error.strerror or error}."
+                ) from error
         archive: zipfile.ZipFile = self._local.archive
         return archive
 
@@ -190,14 +185,14 @@ class Archive:
         try:
             return self._open().open(member)  # type: ignore[return-value]
         except (*UNREADABLE, OSError) as error:
-            raise unreadable(self.where(name), error, self.again) from error
+            raise unreadable(self, name, error) from error
 
     def read(self, name: str) -> bytes:
         with self.open(name) as file:
             try:
                 return file.read()
             except (*UNREADABLE, OSError) as error:
-                raise unreadable(self.where(name), error, self.again) from error
+                raise unreadable(self, name, error) from error
 
     def where(self, name: str) -> str:
         return f"{self._path}:{name}"
@@ -220,11 +215,12 @@ def find_source(folder: Path, name: str) -> Source | None:
     return None
 
 
-def unreadable(where: str, error: BaseException, again: str = AGAIN) -> UserError:
+def unreadable(source: Source, name: str, error: BaseException) -> UserError:
     """The error for a file, or member of an archive, that cannot be read."""
+    where = source.where(name)
     if isinstance(error, OSError):
         return UserError(f"{where} cannot be read: {error.strerror or error}.")
-    return UserError(f"{where} cannot be read ({brief(error)}). {again}")
+    return Advised(f"{where} cannot be read ({brief(error)}).", source.again)
 
 
 def _inside(name: str) -> str:

@@ -19,7 +19,7 @@ from kit.core.suggest import Typed
 from kit.core.threads import in_threads
 from kit.data.decode import FULL_DEPTH, Decoding, decode_image
 from kit.data.depth import measure_depth
-from kit.data.image_checks import LISTED, Findings, check_images, refuse, tell_bad, ways_on
+from kit.data.image_checks import Findings, check_images, list_bad, refuse, tell_bad, ways_on
 from kit.data.images import Source
 from kit.data.store_pixels import Written, write_pixels
 
@@ -176,7 +176,7 @@ class _Decoder:
         self._lock = threading.Lock()
         self.bad = {
             **{
-                one: f"{source.where(names[0])} does not exist."
+                one: UserError(f"{source.where(names[0])} does not exist.")
                 for one, names in findings.missing.items()
             },
             **findings.bad,
@@ -204,7 +204,7 @@ class _Decoder:
                 image = decode_image(self._source, names, self._decoding, size, resize)
             except UserError as error:
                 with self._lock:
-                    self.bad[image_id] = str(error)
+                    self.bad[image_id] = error
             else:
                 self._read.add(image_id)
                 return image
@@ -220,7 +220,7 @@ class _Decoder:
             for _ in in_threads(self._attempt, rest):
                 bar.advance()
         bad = {one: self.bad[one] for one in self._wanted.ids if one in self.bad}
-        line = tell_bad(self._competition, self._source, self._split, bad)
+        line = tell_bad(self._competition, self._split, bad)
         return UserError(
             line + ways_on(self._competition, _skip_command(self._files, self._wanted, len(bad)))
         )
@@ -228,10 +228,10 @@ class _Decoder:
     def report(self, reporter: Reporter) -> None:
         """Say which images were skipped, and which files have values beyond their depth."""
         if self.bad:
-            short = (one.removesuffix(f" {self._source.again}") for one in self.bad.values())
-            reasons = some((one.rstrip(".") for one in short), LISTED)
             meaning = _MEANING.get(self._split, "They are not trained on")
-            reporter.say(f"{self._split}: skipped ({len(self.bad)}): {reasons}. {meaning}.")
+            reporter.say(
+                f"{self._split}: skipped ({len(self.bad)}): {list_bad(self.bad)}. {meaning}."
+            )
         if self._clipped:
             reporter.say(
                 f"{self._split}: values above {self._decoding.depth} bits become white in "

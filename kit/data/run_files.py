@@ -89,8 +89,7 @@ def attempt(path: Path, read: Callable[[], Read]) -> Read | Damage:
     try:
         return read()
     except Unreadable as error:
-        reason = str(error).removeprefix(f"{path} ").removesuffix(_TRAIN)
-        return Damage(path, reason.strip().rstrip("."))
+        return Damage(path, error.problem.removeprefix(f"{path} ").rstrip("."))
 
 
 def readable(path: Path, read: Callable[[], Read]) -> Read | None:

@@ -134,13 +134,16 @@ def full_name(workspace: Workspace, name: str) -> str:
     return begun[0]
 
 
-def open_runs(workspace: Workspace) -> tuple[tuple[Run, ...], tuple[BrokenRun, ...]]:
+def open_runs(
+    workspace: Workspace, names: Collection[str] | None = None
+) -> tuple[tuple[Run, ...], tuple[BrokenRun, ...]]:
     """Every run whose finished folds are complete, and the others, each by name.
 
+    With `names`, only those among them that exist.
     For commands that take all runs: they use the first and say why they pass over the second, in
     one line each: `f"{broken.name}: {broken.reason}"`. Runs of a newer kit are among those.
     """
-    opened, broken = _open_all(workspace)
+    opened, broken = _open_all(workspace, names)
     found = {run.name: run.find_damage() for run in opened}
     damaged = [
         BrokenRun(run.name, f"{found[run.name][0]}. {how_to_fix(run, found[run.name][0])}")
@@ -158,10 +161,12 @@ def how_to_fix(run: Run, damage: Damage) -> str:
     return run.how_to_fix(where[0] if where else 0)
 
 
-def _open_all(workspace: Workspace) -> tuple[tuple[Run, ...], tuple[BrokenRun, ...]]:
+def _open_all(
+    workspace: Workspace, names: Collection[str] | None = None
+) -> tuple[tuple[Run, ...], tuple[BrokenRun, ...]]:
     """The runs whose recipe and inputs can be read, and the others."""
     runs, broken = [], []
-    for name in workspace.run_names():
+    for name in (one for one in workspace.run_names() if names is None or one in names):
         try:
             runs.append(_open(workspace, name))
         except UserError as error:  # damaged, or written by a newer version

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from kit.core.disk import csv_text, digest, read_csv, read_json, write_text
+from kit.core.disk import csv_text, digest, read_csv, write_text
 from kit.core.errors import UserError
 from kit.core.formats import Format, Unreadable
 from kit.core.progress import SILENT, Reporter
@@ -61,18 +60,9 @@ def read_meta(files: StoreFiles) -> Meta | Damage:
     if not files.meta.exists():
         return Damage(files.meta, "is missing")
     try:
-        read_json(files.meta)
-    except UserError as error:
-        return Damage(files.meta, _without_path(files.meta, error))
-    try:
         return _META.read_as(files.meta, Meta)
     except Unreadable as error:
-        return Damage(files.meta, _without_path(files.meta, error))
-
-
-def _without_path(path: Path, error: UserError) -> str:
-    """What an error says about a file, without its name and without advice."""
-    return str(error).removeprefix(f"{path} ").partition(". ")[0].rstrip(".")
+        return Damage(files.meta, error.problem.removeprefix(f"{files.meta} ").rstrip("."))
 
 
 def differing(files: StoreFiles, wanted: Mapping[str, Any]) -> list[str]:

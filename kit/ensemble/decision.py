@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, field_serializer, field_validator
 from pydantic.dataclasses import dataclass
 
-from kit.core.errors import UserError
-from kit.core.formats import EqualByValue, Floats, Format
+from kit.core.formats import EqualByValue, Floats, Format, Unreadable
 from kit.ensemble.combine import Average, Stack, combine_test
 from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, JudgedStep
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
@@ -230,7 +229,7 @@ class Decision:
         plain = decision.as_json()
         for place in ("combination", "postprocess"):
             if content.get(place) != plain[place]:
-                raise UserError(f"{path} is not valid: {place}: incomplete. {FORMAT.remake}")
+                raise Unreadable(f"{path} is not valid: {place}: incomplete.", FORMAT.remake)
         return decision
 
     def as_json(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import errno
 import os
 import shutil
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -23,12 +22,11 @@ from kit.core.errors import UserError, brief
 from kit.core.faults import fault_of, require_space, unwritten
 from kit.core.paths import partial_of, partial_source
 from kit.core.progress import Reporter, volume
+from kit.core.unpack import UNREADABLE
 from kit.kaggle.answers import StorageError
 from kit.kaggle.client import TIMEOUT, Kaggle
 
 CHUNK = 1 << 20
-# What zipfile raises for damaged archives, encrypted ones, and compressions that it cannot read.
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from kit.core.disk import has_text, make_folder, write_text
 from kit.core.kernel_paths import KernelFiles
 from kit.core.progress import Reporter
 from kit.core.seal import find_damage
-from kit.kernel.marker import Marker, is_json, known_marker
+from kit.kernel.marker import is_json, known_marker
 from kit.kernel.rules import NO_OWNER
 
 
 def edited_files(files: KernelFiles) -> list[Path]:
     """The notebook and metadata files that were changed since the kit wrote them.
 
-    None if the marker, which knows how the kit wrote them, is missing or damaged.
+    Empty if the marker, which knows how the kit wrote them, is missing or damaged.
     """
     marker = known_marker(files.dataset)
     if marker is None:
@@ -47,7 +47,9 @@ def write_editable(
     marker = known_marker(files.dataset)
     # Without a marker, the notebook says what it was written for.
     is_same = inputs in _text(files.notebook) if marker is None else marker.inputs == inputs
-    untouched = _untouched(files, marker)
+    sealed = {} if marker is None else marker.editable
+    edited = [damage.path for damage in find_damage(files.folder, sealed)]
+    untouched = [path for name in sealed if (path := files.folder / name) not in edited]
     for path, text in texts.items():
         if has_text(path, text):
             continue
@@ -61,14 +63,6 @@ def write_editable(
             write_text(path, text)
 
 
-def _untouched(files: KernelFiles, marker: Marker | None) -> list[Path]:
-    """The files that are as the kit wrote them."""
-    if marker is None:
-        return []
-    edited = edited_files(files)
-    return [path for name in marker.editable if (path := files.folder / name) not in edited]
-
-
 def _set_aside(files: KernelFiles, path: Path, reporter: Reporter) -> None:
     """Move a file away under the first free name, and say so."""
     make_folder(files.replaced)
@@ -77,7 +71,7 @@ def _set_aside(files: KernelFiles, path: Path, reporter: Reporter) -> None:
         number += 1
         aside = files.replaced / f"{path.stem}-{number}{path.suffix}"
     path.rename(aside)
-    reporter.say(f"{path} is written again. What it was is kept as {aside}.")
+    reporter.say(f"{path} is written again. Its former content is kept as {aside}.")
 
 
 def _text(path: Path) -> str:

@@ -1,6 +1,5 @@
 """Writes the notebook's folder: a dataset of weights and code, the notebook, their metadata."""
 
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import Any
 
 from kit.blends.opened import open_blend, remake_command
 from kit.competitions.base import Competition
-from kit.core.disk import atomic, digest, digest_file, has_text, json_text, read_json
+from kit.core.disk import atomic, digest, digest_file, has_text, json_text, read_json, removal
 from kit.core.errors import UserError
 from kit.core.faults import require_space
 from kit.core.kernel_paths import KernelDatasetFiles, KernelFiles
@@ -182,8 +181,7 @@ def _refuse(problems: Sequence[str], edited: Sequence[Path] = ()) -> None:
         return
     undo = ""
     if edited:
-        removed = shlex.join(["rm", *map(str, edited)])
-        undo = f" To undo what was edited by hand, remove it and rerun the command: {removed}"
+        undo = f" To undo your edits, remove them and rerun the command: {removal(*edited)}"
     raise UserError(f"Kaggle would refuse this: {'; '.join(problems)}.{undo}")
 
 

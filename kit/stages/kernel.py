@@ -85,8 +85,8 @@ def _finish(plan: Plan, files: KernelFiles, written: bool) -> None:
     _say_what_is_there(plan, files, written)
     for path in edited_files(files):
         say(
-            f"{path} was changed since the kit wrote it, and is kept. To have the kit's own again, "
-            f"remove it and rerun the command: {removal(path)}"
+            f"{path} was changed since the kit wrote it, and is kept. To get the kit's version "
+            f"back, remove it and rerun the command: {removal(path)}"
         )
 
 

@@ -62,7 +62,7 @@ def tune_stage(
     Without, `out` has one owner at a time: `wait` waits for it.
     """
     check_options(options)
-    FORMAT.spare(out, f"--out {out}")
+    FORMAT.spare(out, Decision, f"--out {out}")
     if options.journal is not None:
         Journal(options.journal).require()
     truth = competition.label_format.read(inputs.labels, competition.class_keys)

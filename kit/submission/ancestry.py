@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kit.core.disk import digest_file, removal
+from kit.core.disk import digest_file, in_the_way
 from kit.core.errors import UserError
 from kit.core.formats import UNVERSIONED, Format, Unreadable
 from kit.core.paths import SubmissionFiles
@@ -67,11 +67,11 @@ def find_submission_damage(files: SubmissionFiles) -> str | None:
         if not path.exists():
             return f"{path} is missing."
         if path.is_dir():
-            return f"{path} is a folder instead of a file; remove it: {removal(path)}."
+            return f"{path} {in_the_way(path)}."
     try:
         known = read_ancestry(files).csv_digest
     except Unreadable as error:
-        return str(error).removesuffix(FORMAT.remake).strip()
+        return error.problem
     if known != digest_file(files.csv):
         return f"{files.csv} was changed since the kit wrote it."
     return None

@@ -52,8 +52,8 @@ def open_grades(competition: Competition, workspace: Workspace, name: str) -> Gr
         words = ["submit", name.removeprefix(f"{competition.name}-")]
         if competition.grade is None and competition.kaggle is not None:
             words = ["ledger", "--sync"]
-        said = str(error).removesuffix(".")
-        raise UserError(f"{said}: {workspace.typed.command(*words)}") from None
+        grade = f"Grade it again: {workspace.typed.command(*words)}"
+        raise UserError(f"{error.problem} {grade}") from None
 
 
 def read_grades(files: SubmissionFiles) -> Grades | None:

@@ -155,8 +155,8 @@ def read_elsewhere(workspace: Workspace, competition: str) -> tuple[Elsewhere, .
     try:
         return _ELSEWHERE.read_as(path, _Elsewheres).submissions if path.exists() else ()
     except Unreadable as error:
-        said = str(error).removesuffix(".")
-        raise UserError(f"{said}: {workspace.typed.command('ledger', '--sync')}") from None
+        sync = workspace.typed.command("ledger", "--sync")
+        raise UserError(f"{error.problem} Read Kaggle's list again: {sync}") from None
 
 
 def save_elsewhere(workspace: Workspace, competition: str, listed: Sequence[Elsewhere]) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kit.core.disk import csv_text, write_bytes, write_text
 from kit.core.paths import FoldRunFiles
 from kit.core.seal import Seal
-from kit.data.images import UNREADABLE
+from kit.core.unpack import UNREADABLE
 from kit.data.run_files import EpochLog, Progress, write_progress
 from kit.models.weights import weights_to_bytes
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from kit.core.formats import Unreadable
 from kit.core.paths import FoldRunFiles
 from kit.core.seal import Damage, find_damage, seal
-from kit.data.images import UNREADABLE
+from kit.core.unpack import UNREADABLE
 from kit.data.run_files import (
     Progress,
     attempt,
