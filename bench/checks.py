@@ -3,7 +3,8 @@
 First, how long it takes to open a store of the real competition's size, 31,072 rows at 512 pixels:
 the first time, when all pixels are read, and then. The file is sparse, so it needs no space and no
 disk is measured. Then the share of a demo (five to eight minutes) that is spent on writing, reading
-and comparing digests. `docs/reliability.md` quotes this script's output.
+and comparing digests, except those of pixels, which packing computes as it writes them.
+`docs/reliability.md` quotes this script's output.
 """
 
 import hashlib

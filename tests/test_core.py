@@ -320,5 +320,5 @@ def test_a_name_that_breaks_off_is_completed() -> None:
 
 
 def test_a_folder_is_no_json_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is a folder, not a JSON file"):
+    with pytest.raises(UserError, match="is a folder instead of a file; remove it: rm -r"):
         read_json(tmp_path)

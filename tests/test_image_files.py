@@ -269,9 +269,9 @@ def test_headers_alone_find_all_odd_files(
     later = {"cut.png", "cut.jpg", "text.png"}
     refused = {name for name, file in files.items() if file.says is not None}
     assert set(found.bad) == refused - later
-    for name, line in found.bad.items():
+    for name, error in found.bad.items():
         says = (files[name].says or "").replace(AGAIN, source.again)
-        assert line == f"{source.where(name)} {says}"
+        assert str(error) == f"{source.where(name)} {says}"
     assert found.deep == ["16-rgb.png", "12-rgb.tif"]
 
 

@@ -105,7 +105,8 @@ def test_edits_that_no_longer_fit_are_kept_beside_the_notebook(
         run = workspace.run(workspace.run_names()[0])
         run.fold(0).weights(3).write_text(f"better weights {number}")
         light_kernel()
-        said = f"{files.notebook} is written again. What it was is kept as {files.replaced / name}."
+        aside = files.replaced / name
+        said = f"{files.notebook} is written again. Its former content is kept as {aside}."
         assert said in capsys.readouterr().out
         assert (files.replaced / name).read_bytes() == edited
         assert b"It trains" in files.notebook.read_bytes()

@@ -246,9 +246,9 @@ TOLD = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_is_refused_in_little_memory(bomb: str, folder: Path) -> None:
+def test_a_bomb_is_refused_in_little_memory(bomb: str, formats_copy: Path) -> None:
     name, content = BOMBS[bomb]
-    assert outcome(READERS[name], folder, content()) != "read"
+    assert outcome(READERS[name], formats_copy, content()) != "read"
 
 
 @pytest.mark.parametrize("bomb", TOLD)

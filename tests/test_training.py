@@ -81,6 +81,7 @@ def only_run(place: Place, runs: str) -> RunFiles:
     return RunFiles(folder)
 
 
+@pytest.mark.slow
 def test_a_training_killed_three_times_ends_like_one_that_was_not(place: Place) -> None:
     changes = ("frozen_epochs=1", "epochs=3", "dropout=0.3", "keep=last")
     drawn = ("sampling=replacement", "validate=batch(9)")
