@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -63,6 +64,11 @@ def _is_whole(content: Any) -> bool:
         return True
     written = {key: value for key, value in content.items() if key != "sha256"}
     return bool(content["sha256"] == digest(written))
+
+
+@cache  # building one takes longer than reading the file
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 class Unreadable(Advised):
@@ -164,7 +170,7 @@ class Format:
         if content and is_dataclass(kind) and not {one.name for one in fields(kind)} & {*content}:
             raise Unreadable(f"{path} is not {self.name}.", self.remake)
         try:
-            return TypeAdapter(kind).validate_python(content)
+            return _adapter(kind).validate_python(content)  # type: ignore[arg-type]  # it is hashable
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
