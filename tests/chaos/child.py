@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.connection import Connection
@@ -61,7 +62,8 @@ class Running:
     def send(self, number: int) -> None:
         """Send a signal, if it still runs."""
         if self.process.pid is not None and self._status() is None:
-            os.kill(self.process.pid, number)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(self.process.pid, number)
 
     def ended(self, seconds: float) -> bool:
         """Whether it ends within some seconds."""
