@@ -16,17 +16,10 @@ from kit.competitions.tables import LabelTable
 from kit.core.arrays import as_list, as_numbers, depth, has_ids, name_of, shown, whole_number
 from kit.core.errors import UserError, some
 from kit.data import folds as splits
+from kit.data.frames import align, as_probs, by_name, class_names, table_ids
 from kit.data.predictions import Predictions
 from kit.ensemble import Decision, Members, Options, fit_decision, make_members
-from kit.ensemble.oof import (
-    align,
-    as_probs,
-    by_name,
-    class_names,
-    number_groups,
-    table_ids,
-    to_unseen,
-)
+from kit.ensemble.oof import number_groups, to_unseen
 
 # The interval takes time and memory in proportion to the rows of the test set.
 MOST_TEST_ROWS = 10_000_000

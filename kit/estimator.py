@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from kit.api import macro_f1, make_folds, tune
-from kit.ensemble.oof import align, table_ids
+from kit.data.frames import align, table_ids
 
 
 class MultilabelThresholds(BaseEstimator):

@@ -130,10 +130,10 @@ def _one_bag(members: Members) -> NDArray[np.float64]:
     chosen = np.zeros(len(models))
     best, best_score, waited = chosen, -1.0, 0
     for _ in range(ROUNDS):
-        scores = [rows.score(chosen + model) for model in models]
+        scores = rows.scores(chosen + models)
         chosen = chosen + models[int(np.argmax(scores))]
-        if max(scores) > best_score:
-            best, best_score, waited = chosen, max(scores), 0
+        if scores.max() > best_score:
+            best, best_score, waited = chosen, float(scores.max()), 0
         else:
             waited += 1
         if waited == PATIENCE:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +28,8 @@ class Counts:
         cls, labels: NDArray[np.uint8], decisions: NDArray[np.uint8], group: NDArray[np.int64]
     ) -> "Counts":
         """Count `labels` and `decisions`, (rows, classes), by group numbers from 0, (rows,)."""
-        counts = np.zeros((int(group.max()) + 1, 3 * labels.shape[1]))
-        np.add.at(counts, group, np.hstack([labels & decisions, decisions, labels]))
-        return cls(counts)
+        counted = np.hstack([labels & decisions, decisions, labels]).T
+        return cls(np.stack([np.bincount(group, one) for one in counted], axis=1))
 
     def f1(self) -> NDArray[np.float64]:
         """F1 of each class over all groups, (classes,)."""
@@ -105,17 +106,35 @@ def _draws(
     several: list[Counts], rows_ratio: float, seed: int
 ) -> Iterator[tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]]:
     """Pairs of draws, at the current and the new size: F1 (draws, classes) of each counts."""
-    rng = np.random.Generator(np.random.PCG64(seed))
     groups = len(several[0].by_group)
     new = max(1, round(groups * rows_ratio))
+    # Single precision is faster, and exact while all numbers are whole and below 2^24.
+    most = max(groups, new) * max(counts.by_group.max() for counts in several)
+    precision = np.float32 if most < 2**24 else np.float64
+    by_group: list[NDArray[Any]] = [one.by_group.astype(precision) for one in several]
+    for here, there in _picks(groups, new, seed):
+        yield (
+            [_f1((here.astype(precision) @ one).astype(np.float64)) for one in by_group],
+            [_f1((there.astype(precision) @ one).astype(np.float64)) for one in by_group],
+        )
+
+
+@lru_cache(maxsize=1)  # drawing takes longer than counting, and the scores to compare share draws
+def _picks(groups: int, new: int, seed: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """How often each draw takes each group, at both sizes: blocks of (draws, groups)."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    blocks = []
     for start in range(0, DRAWS, _AT_A_TIME):
         draws = min(_AT_A_TIME, DRAWS - start)
-        sides = []
-        for drawn in (groups, new):
-            picks = (rng.integers(0, groups, drawn) for _ in range(draws))  # one at a time: memory
-            times = np.stack([np.bincount(pick, minlength=groups) for pick in picks])
-            sides.append([_f1(times.astype(np.float64) @ counts.by_group) for counts in several])
-        yield sides[0], sides[1]
+        here, there = (_times(rng, groups, drawn, draws) for drawn in (groups, new))
+        blocks.append((here, there))
+    return blocks
+
+
+def _times(rng: np.random.Generator, groups: int, drawn: int, draws: int) -> NDArray[Any]:
+    picks = (rng.integers(0, groups, drawn) for _ in range(draws))  # one at a time: memory
+    times = np.stack([np.bincount(pick, minlength=groups) for pick in picks])
+    return times.astype(np.min_scalar_type(times.max()))
 
 
 def _f1(totals: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -236,7 +236,7 @@ def search_weights(members: Members) -> NDArray[np.float64]:
 
     def objective(trial: "optuna.Trial") -> float:
         weights = np.array([trial.suggest_float(name, 0, 1) for name in names])
-        return rows.score(weights) if weights.any() else 0.0
+        return float(rows.scores(weights[None])[0]) if weights.any() else 0.0
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
     study.enqueue_trial(dict.fromkeys(names, 1.0))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from kit.competitions.exact import NEVER, exact_thresholds
+from kit.competitions.exact import NEVER
 from kit.competitions.metrics import f1_from_counts
 from kit.core.errors import UserError, unknown
 from kit.core.journal import Journal
@@ -53,12 +53,12 @@ def class_rate(sample: Sample) -> Thresholds:
 
     bestfitting, first place in the Human Protein Atlas competition (2019), matched class rates.
     """
-    return rate_thresholds(sample.probs, sample.labels.mean(axis=0))
+    return _cuts_at_rates(sample.ranked.scores, sample.labels.mean(axis=0))
 
 
 def exact(sample: Sample) -> Thresholds:
     """The optimal threshold per class on the fitting rows: the most flexible and optimistic."""
-    return exact_thresholds(sample.labels, sample.probs).thresholds
+    return sample.ranked.exact().thresholds
 
 
 def scaled(sample: Sample, value: float) -> Thresholds:
@@ -86,7 +86,8 @@ def shrunk(sample: Sample, value: float) -> Thresholds:
 def fold_mean(sample: Sample) -> Thresholds:
     """The mean, in logits, of exact thresholds fitted without each fold in turn."""
     return mean_thresholds(
-        [exact(sample.only(sample.fold != fold)) for fold in sample.folds], exact(sample)
+        [sample.ranked.exact(sample.fold != fold).thresholds for fold in sample.folds],
+        exact(sample),
     )
 
 
@@ -99,7 +100,7 @@ def split_mean(sample: Sample) -> Thresholds:
     rng = np.random.Generator(np.random.PCG64(0))
     groups = int(sample.group.max()) + 1
     parts = [rng.random(groups)[sample.group] < SPLIT_SHARE for _ in range(SPLITS)]
-    return mean_thresholds([exact(sample.only(part)) for part in parts], exact(sample))
+    return mean_thresholds([sample.ranked.exact(part).thresholds for part in parts], exact(sample))
 
 
 def tuned(sample: Sample, journal: Journal | None = None) -> Thresholds:
@@ -132,12 +133,17 @@ def rate_thresholds(probs: NDArray[np.float32], rates: NDArray[np.float64]) -> T
     Halfway between the last labelled row and the next one; NEVER if the share is less than half a
     row. Rows with tied scores at the threshold get the same label.
     """
-    scores = -np.sort(-np.ascontiguousarray(probs.T), axis=1).astype(np.float64)
+    return _cuts_at_rates(-np.sort(-np.ascontiguousarray(probs.T), axis=1), rates)
+
+
+def _cuts_at_rates(scores: NDArray[np.float32], rates: NDArray[np.float64]) -> Thresholds:
+    """As above, from scores (classes, rows) in falling order."""
     classes, rows = scores.shape
     taken = np.rint(rates * rows).astype(np.int64)
     column = np.arange(classes)
-    last_on = scores[column, np.clip(taken - 1, 0, rows - 1)]
-    first_off = np.where(taken < rows, scores[column, np.clip(taken, 0, rows - 1)], 0.0)
+    last_on = scores[column, np.clip(taken - 1, 0, rows - 1)].astype(np.float64)
+    last_off = scores[column, np.clip(taken, 0, rows - 1)].astype(np.float64)
+    first_off = np.where(taken < rows, last_off, 0.0)
     return np.where(taken > 0, (last_on + first_off) / 2, NEVER)
 
 
