@@ -3,7 +3,7 @@
 In data-flow order:
 
 - `oof`: rows with ids, labels, folds, groups and the members' probabilities; `Members`, `Unseen`.
-- `combine`: means, greedy weights, stacks; `fast_f1` scores weights, `studies` runs Optuna.
+- `combine`: means, greedy weights (`selection`), stacks; `studies` runs Optuna.
 - `averaging`: from scores by one model to scores averaged over the fold models.
 - `thresholds`: policies, one threshold per class; `calibrate` serves one of them.
 - `postprocess`: what follows the thresholds.

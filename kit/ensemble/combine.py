@@ -1,6 +1,6 @@
 """Methods to combine models: means, weighted means, stacks; and their fits without some folds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,20 +12,18 @@ from kit.core.formats import EqualByValue, Floats
 from kit.core.parallel import on_all_cores
 from kit.core.progress import SILENT, Reporter
 from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.fast_f1 import FastF1
 from kit.ensemble.oof import Members, Sample, Unseen
+from kit.ensemble.selection import select_greedily
 from kit.ensemble.studies import search_weights
-
-# Greedy selection: bags, rounds per bag, and rounds without improvement that end a bag.
-BAGS = 5
-ROUNDS = 25
-PATIENCE = 3
 
 # How far a stack's coefficients may deviate from the plain mean: prior variances for standardized
 # columns. The mean itself is practically free.
 FREE = 100.0
 OWN = 1.0
 ACROSS = 0.1
+# Of the gradient of the mean loss. scikit-learn's own 1e-4 is that of three rows in 31,072, more
+# than rare classes have to spare.
+_TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,37 +106,8 @@ def logit_mean(members: Members) -> Average:
 
 
 def greedy(members: Members) -> Average:
-    """Repeatedly add the model that improves the mean most, with replacement.
-
-    Caruana et al. 2004, "Ensemble selection from libraries of models": each bag uses half of the
-    groups, starts from the best single model, and stops after three rounds without a gain; the
-    weights are the mean over bags, with fixed seeds. So they are non-negative and sum to one,
-    which Purucker and Beel 2023 found to matter.
-    """
-    models = len(members.probs)
-    groups = int(members.group.max()) + 1
-    weights = np.zeros(models)
-    for bag in range(BAGS):
-        rng = np.random.Generator(np.random.PCG64(bag))
-        weights += _one_bag(members.only((rng.random(groups) < 0.5)[members.group]))
-    return Average(weights / weights.sum())
-
-
-def _one_bag(members: Members) -> NDArray[np.float64]:
-    rows = FastF1.of(members)
-    models = np.eye(len(members.probs))
-    chosen = np.zeros(len(models))
-    best, best_score, waited = chosen, -1.0, 0
-    for _ in range(ROUNDS):
-        scores = rows.scores(chosen + models)
-        chosen = chosen + models[int(np.argmax(scores))]
-        if scores.max() > best_score:
-            best, best_score, waited = chosen, float(scores.max()), 0
-        else:
-            waited += 1
-        if waited == PATIENCE:
-            break
-    return best / best.sum()
+    """Weights from greedy selection: see `select_greedily`."""
+    return Average(select_greedily(members))
 
 
 def tuned_weights(members: Members) -> Average:
@@ -152,54 +121,85 @@ def stack(members: Members) -> Stack:
     The penalty shrinks a class towards a multiple of the mean logit, not towards zero: from eleven
     positives it learns little more than the mean, from thousands which model to trust.
     """
-    return _fit_stack(members, across=False)
+    return _fit_stack(members, _equal(members, across=False))
 
 
 def cross_stack(members: Members) -> Stack:
     """The same, with the mean logits of all other classes as features: labels co-occur."""
-    return _fit_stack(members, across=True)
+    return _fit_stack(members, _equal(members, across=True))
 
 
-def _fit_stack(members: Members, across: bool) -> Stack:
-    logits = to_logits(members.probs)
-    models, _, classes = logits.shape
-    mean_logits = logits.mean(axis=0)
-    own = np.full((classes, models), 1 / models)
-    others = np.zeros((classes, classes))
-    intercept = np.zeros(classes)
-    for column in range(classes):
-        labels = members.labels[:, column]
-        if labels.min() == labels.max():
-            continue  # a single label value: keep the mean
-        apart = (logits[:, :, column] - mean_logits[:, column]).T
-        columns = [mean_logits[:, [column]], apart, *([mean_logits] if across else [])]
-        features = np.hstack(columns)
-        variances = np.concatenate(
-            [[FREE], np.full(models, OWN), *([np.full(classes, ACROSS)] if across else [])]
-        )
-        found, intercept[column] = _logistic(features, labels, variances)
-        own[column] = found[0] / models + found[1 : models + 1] - found[1 : models + 1].mean()
-        if across:
-            others[column] = found[models + 1 :]
-    return Stack(own, others if across else None, intercept)
+def _equal(members: Members, across: bool) -> Stack:
+    """The stack that is the plain mean of logits."""
+    models, classes = len(members.probs), members.labels.shape[1]
+    others = np.zeros((classes, classes)) if across else None
+    return Stack(np.full((classes, models), 1 / models), others, np.zeros(classes))
 
 
-def _logistic(
-    features: NDArray[np.float64], labels: NDArray[np.uint8], variances: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float]:
-    """Coefficients and intercept, each coefficient with its own normal prior.
+def _fit_stack(members: Members, start: Stack) -> Stack:
+    """Fit every class that has both label values, and keep the plain mean for the others.
 
-    `variances` are prior variances for standardized features. scikit-learn has one penalty for all
-    coefficients, so the features are scaled by their square roots instead.
+    `start` decides what kind of stack, and saves steps if it is close; the result is the same.
     """
-    from sklearn.linear_model import LogisticRegression
+    logits = to_logits(members.probs)
+    mean_logits = logits.mean(axis=0)
+    made = _equal(members, start.across is not None)
+    models, rows, classes = logits.shape
+    across = 0 if made.across is None else classes
+    features = _Features(rows, [FREE] + [OWN] * models + [ACROSS] * across)
+    if across:
+        features.set(models + 1, mean_logits)
+    both = members.labels.any(axis=0) & ~members.labels.all(axis=0)
+    for column in np.flatnonzero(both).tolist():
+        middle = mean_logits[:, [column]]
+        features.set(0, np.hstack([middle, logits[:, :, column].T - middle]))
+        own = start.own[column]
+        near = [own.sum(), *(own - own.mean())]
+        if start.across is not None:
+            near.extend(start.across[column])
+        found, made.intercept[column] = features.logistic(
+            members.labels[:, column], np.array(near), start.intercept[column]
+        )
+        made.own[column] = found[0] / models + found[1 : models + 1] - found[1 : models + 1].mean()
+        if made.across is not None:
+            made.across[column] = found[models + 1 :]
+    return made
 
-    spread = features.std(axis=0)
-    scale = np.sqrt(variances) / np.where(spread > 1e-9, spread, 1.0)
-    model = LogisticRegression(C=1.0, solver="newton-cholesky", max_iter=100)
-    model.fit((features - features.mean(axis=0)) * scale, labels)
-    found = model.coef_[0] * scale
-    return found, float(model.intercept_[0] - found @ features.mean(axis=0))
+
+class _Features:
+    """Columns of features, each standardized and with a normal prior of its own.
+
+    scikit-learn has one penalty for all coefficients, so that the columns are scaled by the square
+    roots of the `variances` of their priors instead.
+    """
+
+    def __init__(self, rows: int, variances: Sequence[float]) -> None:
+        self._variances = np.array(variances)
+        self._values = np.empty((rows, len(variances)))
+        self._middle, self._scale = np.zeros(len(variances)), np.ones(len(variances))
+
+    def set(self, first: int, values: NDArray[np.float64]) -> None:
+        """Set the columns from `first` on; `values` is (rows, columns)."""
+        columns = slice(first, first + values.shape[1])
+        spread, middle = values.std(axis=0), values.mean(axis=0)
+        scale = np.sqrt(self._variances[columns]) / np.where(spread > 1e-9, spread, 1.0)
+        self._middle[columns], self._scale[columns] = middle, scale
+        self._values[:, columns] = (values - middle) * scale
+
+    def logistic(
+        self, labels: NDArray[np.uint8], near: NDArray[np.float64], near_intercept: float
+    ) -> tuple[NDArray[np.float64], float]:
+        """Coefficients and intercept of a logistic regression, starting near others."""
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(
+            C=1.0, solver="newton-cholesky", tol=_TOLERANCE, max_iter=100, warm_start=True
+        )
+        model.coef_ = (near / self._scale)[None]
+        model.intercept_ = np.array([near_intercept + near @ self._middle])
+        model.fit(self._values, labels)
+        found = model.coef_[0] * self._scale
+        return found, float(model.intercept_[0] - found @ self._middle)
 
 
 # The simplest first: of tied methods, `auto` takes the first.
@@ -241,15 +241,19 @@ class Fits:
     ) -> None:
         """Fit each (method, held-out folds) that has not been fitted yet."""
         missing = [one for one in dict.fromkeys(wanted) if one not in self._made]
-        fit = partial(_fit, self.members)
-        size = self.members.probs.size
-        fitted = on_all_cores("fitting blends", fit, missing, size, reporter)
-        self._made.update(zip(missing, fitted, strict=True))
+        # Without folds, a stack is close to the one of all rows.
+        for ready in ([one for one in missing if not one[1]], [one for one in missing if one[1]]):
+            near = {name: self._made.get((name, frozenset())) for name, _ in ready}
+            fit = partial(_fit, self.members, near)
+            size = self.members.probs.size
+            fitted = on_all_cores("fitting blends", fit, ready, size, reporter)
+            self._made.update(zip(ready, fitted, strict=True))
 
     def combination(self, name: str, without: frozenset[int] = frozenset()) -> Combination:
         """A method fitted on the rows of all other folds."""
         if (name, without) not in self._made:
-            self._made[name, without] = _fit(self.members, (name, without))
+            near = {name: self._made.get((name, frozenset()))}
+            self._made[name, without] = _fit(self.members, near, (name, without))
         return self._made[name, without]
 
     def sample(self, name: str, without: frozenset[int] = frozenset()) -> Sample:
@@ -276,6 +280,11 @@ def folds_left_out(folds: NDArray[np.int64]) -> list[frozenset[int]]:
     return [frozenset(), *(frozenset({one}) for one in numbers), *pairs]
 
 
-def _fit(members: Members, job: tuple[str, frozenset[int]]) -> Combination:
+def _fit(
+    members: Members, near: Mapping[str, Combination | None], job: tuple[str, frozenset[int]]
+) -> Combination:
+    """Fit a method without some folds; a stack starts from the one in `near`, if there is one."""
     name, without = job
-    return METHODS[name](members.only(~np.isin(members.fold, list(without))))
+    rows = members.only(~np.isin(members.fold, list(without)))
+    start = near[name]
+    return _fit_stack(rows, start) if isinstance(start, Stack) else METHODS[name](rows)
