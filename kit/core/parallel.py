@@ -1,5 +1,6 @@
 """Independent jobs on all cores."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -27,12 +28,13 @@ def on_all_cores(
     """Run every job and return the results in the order of the jobs.
 
     `numbers` is the size of each job's data: small jobs run one after another in this process,
-    large ones in one process per core. The results are the same either way. The processes end
-    within seconds after this one, even if it is killed.
+    large ones in one process per core, unless this process is such a one itself. The results are
+    the same either way. The processes end within seconds after this one, even if it is killed.
     """
     from joblib import Parallel, delayed  # late: the offline notebook has none and needs none
 
-    workers = cores() if numbers >= _WORTH_PROCESSES else 1
+    alone = numbers < _WORTH_PROCESSES or multiprocessing.parent_process() is not None
+    workers = 1 if alone else cores()
     results = []
     with reporter.bar(description, len(jobs), lines=True) as bar:
         if workers > 1:

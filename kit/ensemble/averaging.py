@@ -154,6 +154,13 @@ def as_averaged(
     return to_probs(moved)
 
 
+def sample_as_averaged(sample: Sample, noise: NDArray[np.float64] | None, models: int) -> Sample:
+    """The sample with scores as above; unchanged if the noise is None."""
+    if noise is None:
+        return sample
+    return sample.with_probs(as_averaged(sample.labels, sample.probs, noise, models))
+
+
 def _upper_half(scores: NDArray[np.float64]) -> tuple[float, float]:
     """Mean and standard deviation of the normal distribution with the scores' upper tail.
 

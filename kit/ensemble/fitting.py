@@ -1,6 +1,8 @@
 """Fit a decision: choose and fit method, policy and post-processing, and estimate the score."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +10,15 @@ from numpy.typing import NDArray
 
 from kit.competitions.metrics import macro_f1
 from kit.core.errors import UserError
+from kit.core.parallel import on_all_cores
 from kit.core.progress import SILENT, Reporter
 from kit.ensemble.averaging import (
-    as_averaged,
     carry,
     check_transfer,
     choose_transfer,
     classes_that_disagree,
     own_noise,
+    sample_as_averaged,
 )
 from kit.ensemble.combine import Fits, combine_test, find_methods, folds_left_out
 from kit.ensemble.decision import (
@@ -140,10 +143,7 @@ def fit_decision(
     if "copies" in taken and twins is not None and unseen is not None:
         copies = copied(members.labels, members.ids, unseen.ids, twins)
         postprocess = replace(postprocess, copies=copies)
-
-    test_rows = options.test_rows
-    if test_rows is None:
-        test_rows = len(members.ids if unseen is None else unseen.ids)
+    test_rows = options.test_rows or len(members.ids if unseen is None else unseen.ids)
     found = estimate(members, candidates.folds(), choices, test_rows, reporter)
     score = HonestScore(
         fitted=fitted_score(sample, policy, taken, twin_labels),
@@ -154,7 +154,8 @@ def fit_decision(
     )
     carried = thresholds if test is None else carry(transfer, thresholds, averaged, test)
     keys = members.class_keys
-    alone = _fit_alone(members, unseen, replace(options, policy=policy.title, test_rows=test_rows))
+    same = replace(options, policy=policy.title, test_rows=test_rows)
+    alone = _fit_alone(members, unseen, same, reporter)
     rows_ratio = test_rows / len(members.ids)
     apart = [] if test is None else classes_that_disagree(thresholds, averaged, carried, test)
     decision = Decision(
@@ -198,53 +199,55 @@ class _Candidates:
         self._unseen = unseen
         self._transfer = options.transfer
         self._noise: dict[str, NDArray[np.float64] | None] = {}
-        self._judged: dict[frozenset[int], list[tuple[str, Judged]]] = {}
+        self._judged: dict[frozenset[int], dict[str, Judged]] = {}
+        self._models = 0 if unseen is None else len(unseen.by_fold)
 
     def fit(self, reporter: Reporter) -> None:
         """Fit every method, and choose how its thresholds transfer to the test set."""
         left_out = folds_left_out(self.fits.members.folds)
         self.fits.make([(name, out) for name in self.methods for out in left_out], reporter)
-        models = 0 if self._unseen is None else len(self._unseen.by_fold)
+        by_fold = () if self._unseen is None else self._unseen.by_fold
         for name in self.methods:
             made = self.fits.combination(name)
             test = None if self._unseen is None else combine_test(made, self._unseen)
             sample = self.fits.sample(name)
-            self.tests[name] = test
-            self.transfers[name] = choose_transfer(self._transfer, sample, test, models)
-            self._noise[name] = self._measure_noise(name)
+            transfer = choose_transfer(self._transfer, sample, test, self._models)
+            self.tests[name], self.transfers[name], self._noise[name] = test, transfer, None
+            if transfer == "averaged":
+                tests = [made.apply(probs) for probs in by_fold]
+                self._noise[name] = own_noise(sample.labels.mean(axis=0), tests)
+        self._judge(reporter)
 
     def averaged(self, name: str, sample: Sample) -> Sample:
         """Out-of-fold rows with scores averaged in the same way as the method's test scores."""
-        noise = self._noise[name]
-        if noise is None or self._unseen is None:
-            return sample
-        models = len(self._unseen.by_fold)
-        return sample.with_probs(as_averaged(sample.labels, sample.probs, noise, models))
+        return sample_as_averaged(sample, self._noise[name], self._models)
 
     def choose(self, without: frozenset[int]) -> str:
         """The best method on the rows of the other folds."""
         if len(self.methods) == 1 or len(self.fits.members.folds) - len(without) < 2:
             return self.methods[0]
-        judged = dict(self.judged(without))
+        judged = self._judged[without]
         sample = self.fits.sample(self.methods[0], without)
         best = simplest_of_the_best(sample, list(judged.values()))
         return next(name for name, one in judged.items() if one is best)
 
-    def judged(self, without: frozenset[int] = frozenset()) -> list[tuple[str, Judged]]:
-        """Each method's score on the rows of the other folds, under the same policy."""
-        if without not in self._judged:
-            samples = {name: self.fits.sample(name, without) for name in self.methods}
-            self._judged[without] = [
-                (name, judge(self.averaged(name, sample), _TO_COMPARE))
-                for name, sample in samples.items()
-            ]
-        return self._judged[without]
+    def _judge(self, reporter: Reporter) -> None:
+        """Score each method on all rows, and on those of all folds but one, under one policy."""
+        if len(self.methods) == 1:
+            return
+        folds = self.fits.members.folds.tolist()
+        outs = [frozenset(), *(frozenset({fold}) for fold in folds if len(folds) > 2)]
+        jobs = [(name, out) for out in outs for name in self.methods]
+        judge_one = partial(_judge_method, self.fits, self._noise, self._models)
+        work = self.fits.members.labels.size * len(folds)
+        judged = on_all_cores("comparing methods", judge_one, jobs, work, reporter)
+        for (name, out), one in zip(jobs, judged, strict=True):
+            self._judged.setdefault(out, {})[name] = one
 
     def described(self, rows: Sample, test_rows: int) -> tuple[Candidate, ...]:
         """The methods as candidates; none if there was no choice."""
-        if len(self.methods) == 1:
-            return ()
-        return tuple(Candidate.of(name, rows, one, test_rows) for name, one in self.judged())
+        judged = self._judged.get(frozenset(), {})
+        return tuple(Candidate.of(name, rows, one, test_rows) for name, one in judged.items())
 
     def folds(self) -> list[HeldOutFold]:
         """Every fold, with what is fitted without it."""
@@ -257,36 +260,41 @@ class _Candidates:
         inside = self.fits.members.fold == fold
         rows, others = self.fits.sample(method), self.fits.sample(method, out)
         averaged = self.averaged(method, rows)
-        if averaged is rows:
-            averaged_others = others
-        elif len(self.fits.members.names) == 1:  # no fit: the same rows as above
-            averaged_others = averaged.only(~inside)
-        else:
-            averaged_others = self.averaged(method, others)
+        same = len(self.fits.members.names) == 1 and averaged is not rows  # as nothing is fitted
+        averaged_others = averaged.only(~inside) if same else self.averaged(method, others)
         return HeldOutFold(
             inside, rows.only(inside), others, averaged.only(inside), averaged_others
         )
 
-    def _measure_noise(self, name: str) -> NDArray[np.float64] | None:
-        if self.transfers[name] != "averaged" or self._unseen is None:
-            return None
-        made = self.fits.combination(name)
-        rates = self.fits.members.labels.mean(axis=0)
-        return own_noise(rates, [made.apply(probs) for probs in self._unseen.by_fold])
+
+def _judge_method(
+    fits: Fits,
+    noise: Mapping[str, NDArray[np.float64] | None],
+    models: int,
+    job: tuple[str, frozenset[int]],
+) -> Judged:
+    name, without = job
+    sample = fits.sample(name, without)
+    return judge(sample_as_averaged(sample, noise[name], models), _TO_COMPARE)
 
 
 def _fit_alone(
-    members: Members, unseen: Unseen | None, options: Options
+    members: Members, unseen: Unseen | None, options: Options, reporter: Reporter
 ) -> dict[str, tuple[Alone, Counts]]:
     """Each member as its own decision, without post-processing; empty for a single member."""
     if len(members.names) == 1:
         return {}
     options = replace(options, method="auto", steps=(), journal=None)
-    alone = {}
-    for model, name in enumerate(members.names):
-        one = members.one(model)
-        fitted = fit_decision(one, None if unseen is None else unseen.one(model), options)
-        counts = Counts.of(members.labels, fitted.averaged, members.group)
-        made = fitted.decision
-        alone[name] = (Alone(made.worth.score, made.thresholds), counts)
-    return alone
+    models = range(len(members.names))
+    jobs = [(members.one(one), None if unseen is None else unseen.one(one)) for one in models]
+    work = members.labels.size * len(members.folds)
+    fit = partial(_alone, options)
+    fitted = on_all_cores("fitting each member alone", fit, jobs, work, reporter)
+    return dict(zip(members.names, fitted, strict=True))
+
+
+def _alone(options: Options, one: tuple[Members, Unseen | None]) -> tuple[Alone, Counts]:
+    members, unseen = one
+    fitted = fit_decision(members, unseen, options)
+    made, counts = fitted.decision, Counts.of(members.labels, fitted.averaged, members.group)
+    return Alone(made.worth.score, made.thresholds), counts
