@@ -301,6 +301,15 @@ def relabelled(members: Members, column: int, value: int) -> Members:
 
 
 @stacks
+def test_where_a_fit_starts_changes_nothing(fit: Fit) -> None:
+    members = simulate_members(400, THREE)
+    fits, name = Fits(members), fit.__name__.replace("_", "-")
+    fits.make([(name, frozenset()), (name, frozenset({0}))])
+    warm, cold = fits.combination(name, frozenset({0})), fit(members.only(members.fold != 0))
+    np.testing.assert_allclose(warm.apply(members.probs), cold.apply(members.probs), atol=1e-6)
+
+
+@stacks
 def test_of_models_that_are_alike_it_ranks_rows_as_the_mean_does(fit: Fit) -> None:
     members = simulate_members(3000, [[[2.0]]] * 3)
     stacked, plain = fit(members).apply(members.probs), logit_mean(members).apply(members.probs)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from kit.competitions.exact import NEVER, decide, exact_thresholds
+from kit.competitions.exact import NEVER, Ranked, decide, exact_thresholds
 from kit.competitions.metrics import f1_from_counts, f1_per_class, macro_f1
 
 
@@ -154,3 +154,23 @@ def test_the_unit_of_the_weights_does_not_matter() -> None:
     same = exact_thresholds(labels, probs, np.full(12, 0.25))
     np.testing.assert_array_equal(found.thresholds, same.thresholds)
     np.testing.assert_array_equal(found.f1, same.f1)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 40])
+def test_parts_of_sorted_rows_give_what_sorting_the_parts_gives(rows: int) -> None:
+    labels, probs = random_cases(rows, 200)
+    rng = np.random.default_rng(rows)
+    ranked = Ranked.of(labels, probs)
+    for share in (0.0, 0.3, 0.8, 1.0):
+        part = rng.random(rows) < share
+        own = exact_thresholds(labels[part], probs[part])
+        inside = rng.random(int(part.sum())) < 0.5
+        both = exact_thresholds(labels[part][inside], probs[part][inside])
+        for found, expected in (
+            (ranked.exact(part), own),
+            (ranked.only(part).exact(), own),
+            (ranked.only(part).exact(inside), both),
+            (ranked.only(part).only(inside).exact(), both),
+        ):
+            np.testing.assert_array_equal(found.thresholds, expected.thresholds)
+            np.testing.assert_array_equal(found.f1, expected.f1)

@@ -96,6 +96,18 @@ def test_a_part_of_a_sample_keeps_its_rows_together() -> None:
     assert part.ids.tolist() == ["b", "e"]
 
 
+def test_a_part_of_a_sorted_sample_is_sorted() -> None:
+    rows = np.array([True, False, True, True, False])
+    sample = SAMPLE.with_probs(PROBS)
+    assert "ranked" not in vars(sample.only(rows))
+    sorted_anew = sample.only(rows).ranked
+    assert sample.ranked.scores.tolist() == [sorted(PROBS[:, 0].tolist(), reverse=True)]
+    part = sample.only(rows)
+    assert "ranked" in vars(part)
+    for name in ("order", "scores", "hits"):
+        np.testing.assert_array_equal(getattr(part.ranked, name), getattr(sorted_anew, name))
+
+
 def test_other_probabilities_leave_the_rest_as_it_is() -> None:
     other = SAMPLE.with_probs(1 - PROBS)
     np.testing.assert_array_equal(other.probs, 1 - PROBS)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.core import orphan
+from kit.core import orphan, parallel
+from kit.core.progress import SILENT
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,7 +42,8 @@ COMMAND = (
 # A process as the notebook's check starts it: with the watch in a file that Python imports first.
 CHILD = """
 import pathlib, subprocess, sys
-from kit.core import orphan
+from kit.core import orphan, parallel
+from kit.core.progress import SILENT
 guard = pathlib.Path(sys.argv[1]) / "sitecustomize.py"
 text = pathlib.Path(orphan.__file__).read_text()
 guard.write_text(text + "\\nend_with(os.getppid())\\n")
@@ -94,3 +96,20 @@ def test_a_process_whose_parent_has_gone_already_ends_at_once(
     monkeypatch.setattr(os, "_exit", ended.append)
     orphan._watch(os.getppid() + 1)
     assert ended == [1]
+
+
+def test_a_worker_does_its_own_jobs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    jobs = [0, 1]
+    outside = parallel.on_all_cores("", own_and_nested, jobs, 10**7, SILENT)
+    assert os.getpid() not in {process for process, _ in outside}
+    assert all(nested == [process, process] for process, nested in outside)
+
+
+def own_and_nested(_: int) -> tuple[int, list[int]]:
+    """The number of this process, and of those that do the jobs it gives out."""
+    return os.getpid(), parallel.on_all_cores("", process_of, [0, 1], 10**7, SILENT)
+
+
+def process_of(_: int) -> int:
+    return os.getpid()

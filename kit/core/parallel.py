@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -36,7 +37,9 @@ def on_all_cores(
     alone = numbers < _WORTH_PROCESSES or multiprocessing.parent_process() is not None
     workers = 1 if alone else cores()
     results = []
-    with reporter.bar(description, len(jobs), lines=True) as bar:
+    with warnings.catch_warnings(), reporter.bar(description, len(jobs), lines=True) as bar:
+        # A worker that keeps much memory is replaced, and its jobs are done by the next one.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
         if workers > 1:
             _start_tracker()
         pool = {} if workers == 1 else {"initializer": end_with, "initargs": (os.getpid(),)}
