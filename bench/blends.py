@@ -63,7 +63,8 @@ def main() -> None:
         for seed in range(worlds):
             rows[name].append(fresh_scores(simulate_models(seed, MODELS, alike)))
             say(f"{name}, {seed}: {rows[name][-1]}")
-    say(as_table(rows))
+    for line in as_table(rows).splitlines():
+        say(line)
 
 
 if __name__ == "__main__":

@@ -251,7 +251,8 @@ def main() -> None:
     tables = []
     for letter in wanted:
         tables.append(protocols[letter]())
-        say(tables[-1] + "\n")
+        for line in (*tables[-1].splitlines(), ""):
+            say(line)
     if asked.out is not None:
         write_text(asked.out, "\n\n".join(tables) + "\n")
 
