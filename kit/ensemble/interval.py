@@ -12,6 +12,7 @@ from kit.competitions.metrics import f1_from_counts
 
 DRAWS = 1000
 _AT_A_TIME = 100  # bounds the memory
+_MOST_KEPT = 100_000  # groups whose draws are kept: 200 MB
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def _draws(
     most = max(groups, new) * max(counts.by_group.max() for counts in several)
     precision = np.float32 if most < 2**24 else np.float64
     by_group: list[NDArray[Any]] = [one.by_group.astype(precision) for one in several]
-    for here, there in _picks(groups, new, seed):
+    picks = _kept_picks if groups <= _MOST_KEPT else _picks
+    for here, there in picks(groups, new, seed):
         yield (
             [_f1((here.astype(precision) @ one).astype(np.float64)) for one in by_group],
             [_f1((there.astype(precision) @ one).astype(np.float64)) for one in by_group],
@@ -120,15 +122,17 @@ def _draws(
 
 
 @lru_cache(maxsize=1)  # drawing takes longer than counting, and the scores to compare share draws
-def _picks(groups: int, new: int, seed: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+def _kept_picks(groups: int, new: int, seed: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    return list(_picks(groups, new, seed))
+
+
+def _picks(groups: int, new: int, seed: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """How often each draw takes each group, at both sizes: blocks of (draws, groups)."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    blocks = []
     for start in range(0, DRAWS, _AT_A_TIME):
         draws = min(_AT_A_TIME, DRAWS - start)
         here, there = (_times(rng, groups, drawn, draws) for drawn in (groups, new))
-        blocks.append((here, there))
-    return blocks
+        yield here, there
 
 
 def _times(rng: np.random.Generator, groups: int, drawn: int, draws: int) -> NDArray[Any]:
