@@ -18,8 +18,8 @@ from kit.competitions.metrics import macro_f1
 from kit.core.terminal import TERMINAL, say
 from kit.ensemble.combine import METHODS, Fits
 from kit.ensemble.fitting import Options, fit_decision
-from kit.ensemble.oof import Unseen
 from kit.ensemble.thresholds import fold_mean
+from kit.scores.oof import Unseen
 
 MODELS = 8
 

@@ -25,7 +25,7 @@ from simulated import FOLDS, TEST_ROWS, simulate_models
 from kit.core.terminal import say
 from kit.data.predictions import to_logits, to_probs
 from kit.ensemble.fitting import fit_decision
-from kit.ensemble.oof import Unseen
+from kit.scores.oof import Unseen
 
 HERE = Path(__file__).parent.parent
 RUNS = 3

@@ -13,7 +13,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.oof import Members, Sample
+from kit.scores.oof import Members, Sample
 
 ROWS, TEST_ROWS = 31_072, 11_702
 # Rows of the competition's train.csv with each label.

@@ -28,10 +28,10 @@ from kit.core.disk import write_text
 from kit.core.parallel import on_all_cores
 from kit.core.terminal import TERMINAL, say
 from kit.data.predictions import mean_of_logits, read_predictions
-from kit.ensemble.averaging import as_averaged, carry, choose_transfer, own_noise
 from kit.ensemble.evaluate import Choices, HeldOutFold, choose_policy, estimate
-from kit.ensemble.oof import Sample
 from kit.ensemble.thresholds import find_policies, find_policy
+from kit.scores import choose_transfer
+from kit.scores.oof import Sample
 from kit.stages.tune import read_fold_table
 
 OTHERS = ("fixed=0.5", "fixed=0.2", "constant", "exact", "class-rate", "scaled=0.7")
@@ -74,9 +74,10 @@ def read_real(folder: Path) -> Iterator[Real]:
 def on_the_test_set(real: Real) -> Scores:
     """Protocol (a): fitted on all out-of-fold rows, scored on the held-out test set."""
     scores = {title: _plain(title, real.sample, real.test, real.test_labels) for title in OTHERS}
-    transfer = choose_transfer("auto", real.sample, real.test, models=1)
-    thresholds = choose_policy(real.sample, AUTO).fit(real.sample)
-    thresholds = carry(transfer, thresholds, real.sample, real.test)
+    transfer = choose_transfer("auto", real.sample, real.test)
+    averaged = transfer.averaged(real.sample)
+    thresholds = choose_policy(averaged, AUTO).fit(averaged)
+    thresholds = transfer.carry(thresholds, averaged, real.test)
     return {**scores, "auto": macro_f1(real.test_labels, decide(real.test, thresholds))}
 
 
@@ -152,9 +153,9 @@ def _plain(
 def _as_averaged(world: Simulated) -> Sample:
     if len(world.tests) == 1:
         return world.sample
-    noise = own_noise(world.sample.labels.mean(axis=0), world.tests)
-    sample = world.sample
-    return sample.with_probs(as_averaged(sample.labels, sample.probs, noise, len(world.tests)))
+    return choose_transfer("auto", world.sample, world.mean_of_logits(), world.tests).averaged(
+        world.sample
+    )
 
 
 def mean_scores(each: Sequence[Scores]) -> Scores:

@@ -25,10 +25,10 @@ from kit.data.predictions import to_logits, to_probs
 from kit.data.runs import Run
 from kit.ensemble.evaluate import judge
 from kit.ensemble.interval import Counts
-from kit.ensemble.oof import Sample
 from kit.ensemble.thresholds import find_policy
 from kit.recipes import recipes
 from kit.recipes.base import with_settings
+from kit.scores.oof import Sample
 
 FOLDS = 3
 # Classes with a smaller share of the rows than this are rare.

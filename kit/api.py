@@ -18,8 +18,15 @@ from kit.core.errors import UserError, some
 from kit.data import folds as splits
 from kit.data.frames import align, as_probs, by_name, class_names, table_ids
 from kit.data.predictions import Predictions
-from kit.ensemble import Decision, Members, Options, fit_decision, make_members
-from kit.ensemble.oof import number_groups, to_unseen
+from kit.ensemble import (
+    Decision,
+    Members,
+    Options,
+    fit_decision,
+    make_members,
+    number_groups,
+    to_unseen,
+)
 
 # The interval takes time and memory in proportion to the rows of the test set.
 MOST_TEST_ROWS = 10_000_000
@@ -84,13 +91,15 @@ def blend(
     names: Sequence[str] | None = None,
     transfer: str = "auto",
     test_rows: int | None = None,
+    trust: Sequence[str] = (),
 ) -> Decision:
     """Combine several models, fit a threshold per class, and estimate the score.
 
     `probs` is a list with one array (rows, classes) per model, all on the same `fold`. `tests` is a
     list with one array per model, or one list per model with an array per fold. `method` is one of
     mean, logit-mean, greedy, weights, stack, cross-stack, or `auto` for the best; `names` names the
-    models. All else as in `tune`. Raises UserError.
+    models. A model whose `probs` know the labels better than its `tests` can is left out, unless
+    `trust` has its name. All else as in `tune`. Raises UserError.
     """
     members = _members(y, probs, fold, groups, names)
     unseen = None
@@ -101,6 +110,7 @@ def blend(
         name_of(policy, "policy"),
         name_of(transfer, "transfer"),
         test_rows=None if test_rows is None else _test_rows(test_rows),
+        trust=_trusted(trust, members.names),
     )
     return fit_decision(members, unseen, options).decision
 
@@ -202,6 +212,15 @@ def _names(names: Sequence[str] | None, models: int) -> tuple[str, ...]:
     if len(called) != models or len(set(called)) < models:
         raise UserError(f"names are {shown(called)}, expected {models} different names.")
     return tuple(map(str, called))
+
+
+def _trusted(trust: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """The names of trusted models; UserError unless each is a model's."""
+    given = [trust] if isinstance(trust, str) else as_list(trust, "trust", "a list of names")
+    for name in given:
+        if name not in names:
+            raise UserError(f"trust has {shown(name)}, expected names of models: {some(names)}.")
+    return tuple(map(str, given))
 
 
 def _test_rows(rows: Any) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kit.data.predictions import to_probs
-from kit.ensemble.oof import Members, Sample
+from kit.scores.oof import Members, Sample
 
 RATES = (0.5, 0.25, 0.1)
 

@@ -101,7 +101,7 @@ blend DATA --policy shrunk=inf | Policy shrunk=inf: shrunk needs a number from 0
 blend DATA --policy exact=3 | No policy 'exact=3'. Known: all, auto, calibrated,
 blend DATA --policy auto=3 | No policy 'auto=3'. Known: all, auto, calibrated,
 blend DATA --transfer magic | No transfer 'magic'. Known: auto, averaged, rates,
-blend DATA --transfer averaged --policy exact --method mean | --transfer averaged needs the test
+blend DATA --trust magic --policy exact --method mean | No member 'magic'. Known:
 blend DATA --postprocess magic | No post-processing 'magic'. Known: copies, fill, rules.
 blend DATA --postprocess copies --policy exact --method mean | --postprocess copies compares
 blend DATA --name "" | The word after --name is empty. Is a variable of the shell

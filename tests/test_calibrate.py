@@ -8,7 +8,7 @@ from simulation import simulate
 
 from kit.competitions.exact import NEVER, exact_thresholds
 from kit.data.predictions import EPSILON, to_probs
-from kit.ensemble.calibrate import (
+from kit.scores.calibrate import (
     BINS,
     CENTERS,
     EDGES,

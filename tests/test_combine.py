@@ -29,8 +29,8 @@ from kit.ensemble.combine import (
     stack,
     tuned_weights,
 )
-from kit.ensemble.oof import Members, Unseen
 from kit.ensemble.selection import FastF1
+from kit.scores.oof import Members, Unseen
 
 # Two models, one row, two classes: odds of 9 and 1, and of 1 and 1/4.
 PROBS = np.array([[[0.9, 0.5]], [[0.5, 0.2]]], np.float32)

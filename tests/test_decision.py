@@ -17,14 +17,15 @@ from simulation import as_members, name_rows, simulate_members
 import kit
 from kit.competitions.exact import NEVER, decide
 from kit.core.errors import UserError
-from kit.data.predictions import to_logits
-from kit.ensemble.averaging import as_averaged, own_noise
+from kit.data.predictions import to_logits, to_probs
 from kit.ensemble.combine import Average, Stack
-from kit.ensemble.decision import FORMAT, Decision, Origin
+from kit.ensemble.decision import FORMAT, Decision
 from kit.ensemble.fitting import Options, fit_decision
-from kit.ensemble.oof import Unseen
 from kit.ensemble.postprocess import Copied, Postprocess, Rule
 from kit.ensemble.thresholds import find_policy
+from kit.ensemble.worth import Origin
+from kit.scores.averaging import Averaging, own_noise
+from kit.scores.oof import Unseen
 
 TWO = [[[2.0]], [[1.5]]]
 STEPS = Postprocess(
@@ -161,7 +162,7 @@ def at(*path: str, value: Any = ...) -> Callable[[dict[str, Any]], None]:
         (at("postprocess", "rules"), "postprocess: incomplete"),
         (at("combination", "in_logits"), "combination: incomplete"),
         (at("combination", value={}), r"combination\.Average\.weights: Field required"),
-        (at("combination", "weights", value=[1.0]), "combination: made for another number"),
+        (at("combination", "weights", value=[1.0]), "worth: the combination is for another number"),
         (at("members", value=["model0"]), "combination: made for another number of members"),
         (at("worth", "classes", "class0"), "worth: expected one score and count per class"),
         (at("worth", "alone", "model0"), "worth: expected one score per member"),
@@ -232,7 +233,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def folds_of(models: int, rows: int = 20) -> list[NDArray[np.float32]]:
     """The scores of some rows by three folds' models, each (models, rows, classes)."""
-    return [simulate_members(rows, TWO[:models], seed).probs for seed in (5, 6, 7)]
+    logits = to_logits(simulate_members(rows, TWO[:models], seed=5).probs)
+    rng = np.random.default_rng(6)
+    return [to_probs(logits + rng.normal(0, 0.4, logits.shape)) for _ in range(3)]
 
 
 def test_a_member_alone_takes_an_array_or_a_list_of_one_a_fold() -> None:
@@ -339,7 +342,7 @@ def test_a_member_alone_gets_what_the_policy_fits(title: str) -> None:
     np.testing.assert_array_equal(without.thresholds, find_policy(title).fit(sample))
     np.testing.assert_array_equal(without.oof_thresholds, without.thresholds)
     noise = own_noise(members.labels.mean(axis=0), [probs[0] for probs in tests])
-    averaged = sample.with_probs(as_averaged(members.labels, sample.probs, noise, 3))
+    averaged = sample.with_probs(Averaging.measured(noise, 3).apply(members.labels, sample.probs))
     by_fold = fit_decision(members, unseen, Options(policy=title)).decision
     assert by_fold.chosen.transfer == "averaged"
     np.testing.assert_array_equal(by_fold.thresholds, find_policy(title).fit(averaged))

@@ -22,9 +22,9 @@ from kit.ensemble.evaluate import (
     simplest_of_the_best,
     try_steps,
 )
-from kit.ensemble.oof import Sample
 from kit.ensemble.postprocess import TwinLabels, learn
 from kit.ensemble.thresholds import Policy, Thresholds, find_policy
+from kit.scores.oof import Sample
 
 # Fold 0 alone would have the threshold 0.75, fold 1 alone 0.45.
 LABELS = np.array([[1], [0], [1], [1], [0]], np.uint8)

@@ -8,16 +8,16 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from simulation import as_members, name_rows, simulate_members, with_guesses
 
-from kit.competitions.exact import NEVER, decide
+from kit.competitions.exact import NEVER, decide, rate_thresholds
 from kit.competitions.metrics import macro_f1
 from kit.core.errors import UserError
 from kit.data.predictions import to_logits, to_probs
 from kit.ensemble import combine, thresholds
-from kit.ensemble.averaging import as_averaged, own_noise
 from kit.ensemble.combine import METHODS, Average, combine_test
 from kit.ensemble.fitting import Fitted, Options, fit_decision
-from kit.ensemble.oof import Members, Sample, Unseen
-from kit.ensemble.thresholds import find_policy, rate_thresholds
+from kit.ensemble.thresholds import find_policy
+from kit.scores.averaging import Averaging, own_noise
+from kit.scores.oof import Members, Sample, Unseen
 
 TWO = [[[2.0]], [[1.5]]]
 SEVERAL = ("fold-mean", "exact", "fixed=0.5")
@@ -57,7 +57,9 @@ def as_test_scores(fitted: Fitted, unseen: Unseen) -> Sample:
     """Out-of-fold rows of a fit with scores as its test scores are averaged."""
     made, sample = fitted.decision.combination, fitted.sample
     noise = own_noise(sample.labels.mean(axis=0), [made.apply(one) for one in unseen.by_fold])
-    return sample.with_probs(as_averaged(sample.labels, sample.probs, noise, len(unseen.by_fold)))
+    return sample.with_probs(
+        Averaging.measured(noise, len(unseen.by_fold)).apply(sample.labels, sample.probs)
+    )
 
 
 # The whole
@@ -262,6 +264,8 @@ def test_without_averaging_what_is_expected_is_what_was_cross_fitted(
 
 def test_averaging_fold_models_is_expected_to_gain() -> None:
     members = simulate_members(900, [[[1.5]]])
+    (noisy,) = fold_tests(members, folds=1, own=1.2, seed=3).by_fold
+    members = replace(members, probs=noisy)
     unseen = fold_tests(simulate_members(400, [[[1.5]]], seed=1), folds=3, own=1.2)
     fitted = fit_decision(members, unseen, Options("logit-mean", "exact", test_rows=400))
     assert fitted.decision.chosen.transfer == "averaged"
@@ -285,25 +289,20 @@ def test_fold_models_that_agree_change_nothing(choose_from: Choose) -> None:
     assert by_fold.decision.expected == pytest.approx(once.decision.expected)
 
 
-def test_narrower_test_scores_get_thresholds_of_the_same_rates() -> None:
+def test_test_scores_of_another_kind_get_thresholds_of_the_same_rates() -> None:
     members = simulate_members(600, TWO)
     logits = to_logits(simulate_members(500, TWO, seed=1).probs)
-    narrow = to_probs(logits.mean(axis=1, keepdims=True) * 0.4 + logits * 0.6)
     options = Options("logit-mean", "exact", test_rows=500)
-    fitted = fit_decision(members, as_unseen([narrow]), options)
+    fitted = fit_decision(members, as_unseen([to_probs(0.2 * logits)]), options)
     decision = fitted.decision
     assert decision.chosen.transfer == "rates"
+    assert decision.worth.score.at_least
+    assert not decision.promised
     out_of_fold = find_policy("exact").fit(fitted.sample)
     np.testing.assert_array_equal(decision.oof_thresholds, out_of_fold)
     rates = decide(fitted.sample.probs, out_of_fold).mean(axis=0)
     assert fitted.test is not None
     np.testing.assert_array_equal(decision.thresholds, rate_thresholds(fitted.test, rates))
-
-
-def test_what_is_averaged_already_cannot_be_averaged() -> None:
-    options = Options("mean", "exact", "averaged")
-    with pytest.raises(UserError, match="averaged already"):
-        fit_decision(simulate_members(60, TWO), averaged_tests(), options)
 
 
 # Honest

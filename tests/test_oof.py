@@ -13,7 +13,7 @@ from kit.core.errors import UserError
 from kit.data.frames import align, as_probs
 from kit.data.predictions import Predictions, to_logits, to_probs
 from kit.ensemble.fitting import Options, fit_decision
-from kit.ensemble.oof import Members, Unseen, make_members, make_unseen, number_groups, to_unseen
+from kit.scores.oof import Members, Unseen, make_members, make_unseen, number_groups, to_unseen
 
 LABELS = np.array([[1], [0], [1], [1], [0]], np.uint8)
 PROBS = np.array([[0.9], [0.6], [0.8], [0.7], [0.2]], np.float32)

@@ -11,7 +11,6 @@ from simulation import as_sample, name_rows, simulate
 from kit.competitions.exact import NEVER, decide
 from kit.competitions.metrics import f1_per_class
 from kit.core.errors import UserError
-from kit.ensemble.oof import Sample
 from kit.ensemble.postprocess import (
     LEAST_SUPPORT,
     NOTHING,
@@ -26,6 +25,7 @@ from kit.ensemble.postprocess import (
     learn_rules,
 )
 from kit.ensemble.thresholds import exact
+from kit.scores.oof import Sample
 
 HALVES = np.array([0.5, 0.5])
 PROBS = np.array([[0.9, 0.3], [0.4, 0.3], [0.2, 0.45], [0.6, 0.1]], np.float32)

@@ -8,8 +8,8 @@ from simulation import simulate_members
 
 from kit.competitions.exact import exact_thresholds
 from kit.ensemble.combine import Average
-from kit.ensemble.oof import Members
 from kit.ensemble.selection import FastF1
+from kit.scores.oof import Members
 
 THREE = [[[2.0]], [[1.5]], [[1.5]]]
 

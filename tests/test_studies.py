@@ -20,7 +20,6 @@ from kit.core.owner import own
 from kit.data.predictions import to_logits
 from kit.ensemble import studies
 from kit.ensemble.evaluate import judge
-from kit.ensemble.oof import Sample
 from kit.ensemble.studies import (
     HeldOutF1,
     Ingredients,
@@ -40,6 +39,7 @@ from kit.ensemble.thresholds import (
     mixed,
     tuned,
 )
+from kit.scores.oof import Sample
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from simulation import as_sample, simulate
 
-from kit.competitions.exact import NEVER, decide
+from kit.competitions.exact import NEVER, decide, rate_thresholds
 from kit.core.errors import UserError
-from kit.ensemble.oof import Sample
 from kit.ensemble.thresholds import (
     AUTO,
     SEARCHED,
@@ -23,11 +22,11 @@ from kit.ensemble.thresholds import (
     floored,
     fold_mean,
     mean_thresholds,
-    rate_thresholds,
     scaled,
     shrunk,
     split_mean,
 )
+from kit.scores.oof import Sample
 
 # Exact: the top 1, 2, 3, 4, 5 reach 2/4, 4/5, 4/6, 6/7, 6/8. As many rows as positives: three.
 TINY = as_sample(

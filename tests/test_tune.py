@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from simulation import measure, simulate
 
 from kit.cli import main
-from kit.competitions.exact import decide, exact_thresholds
+from kit.competitions.exact import decide, exact_thresholds, rate_thresholds
 from kit.competitions.metrics import macro_f1
 from kit.competitions.tables import LabelTable
 from kit.core.disk import digest_file, read_json
 from kit.core.errors import UserError
 from kit.data.predictions import Predictions, write_predictions
 from kit.ensemble import Decision, Members, Options, Unseen, fit_decision, studies
-from kit.ensemble.averaging import as_averaged, own_noise
 from kit.ensemble.evaluate import judge
-from kit.ensemble.oof import Sample
-from kit.ensemble.thresholds import AUTO, SEARCHED, find_policy, rate_thresholds, tuned
+from kit.ensemble.thresholds import AUTO, SEARCHED, find_policy, tuned
+from kit.scores.averaging import Averaging, own_noise
+from kit.scores.oof import Sample
 from kit.stages.tune import TuneInputs, tune_stage
 
 RATES = (0.5, 0.4, 0.3, 0.2, 0.2)
@@ -290,7 +290,7 @@ def test_test_predictions_of_each_fold_are_averaged(
     assert chosen_of(written) == ("exact", "averaged")
     assert score_of(written)["test_rows"] == 40
     noise = own_noise(SAMPLE.labels.mean(axis=0), [draw_test(fold) for fold in range(3)])
-    averaged = as_averaged(SAMPLE.labels, SAMPLE.probs, noise, 3)
+    averaged = Averaging.measured(noise, 3).apply(SAMPLE.labels, SAMPLE.probs)
     expected = exact_thresholds(SAMPLE.labels, averaged).thresholds
     np.testing.assert_allclose(thresholds_of(written), expected, rtol=1e-6)
     fitted = exact_thresholds(SAMPLE.labels, SAMPLE.probs).f1.mean()
@@ -336,13 +336,6 @@ def test_test_files_of_different_rows_are_refused(
     write_probs(tests[1], TEST_IDS[1:], draw_test(1)[1:])
     with pytest.raises(UserError, match="test00"):
         tune(replace(inputs, tests=tests))
-
-
-def test_averaged_test_predictions_cannot_be_averaged(
-    tune: Tune, inputs: TuneInputs, tests: tuple[Path, ...]
-) -> None:
-    with pytest.raises(UserError, match="--transfer averaged needs the test predictions of every"):
-        tune(replace(inputs, tests=tests[:1]), transfer="averaged")
 
 
 # Predictions that are not what they should be
@@ -438,7 +431,6 @@ def test_the_command_writes_thresholds_that_score_what_they_promise(
         (("--policy", "exakt"), "Did you mean 'exact'?"),
         (("--policy", "fixed=high"), "Policy fixed needs a number, such as fixed=0.5"),
         (("--transfer", "rate"), "Did you mean 'rates'?"),
-        (("--policy", "exact", "--transfer", "averaged"), "averaged already"),
         (("--folds", "nowhere.csv"), "nowhere.csv does not exist"),
         (("--oof", "nowhere.parquet"), "nowhere.parquet does not exist"),
         (("--labels", "nowhere.csv"), "nowhere.csv does not exist"),

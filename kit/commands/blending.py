@@ -58,6 +58,10 @@ def blend(
             "--all-rows", help="Predict the test set with models trained with --folds all."
         ),
     ] = False,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(help="A run to blend although it seems to know the labels. Repeatable."),
+    ] = None,
     wait: Wait = False,
 ) -> None:
     """Blend runs, fit thresholds, write the submission CSV. Prints the expected score."""
@@ -65,7 +69,8 @@ def blend(
     from kit.stages.blend import blend_stage
 
     facts, workspace = place(competition, data, wait)
-    options = Options(method, policy, transfer, tuple(dict.fromkeys(postprocess or [])))
+    steps, trusted = (tuple(dict.fromkeys(words or [])) for words in (postprocess, trust))
+    options = Options(method, policy, transfer, steps, trust=trusted)
     blend_stage(facts, workspace, runs or [], name, options, all_rows)
 
 

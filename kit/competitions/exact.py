@@ -124,3 +124,23 @@ def _best(
 def decide(probs: NDArray[np.float32], thresholds: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Labels from probabilities: 1 where the probability is at or above its class's threshold."""
     return (probs.astype(np.float64) >= thresholds).astype(np.uint8)
+
+
+def rate_thresholds(probs: NDArray[np.float32], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The thresholds that label a given share of the rows, per class.
+
+    Halfway between the last labelled row and the next one; NEVER if the share is less than half a
+    row. Rows with tied scores at the threshold get the same label.
+    """
+    return cuts_at_rates(-np.sort(-np.ascontiguousarray(probs.T), axis=1), rates)
+
+
+def cuts_at_rates(scores: NDArray[np.float32], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As `rate_thresholds`, from scores (classes, rows) in falling order."""
+    classes, rows = scores.shape
+    taken = np.rint(rates * rows).astype(np.int64)
+    column = np.arange(classes)
+    last_on = scores[column, np.clip(taken - 1, 0, rows - 1)].astype(np.float64)
+    last_off = scores[column, np.clip(taken, 0, rows - 1)].astype(np.float64)
+    first_off = np.where(taken < rows, last_off, 0.0)
+    return np.where(taken > 0, (last_on + first_off) / 2, NEVER)

@@ -2,28 +2,29 @@
 
 In data-flow order:
 
-- `oof`: rows with ids, labels, folds, groups and the members' probabilities; `Members`, `Unseen`.
 - `combine`: means, greedy weights (`selection`), stacks; `studies` runs Optuna.
-- `averaging`: from scores by one model to scores averaged over the fold models.
-- `thresholds`: policies, one threshold per class; `calibrate` serves one of them.
+- `thresholds`: policies, one threshold per class.
 - `postprocess`: what follows the thresholds.
 - `evaluate`: cross-fitting, nesting, the estimate; `interval`: confidence intervals.
-- `fitting`: all of it in one pass, `fit_decision`; `decision`: the result and its file.
+- `candidates`: the methods, fitted and compared; `fitting`: all in one pass, `fit_decision`.
+- `decision`: the result and its file; `worth`: its score, and what it was chosen from.
 """
 
-from kit.ensemble.decision import Candidate, Decision, Difference, LabelCounts, Origin, Worth
+from kit.ensemble.decision import Decision
 from kit.ensemble.evaluate import ClassScore, HonestScore, JudgedStep
 from kit.ensemble.fitting import ALL_AUTO, Fitted, Options, check_options, fit_decision
 from kit.ensemble.interval import Counts, difference_interval, prediction_interval
-from kit.ensemble.oof import (
+from kit.ensemble.postprocess import Twins
+from kit.ensemble.worth import Candidate, Difference, LabelCounts, Origin, Suspect, Worth
+from kit.scores.oof import (
     Members,
     Sample,
     Unseen,
     make_members,
     make_unseen,
     number_groups,
+    to_unseen,
 )
-from kit.ensemble.postprocess import Twins
 
 __all__ = [
     "ALL_AUTO",
@@ -40,6 +41,7 @@ __all__ = [
     "Options",
     "Origin",
     "Sample",
+    "Suspect",
     "Twins",
     "Unseen",
     "Worth",
@@ -50,4 +52,5 @@ __all__ = [
     "make_unseen",
     "number_groups",
     "prediction_interval",
+    "to_unseen",
 ]

@@ -12,9 +12,10 @@ from kit.core.formats import EqualByValue, Floats
 from kit.core.parallel import on_all_cores
 from kit.core.progress import SILENT, Reporter
 from kit.data.predictions import to_logits, to_probs
-from kit.ensemble.oof import Members, Sample, Unseen
 from kit.ensemble.selection import select_greedily
 from kit.ensemble.studies import search_weights
+from kit.scores import Scales, mean_over_folds, on_scales, scales_fit
+from kit.scores.oof import Members, Sample, Unseen
 
 # How far a stack's coefficients may deviate from the plain mean: prior variances for standardized
 # columns. The mean itself is practically free.
@@ -30,20 +31,22 @@ _TOLERANCE = 1e-8
 class Average(EqualByValue):
     """A weighted mean of models, of logits or probabilities.
 
-    `weights` is float64 (models,), non-negative, summing to one.
+    `weights` is float64 (models,), non-negative, summing to one. `scales` bring each model's test
+    scores to log-odds, where they are not; empty if all are.
     """
 
     weights: Floats
     in_logits: bool = True
+    scales: Scales = ()
 
     def fits(self, models: int, classes: int) -> bool:
         """Whether it fits this number of models; any number of classes does."""
-        return self.weights.shape == (models,)
+        return self.weights.shape == (models,) and scales_fit(self.scales, models, classes)
 
     def apply(self, probs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Combine probabilities (models, rows, classes) to (rows, classes), float32.
 
-        Those of a single model are returned unchanged.
+        Those of a single model are returned unchanged. They are already on the scales.
         """
         if len(self.weights) == 1:
             return probs[0]
@@ -58,17 +61,19 @@ class Stack(EqualByValue):
 
     `own` is float64 (classes, models), the coefficients of each model's logit of the class;
     `across` is (classes, classes), those of the mean logits of all classes, or None without them;
-    `intercept` is (classes,).
+    `intercept` is (classes,); `scales` as above.
     """
 
     own: Floats
     across: Floats | None
     intercept: Floats
+    scales: Scales = ()
 
     def fits(self, models: int, classes: int) -> bool:
         """Whether it fits these numbers of models and classes."""
         across = self.across is None or self.across.shape == (classes, classes)
-        return across and self.own.shape == (classes, models) and self.intercept.shape == (classes,)
+        shapes = self.own.shape == (classes, models) and self.intercept.shape == (classes,)
+        return across and shapes and scales_fit(self.scales, models, classes)
 
     def apply(self, probs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Combine probabilities (models, rows, classes) to (rows, classes), float32."""
@@ -83,11 +88,15 @@ Combination = Average | Stack
 
 
 def combine_test(combination: Combination, unseen: Unseen) -> NDArray[np.float32]:
-    """Combined test probabilities, (rows, classes): the mean of logits over the fold models."""
-    by_fold = [combination.apply(probs) for probs in unseen.by_fold]
-    if len(by_fold) == 1:
-        return by_fold[0]
-    return to_probs(np.mean([to_logits(probs) for probs in by_fold], axis=0))
+    """Combined test probabilities, (rows, classes): the mean of logits over the fold models.
+
+    Of a single model, they are on the scale of its scores.
+    """
+    scales = combination.scales
+    mean = mean_over_folds([combination.apply(on_scales(scales, one)) for one in unseen.by_fold])
+    if len(scales) == 1 and scales[0] is not None:
+        return scales[0].back(mean).astype(np.float32)
+    return mean
 
 
 # Methods

@@ -4,169 +4,33 @@ On disk it is `decision.json`. Only this module knows the keys of that file; oth
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, field_serializer, field_validator
+from pydantic import TypeAdapter, field_serializer, field_validator
 from pydantic.dataclasses import dataclass
 
-from kit.core.formats import EqualByValue, Floats, Format, Unreadable
+from kit.core.formats import Floats, Format, Unreadable
 from kit.ensemble.combine import Average, Stack, combine_test
-from kit.ensemble.evaluate import ClassScore, HonestScore, Judged, JudgedStep
-from kit.ensemble.interval import Counts, difference_interval, prediction_interval
-from kit.ensemble.oof import Sample, Unseen, to_unseen
 from kit.ensemble.postprocess import NOTHING, Postprocess
+from kit.ensemble.worth import STRICT, Choice, Origin, Weighed, Worth
+from kit.scores.oof import Unseen, to_unseen
 
 FORMAT = Format("a decision", version=1, remake="Blend or tune again.")
-
-_STRICT = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Choice:
-    """What was chosen: the blend method, the threshold policy, and the transfer."""
-
-    method: str
-    policy: str
-    transfer: str
+# Fields that are written only if they differ from this.
+_NEUTRAL: dict[str, Any] = {"scales": [], "suspects": [], "doubts": [], "at_least": False}
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Candidate:
-    """A method or policy to choose from: macro-F1 fitted and held out, with the latter's 95% CI.
-
-    On all rows, with scores as averaged over the fold models: not the nested, cross-fitted score.
-    """
-
-    name: str
-    fitted: float
-    held_out: float
-    interval: tuple[float, float]
-
-    @classmethod
-    def of(cls, name: str, sample: Sample, judged: Judged, test_rows: int) -> "Candidate":
-        """A method or policy judged on a sample, with the CI for a test set of `test_rows` rows."""
-        counts = Counts.of(sample.labels, judged.decisions, sample.group)
-        interval = prediction_interval(counts, test_rows / len(sample.labels)).macro
-        return cls(name, judged.fitted, judged.held_out, interval)
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Weighed:
-    """All candidates; empty if there was no choice."""
-
-    methods: tuple[Candidate, ...] = ()
-    policies: tuple[Candidate, ...] = ()
-    steps: tuple[JudgedStep, ...] = ()
-
-
-@dataclass(frozen=True, config=_STRICT, eq=False)
-class Alone(EqualByValue):
-    """One member alone, under the same policy: its score and test thresholds."""
-
-    score: HonestScore
-    thresholds: Floats
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Difference:
-    """The decision minus its best member alone, in macro-F1 on one test set, with its 95% CI."""
-
-    member: str
-    difference: float
-    interval: tuple[float, float]
-
-    @classmethod
-    def to_best(
-        cls,
-        score: HonestScore,
-        counts: Counts,
-        alone: Mapping[str, tuple[Alone, Counts]],
-        rows_ratio: float,
-    ) -> "Difference | None":
-        """The difference to the member with the highest expected score; None without members.
-
-        `counts` are the decision's; `rows_ratio` is the size of the test set over that of the rows.
-        """
-        if not alone:
-            return None
-        member = max(alone, key=lambda name: alone[name][0].score.expected)
-        best, of_best = alone[member]
-        interval = difference_interval(of_best, counts, rows_ratio)
-        return cls(member, score.expected - best.score.expected, interval)
-
-
-@dataclass(frozen=True, config=_STRICT)
-class LabelCounts:
-    """The number of rows, of rows without a label, and of rows per class."""
-
-    rows: int
-    empty_rows: int
-    positives: dict[str, int]
-
-    @property
-    def labels_per_row(self) -> float:
-        """The mean number of labels."""
-        return sum(self.positives.values()) / self.rows
-
-    @classmethod
-    def of(cls, labels: NDArray[np.uint8], class_keys: Sequence[str]) -> "LabelCounts":
-        """Count labels, (rows, classes)."""
-        positives = labels.sum(axis=0, dtype=np.int64).tolist()
-        empty = int((labels.sum(axis=1) == 0).sum())
-        return cls(len(labels), empty, dict(zip(class_keys, positives, strict=True)))
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Worth:
-    """What a decision is worth: its score, per-class scores, and each member alone, by name.
-
-    `against_best` compares the decision with its best member; None for a single member.
-    `out_of_fold` counts the labels on the fitting rows; `rates_disagree` names the classes
-    predicted more or less often on the test set than chance explains.
-    """
-
-    score: HonestScore
-    classes: dict[str, ClassScore]
-    alone: dict[str, Alone]
-    against_best: Difference | None
-    out_of_fold: LabelCounts
-    rates_disagree: tuple[str, ...]
-
-
-@dataclass(frozen=True, config=_STRICT)
-class Origin:
-    """What a decision was made from: digests of its inputs, options, and the files next to it.
-
-    `all_rows`: the test predictions come from models trained on all rows, for which no score is
-    known. `files` has the digest of each file next to the decision.
-    """
-
-    inputs: dict[str, str] = field(default_factory=dict)
-    options: dict[str, str] = field(default_factory=dict)
-    all_rows: bool = False
-    files: dict[str, str] = field(default_factory=dict)
-
-    def words(self) -> list[str]:
-        """Its options as the command line takes them, without defaults."""
-        steps = filter(None, self.options.get("postprocess", "").split("+"))
-        chosen = {name: self.options.get(name, "auto") for name in ("method", "policy", "transfer")}
-        given = [(name, value) for name, value in chosen.items() if value != "auto"]
-        given += [("postprocess", step) for step in steps]
-        words = [word for name, value in given for word in (f"--{name}", value)]
-        return [*words, "--all-rows"] if self.all_rows else words
-
-
-@dataclass(frozen=True, config=_STRICT, repr=False, eq=False)
+@dataclass(frozen=True, config=STRICT, repr=False, eq=False)
 class Decision:
     """How the probabilities of some members become labels, and the macro-F1 to expect.
 
     `combination` merges the members' probabilities. A label is set at or above its class's
     threshold: `thresholds` for test scores, `oof_thresholds` for out-of-fold scores, both float64
-    (classes,), NEVER for a label that is never set. `postprocess` follows.
+    (classes,), NEVER for a label that is never set. `postprocess` follows. `members` are all that
+    were given; those in `left_out` are not used.
     """
 
     members: tuple[str, ...]
@@ -195,9 +59,20 @@ class Decision:
         """Nested macro-F1: every choice and fit on the other folds, scored on the held-out one."""
         return self.worth.score.cross_fitted
 
+    @property
+    def promised(self) -> bool:
+        """Whether nothing speaks against the expected score and its interval."""
+        return not self.worth.doubts
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The members that are not used, because their out-of-fold scores know too much."""
+        return tuple(one.name for one in self.worth.suspects if not one.trusted)
+
     def combine(self, unseen: Unseen) -> NDArray[np.float32]:
         """Combined probabilities of test rows, (rows, classes)."""
-        return combine_test(self.combination, unseen)
+        used = [name not in self.left_out for name in self.members]
+        return combine_test(self.combination, unseen.only(np.array(used)))
 
     def label(
         self, probs: NDArray[np.float32], ids: NDArray[Any] | Sequence[str]
@@ -235,6 +110,7 @@ class Decision:
     def as_json(self) -> dict[str, Any]:
         """Plain values, for JSON; thresholds by class key."""
         plain: dict[str, Any] = TypeAdapter(Decision).dump_python(self, mode="json")
+        _drop_neutral(plain)
         return plain
 
     def __eq__(self, other: object) -> bool:
@@ -257,8 +133,9 @@ class Decision:
     @field_validator("combination")
     @classmethod
     def _fits_members(cls, value: Average | Stack, info: Any) -> Average | Stack:
-        sizes = [len(info.data.get(key, ())) for key in ("members", "class_keys")]
-        if not value.fits(*sizes):
+        classes = len(info.data.get("class_keys", ()))
+        most = len(info.data.get("members", ()))
+        if not any(value.fits(models, classes) for models in range(1, most + 1)):
             raise ValueError("made for another number of members or classes")
         return value
 
@@ -270,6 +147,11 @@ class Decision:
             raise ValueError("expected one score and count per class")
         if value.alone and set(value.alone) != set(members):
             raise ValueError("expected one score per member")
+        left_out = {one.name for one in value.suspects if not one.trusted}
+        used = len(set(members) - left_out)
+        combination = info.data.get("combination")
+        if combination is not None and not combination.fits(used, len(keys)):
+            raise ValueError("the combination is for another number of members")
         return value
 
     @field_validator("postprocess")
@@ -293,3 +175,13 @@ class Decision:
             f"{score.test_rows} test rows; cross-fitted {score.cross_fitted:.3f}, fitted "
             f"{score.fitted:.3f}"
         )
+
+
+def _drop_neutral(plain: Any) -> None:
+    """Remove, at any depth, newer fields that say nothing: older files have none."""
+    if isinstance(plain, dict):
+        for key in [key for key, value in plain.items() if value == _NEUTRAL.get(key, plain)]:
+            del plain[key]
+    for value in plain.values() if isinstance(plain, dict) else plain:
+        if isinstance(value, dict | list):
+            _drop_neutral(value)

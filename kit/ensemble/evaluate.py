@@ -12,9 +12,9 @@ from kit.competitions.metrics import macro_f1
 from kit.core.parallel import on_all_cores
 from kit.core.progress import SILENT, Reporter
 from kit.ensemble.interval import Counts, Interval, prediction_interval, standard_error
-from kit.ensemble.oof import Rows, Sample
 from kit.ensemble.postprocess import TwinLabels, learn
 from kit.ensemble.thresholds import Policy
+from kit.scores.oof import Rows, Sample
 
 # A class's F1 is unreliable if its CI extends by at least this share of it to either side.
 UNRELIABLE = 0.5
@@ -27,7 +27,8 @@ class HonestScore:
     `fitted`: thresholds fitted on all rows, scored on the same rows; optimistic. `cross_fitted`:
     every choice and fit on the other folds, scored on the held-out one. `expected`: the same,
     corrected for a test set of `test_rows` rows, and for averaging over the fold models if the test
-    predictions are. `interval`: the 95% CI of that set's score.
+    predictions are. `interval`: the 95% CI of that set's score. `at_least`: by how much averaging
+    improves the test scores is unknown, so the score may be higher than all of these.
     """
 
     fitted: float
@@ -35,6 +36,7 @@ class HonestScore:
     expected: float
     interval: tuple[float, float]
     test_rows: int
+    at_least: bool = False
 
     @property
     def gap(self) -> float:

@@ -1,6 +1,5 @@
 """Fit a decision: choose and fit method, policy and post-processing, and estimate the score."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,47 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.competitions.metrics import macro_f1
-from kit.core.errors import UserError
+from kit.core.errors import UserError, unknown
 from kit.core.parallel import on_all_cores
 from kit.core.progress import SILENT, Reporter
-from kit.ensemble.averaging import (
-    carry,
-    check_transfer,
-    choose_transfer,
-    classes_that_disagree,
-    own_noise,
-    sample_as_averaged,
-)
-from kit.ensemble.combine import Fits, combine_test, find_methods, folds_left_out
-from kit.ensemble.decision import (
-    Alone,
-    Candidate,
-    Choice,
-    Decision,
-    Difference,
-    LabelCounts,
-    Weighed,
-    Worth,
-)
+from kit.ensemble.candidates import Candidates
+from kit.ensemble.combine import find_methods
+from kit.ensemble.decision import Decision
 from kit.ensemble.evaluate import (
     Choices,
-    HeldOutFold,
+    Estimate,
     HonestScore,
-    Judged,
     estimate,
     fitted_score,
-    judge,
     judge_all,
     simplest_of_the_best,
     try_steps,
 )
 from kit.ensemble.interval import Counts
-from kit.ensemble.oof import Members, Sample, Unseen
 from kit.ensemble.postprocess import Twins, check_steps, copied, learn
-from kit.ensemble.thresholds import find_policies, find_policy, fit_policy
+from kit.ensemble.thresholds import find_policies, fit_policy
+from kit.ensemble.worth import (
+    Alone,
+    Candidate,
+    Choice,
+    Difference,
+    LabelCounts,
+    Suspect,
+    Weighed,
+    Worth,
+)
+from kit.scores import Inputs, Transfer, check_transfer, classes_that_disagree, prepare
+from kit.scores.oof import Members, Sample, Unseen
 
-# Methods are compared under the same policy, a stable one.
-_TO_COMPARE = find_policy("fold-mean")
+_UNLIKE = (
+    "The test scores are not distributed like out-of-fold scores, averaged or not: what averaging "
+    "over the fold models gains is unknown."
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,8 @@ class Options:
     Post-processing `steps` are tried, and used if they gain more than one standard error.
     `test_rows` is the size of the set whose score is estimated; by default the test set's, or that
     of the out-of-fold rows without one. `journal`, a file or a database's URL,
-    stores the Optuna studies of the final fit of the policy `tuned`.
+    stores the Optuna studies of the final fit of the policy `tuned`. Members that know the labels
+    too well are left out, unless they are named in `trust`.
     """
 
     method: str = "auto"
@@ -68,6 +63,7 @@ class Options:
     steps: tuple[str, ...] = ()
     test_rows: int | None = None
     journal: Path | str | None = None
+    trust: tuple[str, ...] = ()
 
 
 ALL_AUTO = Options()
@@ -110,7 +106,8 @@ def fit_decision(
     """Choose a method and a policy, fit both on all rows, and estimate the score by nested folds.
 
     Without each fold in turn, all choices and fits (method, policy, post-processing, thresholds)
-    are repeated and scored on that fold. The step `copies` needs `twins`. Raises UserError for
+    are repeated and scored on that fold. Members whose out-of-fold scores know the labels better
+    than their test scores can are left out. The step `copies` needs `twins`. Raises UserError for
     options that are unknown or that the test set does not allow.
     """
     check_options(options)
@@ -119,11 +116,46 @@ def fit_decision(
             f"Test predictions of {len(unseen.by_fold)} models for {len(members.folds)} folds: "
             "give their average, or one per fold model."
         )
-    candidates = _Candidates(members, unseen, options)
+    if strangers := [name for name in options.trust if name not in members.names]:
+        raise unknown("member", strangers[0], members.names)
+    inputs = prepare(members, unseen, reporter)
+    suspects = tuple(
+        Suspect(name, head.shift, head.error, name in options.trust)
+        for name, head in inputs.odd.items()
+    )
+    left_out = {one.name for one in suspects if not one.trusted}
+    test_rows = options.test_rows or len(members.ids if unseen is None else unseen.ids)
+    options = replace(options, test_rows=test_rows)
+    fitted = _fit(inputs.without(left_out), options, twins, reporter)
+    made = fitted.decision
+    alone = _fit_alone(inputs, replace(options, policy=made.chosen.policy), reporter)
+    counts = Counts.of(members.labels, fitted.averaged, members.group)
+    used = {name: one for name, one in alone.items() if name not in left_out}
+    if trusted := [one.name for one in suspects if one.trusted]:
+        beside = _fit(inputs.without({*left_out, *trusted}), options, twins, reporter).decision
+        suspects = tuple(
+            replace(one, without=beside.worth.score) if one.trusted else one for one in suspects
+        )
+    worth = replace(
+        made.worth,
+        alone={name: one for name, (one, _) in alone.items()},
+        against_best=Difference.to_best(
+            made.worth.score, counts, used, test_rows / len(members.ids)
+        ),
+        suspects=suspects,
+        doubts=(*inputs.doubts, *made.worth.doubts),
+    )
+    return replace(fitted, decision=replace(made, members=members.names, worth=worth))
+
+
+def _fit(inputs: Inputs, options: Options, twins: Twins | None, reporter: Reporter) -> Fitted:
+    """Fit a decision to the members as they are."""
+    members, unseen = inputs.members, inputs.unseen
+    candidates = Candidates(inputs, options.method, options.transfer)
     candidates.fit(reporter)
     method = candidates.choose(frozenset())
     transfer, test = candidates.transfers[method], candidates.tests[method]
-    if "rules" in options.steps and transfer == "rates":
+    if "rules" in options.steps and transfer.rescales:
         raise UserError(
             "--postprocess rules: the rules' thresholds are for out-of-fold scores, but the test "
             "scores are on another scale. Omit it, or give each fold's test predictions."
@@ -143,36 +175,35 @@ def fit_decision(
     if "copies" in taken and twins is not None and unseen is not None:
         copies = copied(members.labels, members.ids, unseen.ids, twins)
         postprocess = replace(postprocess, copies=copies)
-    test_rows = options.test_rows or len(members.ids if unseen is None else unseen.ids)
+    test_rows = options.test_rows or len(members.ids)
     found = estimate(members, candidates.folds(), choices, test_rows, reporter)
     score = HonestScore(
         fitted=fitted_score(sample, policy, taken, twin_labels),
         cross_fitted=macro_f1(members.labels, found.labels),
         expected=found.around.mean,
-        interval=found.around.macro,
+        interval=_widened(found, sample, transfer),
         test_rows=test_rows,
+        at_least=transfer.unlike and transfer.averaging is None,
     )
-    carried = thresholds if test is None else carry(transfer, thresholds, averaged, test)
-    keys = members.class_keys
-    same = replace(options, policy=policy.title, test_rows=test_rows)
-    alone = _fit_alone(members, unseen, same, reporter)
-    rows_ratio = test_rows / len(members.ids)
+    carried = thresholds if test is None else transfer.carry(thresholds, averaged, test)
     apart = [] if test is None else classes_that_disagree(thresholds, averaged, carried, test)
+    keys = members.class_keys
     decision = Decision(
         members=members.names,
         class_keys=keys,
-        chosen=Choice(method, policy.title, transfer),
-        combination=candidates.fits.combination(method),
+        chosen=Choice(method, policy.title, transfer.name),
+        combination=replace(candidates.fits.combination(method), scales=inputs.scales),
         thresholds=carried,
         oof_thresholds=thresholds,
         postprocess=postprocess,
         worth=Worth(
             score=score,
             classes=dict(zip(keys, found.classes(members), strict=True)),
-            alone={name: one for name, (one, _) in alone.items()},
-            against_best=Difference.to_best(score, found.counts, alone, rows_ratio),
+            alone={},
+            against_best=None,
             out_of_fold=LabelCounts.of(postprocess.decide(averaged.probs, thresholds), keys),
             rates_disagree=tuple(keys[column] for column in apart),
+            doubts=(_UNLIKE,) if transfer.unlike else (),
         ),
         weighed=Weighed(
             methods=candidates.described(averaged, test_rows),
@@ -182,119 +213,56 @@ def fit_decision(
             steps=tried,
         ),
     )
-    return Fitted(decision, sample, found.labels, found.averaged, test)
+    return _on_own_scale(Fitted(decision, sample, found.labels, found.averaged, test), inputs)
 
 
-class _Candidates:
-    """Several methods on the same members, fitted without each fold and each pair of folds."""
-
-    def __init__(self, members: Members, unseen: Unseen | None, options: Options) -> None:
-        methods = find_methods(options.method)
-        # With a single member there is nothing to combine.
-        alone = len(members.names) == 1 and options.method == "auto"
-        self.methods = methods[:1] if alone else methods
-        self.fits = Fits(members)
-        self.tests: dict[str, NDArray[np.float32] | None] = {}
-        self.transfers: dict[str, str] = {}
-        self._unseen = unseen
-        self._transfer = options.transfer
-        self._noise: dict[str, NDArray[np.float64] | None] = {}
-        self._judged: dict[frozenset[int], dict[str, Judged]] = {}
-        self._models = 0 if unseen is None else len(unseen.by_fold)
-
-    def fit(self, reporter: Reporter) -> None:
-        """Fit every method, and choose how its thresholds transfer to the test set."""
-        left_out = folds_left_out(self.fits.members.folds)
-        self.fits.make([(name, out) for name in self.methods for out in left_out], reporter)
-        by_fold = () if self._unseen is None else self._unseen.by_fold
-        for name in self.methods:
-            made = self.fits.combination(name)
-            test = None if self._unseen is None else combine_test(made, self._unseen)
-            sample = self.fits.sample(name)
-            transfer = choose_transfer(self._transfer, sample, test, self._models)
-            self.tests[name], self.transfers[name], self._noise[name] = test, transfer, None
-            if transfer == "averaged":
-                tests = [made.apply(probs) for probs in by_fold]
-                self._noise[name] = own_noise(sample.labels.mean(axis=0), tests)
-        self._judge(reporter)
-
-    def averaged(self, name: str, sample: Sample) -> Sample:
-        """Out-of-fold rows with scores averaged in the same way as the method's test scores."""
-        return sample_as_averaged(sample, self._noise[name], self._models)
-
-    def choose(self, without: frozenset[int]) -> str:
-        """The best method on the rows of the other folds."""
-        if len(self.methods) == 1 or len(self.fits.members.folds) - len(without) < 2:
-            return self.methods[0]
-        judged = self._judged[without]
-        sample = self.fits.sample(self.methods[0], without)
-        best = simplest_of_the_best(sample, list(judged.values()))
-        return next(name for name, one in judged.items() if one is best)
-
-    def _judge(self, reporter: Reporter) -> None:
-        """Score each method on all rows, and on those of all folds but one, under one policy."""
-        if len(self.methods) == 1:
-            return
-        folds = self.fits.members.folds.tolist()
-        outs = [frozenset(), *(frozenset({fold}) for fold in folds if len(folds) > 2)]
-        jobs = [(name, out) for out in outs for name in self.methods]
-        judge_one = partial(_judge_method, self.fits, self._noise, self._models)
-        work = self.fits.members.labels.size * len(folds)
-        judged = on_all_cores("comparing methods", judge_one, jobs, work, reporter)
-        for (name, out), one in zip(jobs, judged, strict=True):
-            self._judged.setdefault(out, {})[name] = one
-
-    def described(self, rows: Sample, test_rows: int) -> tuple[Candidate, ...]:
-        """The methods as candidates; none if there was no choice."""
-        judged = self._judged.get(frozenset(), {})
-        return tuple(Candidate.of(name, rows, one, test_rows) for name, one in judged.items())
-
-    def folds(self) -> list[HeldOutFold]:
-        """Every fold, with what is fitted without it."""
-        return [self._without(fold) for fold in self.fits.members.folds.tolist()]
-
-    def _without(self, fold: int) -> HeldOutFold:
-        """One fold, with what is fitted without it."""
-        out = frozenset({fold})
-        method = self.choose(out)
-        inside = self.fits.members.fold == fold
-        rows, others = self.fits.sample(method), self.fits.sample(method, out)
-        averaged = self.averaged(method, rows)
-        same = len(self.fits.members.names) == 1 and averaged is not rows  # as nothing is fitted
-        averaged_others = averaged.only(~inside) if same else self.averaged(method, others)
-        return HeldOutFold(
-            inside, rows.only(inside), others, averaged.only(inside), averaged_others
-        )
+def _widened(found: Estimate, sample: Sample, transfer: Transfer) -> tuple[float, float]:
+    """The interval of the score, wider where the strength of averaging is uncertain."""
+    low, high = found.around.macro
+    ends = [_best_f1(sample, replace(transfer, averaging=one)) for one in transfer.close]
+    if not ends:
+        return low, high
+    middle = found.around.mean
+    chosen = _best_f1(sample, transfer)
+    down, up = chosen - min(ends), max(ends) - chosen
+    low, high = middle - np.hypot(middle - low, down), middle + np.hypot(high - middle, up)
+    return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
 
 
-def _judge_method(
-    fits: Fits,
-    noise: Mapping[str, NDArray[np.float64] | None],
-    models: int,
-    job: tuple[str, frozenset[int]],
-) -> Judged:
-    name, without = job
-    sample = fits.sample(name, without)
-    return judge(sample_as_averaged(sample, noise[name], models), _TO_COMPARE)
+def _best_f1(sample: Sample, transfer: Transfer) -> float:
+    return float(transfer.averaged(sample).ranked.exact().f1.mean())
+
+
+def _on_own_scale(fitted: Fitted, inputs: Inputs) -> Fitted:
+    """With a single member, thresholds and scores are on the scale of its own scores."""
+    scale = inputs.scales[0] if len(inputs.scales) == 1 else None
+    if scale is None:
+        return fitted
+    made, sample = fitted.decision, fitted.sample
+    thresholds, for_oof = (scale.back(one) for one in (made.thresholds, made.oof_thresholds))
+    decision = replace(made, thresholds=thresholds, oof_thresholds=for_oof)
+    sample = sample.with_probs(scale.back(sample.probs).astype(np.float32))
+    test = None if fitted.test is None else scale.back(fitted.test).astype(np.float32)
+    return replace(fitted, decision=decision, sample=sample, test=test)
 
 
 def _fit_alone(
-    members: Members, unseen: Unseen | None, options: Options, reporter: Reporter
+    inputs: Inputs, options: Options, reporter: Reporter
 ) -> dict[str, tuple[Alone, Counts]]:
     """Each member as its own decision, without post-processing; empty for a single member."""
+    members = inputs.members
     if len(members.names) == 1:
         return {}
     options = replace(options, method="auto", steps=(), journal=None)
-    models = range(len(members.names))
-    jobs = [(members.one(one), None if unseen is None else unseen.one(one)) for one in models]
+    jobs = [inputs.one(one) for one in range(len(members.names))]
     work = members.labels.size * len(members.folds)
     fit = partial(_alone, options)
     fitted = on_all_cores("fitting each member alone", fit, jobs, work, reporter)
     return dict(zip(members.names, fitted, strict=True))
 
 
-def _alone(options: Options, one: tuple[Members, Unseen | None]) -> tuple[Alone, Counts]:
-    members, unseen = one
-    fitted = fit_decision(members, unseen, options)
-    made, counts = fitted.decision, Counts.of(members.labels, fitted.averaged, members.group)
+def _alone(options: Options, inputs: Inputs) -> tuple[Alone, Counts]:
+    fitted = _fit(inputs, options, None, SILENT)
+    made, members = fitted.decision, inputs.members
+    counts = Counts.of(members.labels, fitted.averaged, members.group)
     return Alone(made.worth.score, made.thresholds), counts

@@ -11,7 +11,7 @@ from kit.competitions.exact import NEVER, decide
 from kit.competitions.metrics import f1_from_counts
 from kit.core.errors import unknown
 from kit.data.predictions import EPSILON, to_logits
-from kit.ensemble.oof import Sample
+from kit.scores.oof import Sample
 
 # rules: a class's threshold depends on another class; fill: every row gets a label; copies: take
 # the labels of near-duplicates among the training images.

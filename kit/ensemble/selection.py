@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kit.data.predictions import to_logits
-from kit.ensemble.oof import Members
+from kit.scores.oof import Members
 
 # Greedy selection: bags, rounds per bag, and rounds without improvement that end a bag.
 BAGS = 5

@@ -14,8 +14,8 @@ from kit.competitions.metrics import f1_from_counts, macro_f1
 from kit.core.disk import digest
 from kit.core.journal import Journal
 from kit.data.predictions import EPSILON, to_logits
-from kit.ensemble.oof import Members, Sample
 from kit.ensemble.selection import FastF1
+from kit.scores.oof import Members, Sample
 
 if TYPE_CHECKING:
     import optuna

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from kit.competitions.exact import NEVER
+from kit.competitions.exact import NEVER, cuts_at_rates
 from kit.competitions.metrics import f1_from_counts
 from kit.core.errors import UserError, unknown
 from kit.core.journal import Journal
 from kit.core.progress import SILENT, Reporter
 from kit.data.predictions import EPSILON
-from kit.ensemble.calibrate import EDGES, calibrate, histograms, plug_in_thresholds
-from kit.ensemble.oof import Sample
 from kit.ensemble.studies import Ingredients, MixNumbers, search_mix, search_thresholds
+from kit.scores.calibrate import EDGES, calibrate, histograms, plug_in_thresholds
+from kit.scores.oof import Sample
 
 Thresholds = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def class_rate(sample: Sample) -> Thresholds:
 
     bestfitting, first place in the Human Protein Atlas competition (2019), matched class rates.
     """
-    return _cuts_at_rates(sample.ranked.scores, sample.labels.mean(axis=0))
+    return cuts_at_rates(sample.ranked.scores, sample.labels.mean(axis=0))
 
 
 def exact(sample: Sample) -> Thresholds:
@@ -125,26 +125,6 @@ def mixed(sample: Sample) -> Thresholds:
 def ingredients_of(sample: Sample) -> Ingredients:
     answers = [_logits(policy(sample)) for policy in (exact, class_rate, calibrated)]
     return Ingredients(sample.labels.sum(axis=0, dtype=np.float64), *answers)
-
-
-def rate_thresholds(probs: NDArray[np.float32], rates: NDArray[np.float64]) -> Thresholds:
-    """The thresholds that label a given share of the rows, per class.
-
-    Halfway between the last labelled row and the next one; NEVER if the share is less than half a
-    row. Rows with tied scores at the threshold get the same label.
-    """
-    return _cuts_at_rates(-np.sort(-np.ascontiguousarray(probs.T), axis=1), rates)
-
-
-def _cuts_at_rates(scores: NDArray[np.float32], rates: NDArray[np.float64]) -> Thresholds:
-    """As above, from scores (classes, rows) in falling order."""
-    classes, rows = scores.shape
-    taken = np.rint(rates * rows).astype(np.int64)
-    column = np.arange(classes)
-    last_on = scores[column, np.clip(taken - 1, 0, rows - 1)].astype(np.float64)
-    last_off = scores[column, np.clip(taken, 0, rows - 1)].astype(np.float64)
-    first_off = np.where(taken < rows, last_off, 0.0)
-    return np.where(taken > 0, (last_on + first_off) / 2, NEVER)
 
 
 def mean_thresholds(several: list[Thresholds], fallback: Thresholds) -> Thresholds:

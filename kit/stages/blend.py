@@ -85,6 +85,8 @@ def blend(
         "transfer": options.transfer,
         "postprocess": "+".join(options.steps),
     }
+    if options.trust:
+        asked["trust"] = "+".join(options.trust)
     origin = Origin(inputs, asked, all_rows)
     files = workspace.blend(name or f"{options.method}-{digest([inputs, asked, all_rows])[:8]}")
     if _is_made(workspace, files, origin):

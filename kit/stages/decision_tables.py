@@ -4,14 +4,18 @@ from collections.abc import Mapping, Sequence
 
 from kit.core.errors import some
 from kit.core.terminal import say, table
-from kit.ensemble import Candidate, Decision, Difference, HonestScore, JudgedStep
+from kit.ensemble import Candidate, Decision, Difference, HonestScore, JudgedStep, Suspect
 
 
 def print_decision(name: str, decision: Decision, class_names: Mapping[str, str]) -> None:
     """Print the scores of a decision called `name`; `class_names` maps keys to names."""
     worth, weighed = decision.worth, decision.weighed
     score = worth.score
-    rows = [_score_row(member, one.score) for member, one in worth.alone.items()]
+    left_out = decision.left_out
+    rows = [
+        _score_row(f"{member} (left out)" if member in left_out else member, one.score)
+        for member, one in worth.alone.items()
+    ]
     rows.append(_score_row(name, score))
     table(
         f"Macro-F1, {decision.chosen.policy} thresholds, 95% CI for {score.test_rows} test rows; "
@@ -25,7 +29,9 @@ def print_decision(name: str, decision: Decision, class_names: Mapping[str, str]
         _say_step(step)
     if worth.against_best is not None:
         _say_difference(worth.against_best)
-    _say_outlook(score, decision.chosen.transfer)
+    for suspect in worth.suspects:
+        _say_suspect(suspect)
+    _say_outlook(decision)
     if decision.origin.all_rows:
         say(
             "The test predictions come from models trained on all rows, whose score is unknown: "
@@ -91,14 +97,34 @@ def _say_difference(difference: Difference) -> None:
     )
 
 
-def _say_outlook(score: HonestScore, transfer: str) -> None:
-    """The expected score, and why it differs from the cross-fitted one."""
+def _say_suspect(suspect: Suspect) -> None:
+    say(
+        f"Warning: {suspect.name} knows labels that it should not: its out-of-fold scores of "
+        f"positives are {suspect.shift:.2f} +- {suspect.error:.2f} standard deviations ahead of "
+        "its test scores."
+    )
+    if suspect.without is None:
+        say(f"It is left out. To blend it all the same: --trust {suspect.name}")
+    else:
+        without = suspect.without
+        say(
+            f"It is blended because of --trust, so do not rely on the score below. Without it: "
+            f"{without.expected:.3f}, 95% CI {_interval(without.interval)}."
+        )
+
+
+def _say_outlook(decision: Decision) -> None:
+    """The expected score, why it differs from the cross-fitted one, and what speaks against it."""
+    score = decision.worth.score
     how = {
         "averaged": f"{score.gap:+.3f} vs out of fold, because fold models are averaged",
         "rates": "with the out-of-fold share of rows per class",
         "thresholds": "with the out-of-fold thresholds",
-    }[transfer]
+    }[decision.chosen.transfer]
+    least = "at least " if score.at_least else ""
     say(
-        f"Expected macro-F1 on {score.test_rows} test rows: {score.expected:.3f}, 95% CI "
+        f"Expected macro-F1 on {score.test_rows} test rows: {least}{score.expected:.3f}, 95% CI "
         f"{_interval(score.interval)} ({how})."
     )
+    for doubt in decision.worth.doubts:
+        say(f"Warning: this score cannot be promised. {doubt}")

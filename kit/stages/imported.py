@@ -35,4 +35,9 @@ def import_stage(
         f"{with_tests.get(imported.tests, 'test predictions per fold')}. "
         + (following if tests else "It can be compared, but not blended without --test.")
     )
+    if imported.tests == 1:
+        say(
+            "Better: each fold model's own test predictions, --test once per fold. What averaging "
+            "gains is then measured, and not estimated from one file."
+        )
     return run

@@ -1,7 +1,7 @@
 """Labelled rows with out-of-fold probabilities, and unlabelled rows with test probabilities."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -84,15 +84,13 @@ class Members(Rows):
 
     def one(self, model: int) -> "Members":
         """The same rows with one model."""
-        return Members(
-            self.ids,
-            self.labels,
-            self.fold,
-            self.group,
-            self.probs[[model]],
-            (self.names[model],),
-            self.class_keys,
-        )
+        return replace(self, probs=self.probs[[model]], names=(self.names[model],))
+
+    def without(self, names: Collection[str]) -> "Members":
+        """The same rows without the models of these names."""
+        kept = [model for model, name in enumerate(self.names) if name not in names]
+        called = tuple(self.names[model] for model in kept)
+        return replace(self, probs=self.probs[kept], names=called)
 
 
 @dataclass(frozen=True)
@@ -109,6 +107,12 @@ class Unseen:
     def one(self, model: int) -> "Unseen":
         """The same rows scored by one model."""
         return Unseen(self.ids, tuple(probs[[model]] for probs in self.by_fold))
+
+    def only(self, models: NDArray[np.bool_]) -> "Unseen":
+        """The same rows scored by the models where `models`, bool (models,), is true."""
+        if models.all():
+            return self
+        return Unseen(self.ids, tuple(probs[models] for probs in self.by_fold))
 
 
 def number_groups(groups: Sequence[object] | NDArray[Any]) -> NDArray[np.int64]:
