@@ -64,9 +64,9 @@ usage.data = [WAIT=1] [COMPETITION=cells]
 data: setup  ## get the competition's files; COMPETITION=cells makes them
 	$(KIT) data $(OF) $(call flag,--wait,WAIT)
 
-usage.folds = [N=5] [SEED=101] [HOW=random] [GROUPS=groups.csv] [WAIT=1] $(PLACE)
+usage.folds = [N=5] [SEED=101] [HOW=random] [FROM=team.csv] [GROUPS=groups.csv] [WAIT=1] $(PLACE)
 folds: setup  ## stratified folds
-	$(KIT) folds $(WHERE) $(call option,--n,N) $(call option,--seed,SEED) $(call option,--how,HOW) $(call option,--groups,GROUPS) $(call flag,--wait,WAIT)
+	$(KIT) folds $(WHERE) $(call option,--n,N) $(call option,--seed,SEED) $(call option,--how,HOW) $(call option,--from,FROM) $(call option,--groups,GROUPS) $(call flag,--wait,WAIT)
 
 usage.pack = SIZE=512 [RESIZE=linear] [SKIP_BAD=3] [WAIT=1] $(PLACE)
 pack: setup  ## decode all images once (train does it if needed)

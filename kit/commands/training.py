@@ -65,6 +65,14 @@ def folds(
             "competition's own groups."
         ),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Take a team's folds: a table of ids and folds, or out-of-fold predictions; CSV "
+            "or Parquet, columns of any name.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write the table to.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an existing table with other folds.")
@@ -88,13 +96,18 @@ def folds(
         raise unknown("table to --show", show or "", ("sampling",))
     if repeats and show is None:
         raise UserError(f"--repeats {repeats} changes no folds. Add --show sampling, or drop it.")
+    given = [name for name in ("n", "seed", "how") if _is_given(context, name)]
+    if source is not None and given:
+        raise UserError(f"--from takes the folds as they are: drop --{given[0]}.")
     facts, workspace = place(competition, data, wait)
     spare_inputs(out, facts, workspace)
-    options = FoldOptions(n, seed, how, groups, out, force)
+    options = FoldOptions(n, seed, how, groups, out, force, source)
     if show is None:
         fold_stage(facts, workspace, options)
         return
-    asked = any(_is_given(context, name) for name in ("n", "seed", "how", "groups", "force"))
+    asked = any(
+        _is_given(context, name) for name in ("n", "seed", "how", "source", "groups", "force")
+    )
     sampling_stage(facts, workspace, options, keep=not asked, repeats=repeats)
 
 

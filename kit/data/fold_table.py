@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.competitions.base import Competition
-from kit.core.disk import in_the_way, read_csv
+from kit.core.disk import digest_file, in_the_way, read_csv
 from kit.core.errors import UserError
 from kit.core.owner import own
 from kit.core.paths import Workspace
@@ -20,6 +20,7 @@ from kit.data.folds import (
     was_made_by,
     write_folds,
 )
+from kit.data.given_folds import take_folds
 from kit.data.group_folds import read_groups
 
 # The method named in the provenance, by split and whether there are groups.
@@ -48,8 +49,8 @@ class FoldOptions:
     """How to split: into `n` folds, by one of SPLITS, and where to write the table.
 
     `groups` is a CSV `Id,group`, or NO_GROUPS; by default the competition's own group table is
-    used, if it has one. `out` overrides the workspace's path. `force` replaces a table of other
-    folds.
+    used, if it has one. `source` is a table whose folds are taken instead. `out` overrides the
+    workspace's path. `force` replaces a table of other folds.
     """
 
     n: int = 5
@@ -58,6 +59,7 @@ class FoldOptions:
     groups: Path | None = None
     out: Path | None = None
     force: bool = False
+    source: Path | None = None
 
     def target(self, workspace: Workspace) -> Path:
         """The path of the table."""
@@ -66,9 +68,14 @@ class FoldOptions:
     def words(self) -> list[str]:
         """The words after `kit` that request these options, without --force and defaults."""
         usual = FoldOptions()
-        asked = {name: getattr(self, name) for name in ("n", "seed", "how", "groups", "out")}
+        names = ("n", "seed", "how", "source", "groups", "out")
+        asked = {name: getattr(self, name) for name in names}
         given = [(name, value) for name, value in asked.items() if value != getattr(usual, name)]
-        return ["folds", *(word for name, value in given for word in (f"--{name}", str(value)))]
+        words = {"source": "from"}
+        return [
+            "folds",
+            *(word for name, value in given for word in (f"--{words.get(name, name)}", str(value))),
+        ]
 
 
 def make_fold_table(
@@ -94,12 +101,18 @@ def make_fold_table(
         require_replaceable(target)
     labels = competition.read_labels(workspace.source)
     group_of = _groups(competition, workspace, options.groups)
-    folds = make_folds(labels, options.n, options.seed, group_of, options.how)
+    if options.source is None:
+        folds = make_folds(labels, options.n, options.seed, group_of, options.how)
+        method = _METHODS[options.how, group_of is not None]
+    else:
+        label_table = workspace.source / competition.label_table
+        folds = take_folds(options.source, labels, label_table, group_of)
+        method = f"taken from {options.source}, SHA-256 {digest_file(options.source)}"
     labels_digest, command = digest_labels(labels), options.words()
     provenance = {
         "competition": competition.name,
-        "method": _METHODS[options.how, group_of is not None],
-        "n": options.n,
+        "method": method,
+        "n": folds.n,
         "seed": options.seed,
         "rows": len(labels.ids),
         "groups": len(set(folds.group)),
