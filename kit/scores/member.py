@@ -15,7 +15,7 @@ from kit.scores.scale import Scale, learn_scale
 
 # Classes with fewer positives say little about a curve.
 _LEAST_POSITIVES = 20
-_STEPS = 15
+_STEPS, _CONVERGED = 15, 1e-3
 # Scores whose quantiles are within this of an even spread are ranks.
 _EVEN = 0.02
 # One file of averaged scores shows a head start only as what averaging cannot explain, and what it
@@ -106,7 +106,15 @@ def log_loss(labels: NDArray[np.uint8], scores: NDArray[np.float32]) -> float:
         first = wrong.sum(axis=0), (wrong * x).sum(axis=0) - 1e-3 * slope
         second = weight.sum(axis=0), (weight * x).sum(axis=0), (weight * x * x).sum(axis=0) + 1e-3
         size = second[0] * second[2] - second[1] ** 2
-        intercept = intercept + np.clip((second[2] * first[0] - second[1] * first[1]) / size, -2, 2)
-        slope = slope + np.clip((second[0] * first[1] - second[1] * first[0]) / size, -2, 2)
+        steps = np.stack(
+            [
+                second[2] * first[0] - second[1] * first[1],
+                second[0] * first[1] - second[1] * first[0],
+            ]
+        )
+        steps = np.clip(steps / size, -2, 2)
+        intercept, slope = intercept + steps[0], slope + steps[1]
+        if np.abs(steps).max() < _CONVERGED:
+            break
     line = intercept + slope * x
     return float((np.logaddexp(0, line) - true * line).sum())
