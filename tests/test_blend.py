@@ -21,7 +21,7 @@ from kit.data.folds import Folds, digest_labels, make_folds, write_folds
 from kit.data.predictions import mean_of_logits, read_predictions, write_predictions
 from kit.data.runs import Run, begin_run, open_run
 from kit.ensemble import Decision, Options, make_unseen
-from kit.stages.blend import blend
+from kit.stages.blend import blend, blend_stage
 
 MakeRun = Callable[..., Run]
 
@@ -283,6 +283,22 @@ def test_runs_with_averaged_tests_are_blended_once_averaged(
     expected = mean_of_logits([by_fold.read_test(shapes), averaged.read_test(shapes)])
     found = read_predictions(made.test, shapes.class_keys)
     np.testing.assert_allclose(found.probs, expected.probs, rtol=1e-5)
+
+
+def test_the_public_part_is_promised_where_its_size_is_known(
+    shapes: Competition,
+    workspace: Workspace,
+    make_run: MakeRun,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_run("one", seed=1)
+    assert shapes.count_public(workspace.source) is None
+    parts = replace(shapes, private_share=0.75)
+    assert (parts.count_private(workspace.source), parts.count_public(workspace.source)) == (6, 2)
+    blend_stage(parts, workspace, (), None, PLAIN)
+    lines = capsys.readouterr().out
+    assert "Expected macro-F1 on 6 test rows: " in lines
+    assert "On the public part, 2 rows: " in lines
 
 
 def test_a_blend_that_was_killed_before_its_marker_is_finished(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from kit.core.errors import UserError
 from kit.data.predictions import to_logits, to_probs
 from kit.ensemble import combine, thresholds
 from kit.ensemble.combine import METHODS, Average, combine_test
+from kit.ensemble.decision import Decision
 from kit.ensemble.fitting import Fitted, Options, fit_decision
 from kit.ensemble.thresholds import find_policy
 from kit.scores.averaging import Averaging, own_noise
@@ -337,6 +339,21 @@ def test_noise_is_worth_no_more_than_noise() -> None:
     guess = 2 * members.labels.mean(axis=0) / (1 + members.labels.mean(axis=0))  # all rows on
     assert score.fitted > guess.mean() + 0.02
     assert score.cross_fitted < guess.mean() + 0.02
+
+
+def test_the_score_of_the_public_part_is_less_certain(tmp_path: Path) -> None:
+    members = simulate_members(300, [[[2.0]]])
+    options = Options(policy="exact", test_rows=200, public_rows=60)
+    made = fit_decision(members, None, options).decision
+    public = made.worth.public
+    assert public is not None
+    assert public.rows == 60
+    assert public.interval[0] < made.interval[0] < made.interval[1] < public.interval[1]
+    alone = fit_decision(members, None, replace(options, test_rows=60, public_rows=None)).decision
+    assert alone.worth.public is None
+    assert (public.expected, public.interval) == (alone.expected, alone.interval)
+    made.save(tmp_path / "decision.json")
+    assert Decision.load(tmp_path / "decision.json") == made
 
 
 def test_the_estimate_is_right_about_the_score_of_fresh_rows(choose_from: Choose) -> None:

@@ -193,6 +193,11 @@ class Competition:
         """How many test rows the final score counts: all where the private share is unknown."""
         return round(len(self.read_test_ids(source)) * (self.private_share or 1.0))
 
+    def count_public(self, source: Path) -> int | None:
+        """How many test rows the score before the deadline counts; None if unknown, or all do."""
+        rest = len(self.read_test_ids(source)) - self.count_private(source)
+        return rest if rest else None
+
     def mixture(self) -> Mixture:
         """How much each channel adds to red, green and blue; equal greys if unknown."""
         if self.display is not None:

@@ -20,7 +20,13 @@ from kit.scores.oof import Unseen, to_unseen
 
 FORMAT = Format("a decision", version=1, remake="Blend or tune again.")
 # Fields that are written only if they differ from this.
-_NEUTRAL: dict[str, Any] = {"scales": [], "suspects": [], "doubts": [], "at_least": False}
+_NEUTRAL: dict[str, Any] = {
+    "scales": [],
+    "suspects": [],
+    "doubts": [],
+    "at_least": False,
+    "public": None,
+}
 
 
 @dataclass(frozen=True, config=STRICT, repr=False, eq=False)

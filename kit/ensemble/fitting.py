@@ -16,7 +16,6 @@ from kit.ensemble.combine import find_methods
 from kit.ensemble.decision import Decision
 from kit.ensemble.evaluate import (
     Choices,
-    Estimate,
     HonestScore,
     estimate,
     fitted_score,
@@ -24,7 +23,7 @@ from kit.ensemble.evaluate import (
     simplest_of_the_best,
     try_steps,
 )
-from kit.ensemble.interval import Counts
+from kit.ensemble.interval import Counts, Interval, prediction_interval
 from kit.ensemble.postprocess import Twins, check_steps, copied, learn
 from kit.ensemble.thresholds import find_policies, fit_policy
 from kit.ensemble.worth import (
@@ -33,6 +32,7 @@ from kit.ensemble.worth import (
     Choice,
     Difference,
     LabelCounts,
+    PublicScore,
     Suspect,
     Weighed,
     Worth,
@@ -53,7 +53,8 @@ class Options:
     Post-processing `steps` are tried, and used if they gain more than one standard error.
     `test_rows` is the size of the set whose score is estimated; by default the test set's, or that
     of the out-of-fold rows without one. `journal`, a file or a database's URL,
-    stores the Optuna studies of the final fit of the policy `tuned`. Members that know the labels
+    stores the Optuna studies of the final fit of the policy `tuned`. `public_rows` is the size of
+    the part of the test set that is scored before the deadline. Members that know the labels
     too well are left out, unless they are named in `trust`.
     """
 
@@ -64,6 +65,7 @@ class Options:
     test_rows: int | None = None
     journal: Path | str | None = None
     trust: tuple[str, ...] = ()
+    public_rows: int | None = None
 
 
 ALL_AUTO = Options()
@@ -181,7 +183,7 @@ def _fit(inputs: Inputs, options: Options, twins: Twins | None, reporter: Report
         fitted=fitted_score(sample, policy, taken, twin_labels),
         cross_fitted=macro_f1(members.labels, found.labels),
         expected=found.around.mean,
-        interval=_widened(found, sample, transfer),
+        interval=_widened(found.around, sample, transfer),
         test_rows=test_rows,
         at_least=transfer.unlike and transfer.averaging is None,
     )
@@ -204,6 +206,7 @@ def _fit(inputs: Inputs, options: Options, twins: Twins | None, reporter: Report
             out_of_fold=LabelCounts.of(postprocess.decide(averaged.probs, thresholds), keys),
             rates_disagree=tuple(keys[column] for column in apart),
             doubts=(_UNLIKE,) if transfer.unlike else (),
+            public=_public_score(found.counts, options.public_rows, sample, transfer),
         ),
         weighed=Weighed(
             methods=candidates.described(averaged, test_rows),
@@ -216,13 +219,23 @@ def _fit(inputs: Inputs, options: Options, twins: Twins | None, reporter: Report
     return _on_own_scale(Fitted(decision, sample, found.labels, found.averaged, test), inputs)
 
 
-def _widened(found: Estimate, sample: Sample, transfer: Transfer) -> tuple[float, float]:
+def _public_score(
+    counts: Counts, rows: int | None, sample: Sample, transfer: Transfer
+) -> PublicScore | None:
+    """The score to expect on a part of the test set of so many rows."""
+    if rows is None:
+        return None
+    around = prediction_interval(counts, rows / len(sample.ids))
+    return PublicScore(rows, around.mean, _widened(around, sample, transfer))
+
+
+def _widened(around: Interval, sample: Sample, transfer: Transfer) -> tuple[float, float]:
     """The interval of the score, wider where the strength of averaging is uncertain."""
-    low, high = found.around.macro
+    low, high = around.macro
     ends = [_best_f1(sample, replace(transfer, averaging=one)) for one in transfer.close]
     if not ends:
         return low, high
-    middle = found.around.mean
+    middle = around.mean
     chosen = _best_f1(sample, transfer)
     down, up = chosen - min(ends), max(ends) - chosen
     low, high = middle - np.hypot(middle - low, down), middle + np.hypot(high - middle, up)
@@ -253,7 +266,7 @@ def _fit_alone(
     members = inputs.members
     if len(members.names) == 1:
         return {}
-    options = replace(options, method="auto", steps=(), journal=None)
+    options = replace(options, method="auto", steps=(), journal=None, public_rows=None)
     jobs = [inputs.one(one) for one in range(len(members.names))]
     work = members.labels.size * len(members.folds)
     fit = partial(_alone, options)

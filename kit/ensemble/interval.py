@@ -121,7 +121,7 @@ def _draws(
         )
 
 
-@lru_cache(maxsize=1)  # drawing takes longer than counting, and the scores to compare share draws
+@lru_cache(maxsize=2)  # drawing takes longer than counting, and the scores to compare share draws
 def _kept_picks(groups: int, new: int, seed: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     return list(_picks(groups, new, seed))
 

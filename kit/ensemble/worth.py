@@ -128,13 +128,23 @@ class Suspect:
 
 
 @dataclass(frozen=True, config=STRICT)
+class PublicScore:
+    """What to expect of the part of the test set that is scored before the deadline."""
+
+    rows: int
+    expected: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Worth:
     """What a decision is worth: its score, per-class scores, and each member alone, by name.
 
     `against_best` compares the decision with its best member; None for a single member.
     `out_of_fold` counts the labels on the fitting rows; `rates_disagree` names the classes
     predicted more or less often on the test set than chance explains. `suspects` are members that
-    know too much. `doubts` say, a sentence each, why the score cannot be promised.
+    know too much. `doubts` say, a sentence each, why the score cannot be promised. `public`: the
+    score before the deadline, where its part of the test set is known.
     """
 
     score: HonestScore
@@ -145,6 +155,7 @@ class Worth:
     rates_disagree: tuple[str, ...]
     suspects: tuple[Suspect, ...] = ()
     doubts: tuple[str, ...] = ()
+    public: PublicScore | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -133,7 +133,11 @@ def _fit(
     members = make_members(table.of(folds.ids), oofs, names, folds.group)
     unseen = _read_tests(competition, runs, test_ids, all_rows)
     twins = find_copies(workspace, runs, folds.ids, test_ids) if "copies" in options.steps else None
-    options = replace(options, test_rows=competition.count_private(workspace.source))
+    options = replace(
+        options,
+        test_rows=competition.count_private(workspace.source),
+        public_rows=competition.count_public(workspace.source),
+    )
     return fit_decision(members, unseen, options, twins, TERMINAL)
 
 

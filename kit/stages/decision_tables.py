@@ -126,5 +126,11 @@ def _say_outlook(decision: Decision) -> None:
         f"Expected macro-F1 on {score.test_rows} test rows: {least}{score.expected:.3f}, 95% CI "
         f"{_interval(score.interval)} ({how})."
     )
+    public = decision.worth.public
+    if public is not None:
+        say(
+            f"On the public part, {public.rows} rows: {least}{public.expected:.3f}, 95% CI "
+            f"{_interval(public.interval)}."
+        )
     for doubt in decision.worth.doubts:
         say(f"Warning: this score cannot be promised. {doubt}")
