@@ -24,7 +24,7 @@ from kit.ensemble.fitting import Options, fit_decision
 from kit.ensemble.postprocess import Copied, Postprocess, Rule
 from kit.ensemble.thresholds import find_policy
 from kit.ensemble.worth import Origin
-from kit.scores.averaging import Averaging, own_noise
+from kit.scores import choose_transfer, mean_over_folds
 from kit.scores.oof import Unseen
 
 TWO = [[[2.0]], [[1.5]]]
@@ -341,8 +341,9 @@ def test_a_member_alone_gets_what_the_policy_fits(title: str) -> None:
     without = fit_decision(members, None, Options(policy=title)).decision
     np.testing.assert_array_equal(without.thresholds, find_policy(title).fit(sample))
     np.testing.assert_array_equal(without.oof_thresholds, without.thresholds)
-    noise = own_noise(members.labels.mean(axis=0), [probs[0] for probs in tests])
-    averaged = sample.with_probs(Averaging.measured(noise, 3).apply(members.labels, sample.probs))
+    scores = [probs[0] for probs in tests]
+    transfer = choose_transfer("averaged", sample, mean_over_folds(scores), scores)
+    averaged = transfer.averaged(sample)
     by_fold = fit_decision(members, unseen, Options(policy=title)).decision
     assert by_fold.chosen.transfer == "averaged"
     np.testing.assert_array_equal(by_fold.thresholds, find_policy(title).fit(averaged))

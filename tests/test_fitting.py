@@ -18,7 +18,7 @@ from kit.ensemble.combine import METHODS, Average, combine_test
 from kit.ensemble.decision import Decision
 from kit.ensemble.fitting import Fitted, Options, fit_decision
 from kit.ensemble.thresholds import find_policy
-from kit.scores.averaging import Averaging, own_noise
+from kit.scores import choose_transfer, mean_over_folds
 from kit.scores.oof import Members, Sample, Unseen
 
 TWO = [[[2.0]], [[1.5]]]
@@ -58,10 +58,8 @@ def averaged_tests(rows: int = 80, strength: ArrayLike = TWO) -> Unseen:
 def as_test_scores(fitted: Fitted, unseen: Unseen) -> Sample:
     """Out-of-fold rows of a fit with scores as its test scores are averaged."""
     made, sample = fitted.decision.combination, fitted.sample
-    noise = own_noise(sample.labels.mean(axis=0), [made.apply(one) for one in unseen.by_fold])
-    return sample.with_probs(
-        Averaging.measured(noise, len(unseen.by_fold)).apply(sample.labels, sample.probs)
-    )
+    tests = [made.apply(one) for one in unseen.by_fold]
+    return choose_transfer("averaged", sample, mean_over_folds(tests), tests).averaged(sample)
 
 
 # The whole

@@ -14,10 +14,10 @@ from kit.core.errors import UserError
 from kit.core.progress import SILENT
 from kit.data.predictions import to_logits, to_probs
 from kit.ensemble import Decision, Members, Options, Unseen, fit_decision
-from kit.scores import Scale, choose_transfer, examine, prepare
+from kit.scores import Scale, choose_transfer, examine, mean_over_folds, prepare
 from kit.scores.averaging import Averaging, mean_of_probs
 from kit.scores.leak import head_start
-from kit.scores.match import Near, match_file
+from kit.scores.match import Near, match_file, match_folds
 from kit.scores.scale import KNOTS, learn_scale
 
 ROWS, TEST_ROWS, FOLDS = 3000, 1500, 5
@@ -161,6 +161,18 @@ def test_a_noise_that_is_measured_too_large_is_taken_as_large_as_it_fits() -> No
     transfer = choose_transfer("auto", sample, tests[0][0], by_fold)
     assert transfer.averaging is not None
     assert transfer.averaging.removed.max() < 0.2
+
+
+def test_a_class_with_few_positives_borrows_what_averaging_removes() -> None:
+    members, tests, _ = draw(4)
+    by_fold = [one[0] for one in tests]
+    near = Near.of(members.labels, members.probs[0], mean_over_folds(by_fold))
+    usual = near.usual(len(MANY))
+    measured = Averaging.between(members.labels.mean(axis=0), by_fold)
+    measured.removed[-1] = usual[-1]  # all of the variance of the rarest class
+    found = match_folds(near, measured, exact=True).averaging.removed
+    assert found[-1] < 0.7 * usual[-1]
+    np.testing.assert_allclose(found[:5], measured.removed[:5], rtol=0.3)
 
 
 # Scores that know too much

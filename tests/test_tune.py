@@ -24,7 +24,7 @@ from kit.data.predictions import Predictions, write_predictions
 from kit.ensemble import Decision, Members, Options, Unseen, fit_decision, studies
 from kit.ensemble.evaluate import judge
 from kit.ensemble.thresholds import AUTO, SEARCHED, find_policy, tuned
-from kit.scores.averaging import Averaging, own_noise
+from kit.scores import choose_transfer, mean_over_folds
 from kit.scores.oof import Sample
 from kit.stages.tune import TuneInputs, tune_stage
 
@@ -289,9 +289,9 @@ def test_test_predictions_of_each_fold_are_averaged(
     written = tune(replace(inputs, tests=tests))
     assert chosen_of(written) == ("exact", "averaged")
     assert score_of(written)["test_rows"] == 40
-    noise = own_noise(SAMPLE.labels.mean(axis=0), [draw_test(fold) for fold in range(3)])
-    averaged = Averaging.measured(noise, 3).apply(SAMPLE.labels, SAMPLE.probs)
-    expected = exact_thresholds(SAMPLE.labels, averaged).thresholds
+    scores = [draw_test(fold) for fold in range(3)]
+    transfer = choose_transfer("averaged", SAMPLE, mean_over_folds(scores), scores)
+    expected = exact_thresholds(SAMPLE.labels, transfer.averaged(SAMPLE).probs).thresholds
     np.testing.assert_allclose(thresholds_of(written), expected, rtol=1e-6)
     fitted = exact_thresholds(SAMPLE.labels, SAMPLE.probs).f1.mean()
     assert score_of(written)["fitted"] == pytest.approx(fitted)

@@ -32,6 +32,8 @@ _WIDTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 # Blends of the same members differ by no more than this in the share that averaging removes.
 _ABOUT = 0.03
 _STRENGTHS = np.linspace(0, 1.5, 31)
+# A class borrows from the others with the weight of this many positives.
+_BORROWED = 20
 # Another strength must explain more than half of the misfit of the measured one, beyond chance.
 _EXPLAINED, _CHANCE = 0.5, 0.1
 # The 95% quantile of chi-squared with one degree of freedom.
@@ -158,10 +160,28 @@ def match_folds(near: Near, measured: Averaging, exact: bool) -> Matched:
     Scores that are no log-odds, or fold models whose scales differ, make the measured noise too
     large. Unless the scores are `exact`, the strength that fits best is taken in any case.
     """
+    measured = replace(measured, removed=_shrunk(near, measured))
     misfit = near.misfit(measured)
     found = near.choose([replace(measured, removed=one * measured.removed) for one in _STRENGTHS])
-    unexplained = max(found.misfit - 1, 0) / _EXPLAINED + _CHANCE
+    chance = max(_CHANCE, 3 * near.chance(1.0))
+    unexplained = max(found.misfit - 1, 0) / _EXPLAINED + chance
     return Matched(measured, misfit) if exact and misfit - 1 <= unexplained else found
+
+
+def _shrunk(near: Near, measured: Averaging) -> NDArray[np.float64]:
+    """The variance that averaging removes, (classes,), the rare classes' nearer to the usual share.
+
+    A few positives that are drawn together too far would all be on one side of a threshold.
+    """
+    usual = near.usual(len(measured.removed))
+    share = np.minimum(measured.removed / np.maximum(usual, 1e-12), 1 - measured.least)
+    positives = np.zeros(len(share))
+    positives[near.columns] = [len(with_it) for _, with_it in near.scores]
+    if not positives.any():
+        return measured.removed
+    middle = np.median(share[near.columns])
+    shrunk: NDArray[np.float64] = (positives * share + _BORROWED * middle) / (positives + _BORROWED)
+    return shrunk * usual
 
 
 def match_file(near: Near, classes: int, about: float | None = None) -> Matched:
