@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
-from simulation import as_members, draw_labels, measure, name_rows
+from simulation import as_members, as_sample, draw_labels, measure, name_rows
 
 import kit
 from kit.core.errors import UserError
@@ -124,7 +124,7 @@ def test_the_share_that_averaging_removes_is_found_in_one_file(own: float, in_lo
     probs = members.probs[0]
     mean = to_probs(to_logits(np.stack(tests)[:, 0]).mean(axis=0))
     test = mean if in_logits else averaged(tests)[0][0]
-    near = Near.of(members.labels, probs, test)
+    near = Near.of(members.with_probs(probs), test)
     found = match_file(near, len(MANY))
     share = np.median(found.averaging.removed / near.usual(len(MANY)))
     assert share == pytest.approx(own * (1 - 1 / FOLDS), abs=0.08)
@@ -166,7 +166,7 @@ def test_a_noise_that_is_measured_too_large_is_taken_as_large_as_it_fits() -> No
 def test_a_class_with_few_positives_borrows_what_averaging_removes() -> None:
     members, tests, _ = draw(4)
     by_fold = [one[0] for one in tests]
-    near = Near.of(members.labels, members.probs[0], mean_over_folds(by_fold))
+    near = Near.of(members.with_probs(members.probs[0]), mean_over_folds(by_fold))
     usual = near.usual(len(MANY))
     measured = Averaging.between(members.labels.mean(axis=0), by_fold)
     measured.removed[-1] = usual[-1]  # all of the variance of the rarest class
@@ -185,7 +185,7 @@ def test_clean_members_are_hardly_ever_suspected(one_file: bool) -> None:
         members, tests, _ = draw(seed, rows=1000)
         by_fold = averaged(tests) if one_file else tests
         scores = [one[0] for one in by_fold]
-        one = examine(members.labels, members.probs[0], members.fold, members.group, scores)
+        one = examine(members.with_probs(members.probs[0]), scores)
         assert one.head is not None
         found.append(one.head.shift / one.head.error)
         assert not one.head.too_good
@@ -196,7 +196,7 @@ def test_clean_members_are_hardly_ever_suspected(one_file: bool) -> None:
 def test_a_member_that_saw_the_labels_is_found(leaked: float, one_file: bool) -> None:
     members, tests, _ = draw(0, leaked=leaked)
     scores = [one[0] for one in (averaged(tests) if one_file else tests)]
-    head = examine(members.labels, members.probs[0], members.fold, members.group, scores).head
+    head = examine(members.with_probs(members.probs[0]), scores).head
     assert head is not None
     assert head.too_good
     if not one_file:
@@ -205,9 +205,9 @@ def test_a_member_that_saw_the_labels_is_found(leaked: float, one_file: bool) ->
 
 def test_rows_of_a_group_make_a_head_start_less_certain() -> None:
     members, tests, _ = draw(0)
-    one = (members.labels, members.probs[0], members.fold, [test[0] for test in tests])
-    alone = head_start(*one, np.arange(ROWS))
-    in_fours = head_start(*one, np.arange(ROWS) // 4)
+    sample, scores = members.with_probs(members.probs[0]), [test[0] for test in tests]
+    alone = head_start(sample, scores)
+    in_fours = head_start(replace(sample, group=np.arange(ROWS) // 4), scores)
     assert in_fours.shift == alone.shift
     assert in_fours.error == pytest.approx(2 * alone.error)
 
@@ -216,7 +216,8 @@ def test_a_class_without_enough_positives_says_nothing() -> None:
     labels = np.zeros((50, 2), np.uint8)
     labels[:3] = 1
     probs = np.random.default_rng(0).random((50, 2)).astype(np.float32)
-    head = head_start(labels, probs, np.arange(50) % 2, [probs, probs], np.arange(50))
+    sample = as_sample(labels, probs, np.arange(50) % 2, np.arange(50))
+    head = head_start(sample, [probs, probs])
     assert not head.too_good
 
 

@@ -60,7 +60,7 @@ class Candidates:
         if self._unseen is None or len(self._unseen.by_fold) > 1 or len(self.methods) == 1:
             return None
         made, sample = self.fits.combination("logit-mean"), self.fits.sample("logit-mean")
-        near = Near.of(sample.labels, sample.probs, made.apply(self._unseen.by_fold[0]))
+        near = Near.of(sample, made.apply(self._unseen.by_fold[0]))
         return match_file(near, sample.labels.shape[1]).share(near)
 
     def averaged(self, name: str, sample: Sample) -> Sample:

@@ -81,7 +81,7 @@ def choose_transfer(
         if wanted in ("averaged", "rates"):
             raise UserError(f"--transfer {wanted} needs test predictions: --test FILE")
         return Transfer("thresholds")
-    near = Near.of(sample.labels, sample.probs, test)
+    near = Near.of(sample, test)
     if len(by_fold) > 1:
         found = match_folds(near, Averaging.between(sample.labels.mean(axis=0), by_fold), exact)
     else:

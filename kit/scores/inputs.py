@@ -115,4 +115,4 @@ def prepare(members: Members, unseen: Unseen | None, reporter: Reporter) -> Inpu
 def _examine(job: tuple[Members, Unseen | None]) -> Examined:
     one, unseen = job
     tests = [] if unseen is None else [probs[0] for probs in unseen.by_fold]
-    return examine(one.labels, one.probs[0], one.fold, one.group, tests)
+    return examine(one.with_probs(one.probs[0]), tests)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from kit.scores.oof import Sample
 from kit.scores.scale import binormal_cuts, separations
 
 # Distributions are compared at cuts that label this many times as many rows as have the label.
@@ -36,21 +37,16 @@ class Head:
         return self.shift > max(_SURE * self.error, self.tolerated)
 
 
-def head_start(
-    labels: NDArray[np.uint8],
-    scores: NDArray[np.float32],
-    fold: NDArray[np.int64],
-    tests: Sequence[NDArray[np.float32]],
-    group: NDArray[np.int64],
-) -> Head:
+def head_start(sample: Sample, tests: Sequence[NDArray[np.float32]]) -> Head:
     """Compare out-of-fold scores with test scores of the same models, fold by fold.
 
-    `labels` and `scores` are (rows, classes); `tests` are those of each fold's model, in the order
-    of the folds, (test rows, classes), or a single file. A two-sample score test: how the shares of
-    rows above each cut change when the scores of positives rise, under normal scores of either
-    kind; by class, pooled. Scores of a fold's model are compared with its own test scores, because
-    fold models differ in scale. Groups of rows widen the error.
+    `tests` are those of each fold's model, in the order of the folds, (test rows, classes), or a
+    single file. A two-sample score test: how the shares of rows above each cut change when the
+    scores of positives rise, under normal scores of either kind; by class, pooled. Scores of a
+    fold's model are compared with its own test scores, because fold models differ in scale. Rows of
+    a group count as one.
     """
+    labels, scores, fold, group = sample.labels, sample.probs, sample.fold, sample.group
     columns = np.flatnonzero(labels.sum(axis=0) >= _LEAST_POSITIVES)
     if not len(columns):
         return Head(0.0, np.inf)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from kit.data.predictions import to_logits
 from kit.scores.averaging import MOST_REMOVED, Averaging, Kinds, before_mean_of_probs
+from kit.scores.oof import Sample
 
 # Distributions are compared near the thresholds: at cuts that label this many times as many rows as
 # have the label.
@@ -56,12 +57,16 @@ class Near:
     scores: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]
     rows: int
     test_rows: int
+    rows_per_group: float
 
     @classmethod
-    def of(
-        cls, labels: NDArray[np.uint8], probs: NDArray[np.float32], test: NDArray[np.float32]
-    ) -> "Near":
-        """Compare `labels` and `probs`, (rows, classes), with `test`, (test rows, classes)."""
+    def of(cls, sample: Sample, test: NDArray[np.float32]) -> "Near":
+        """Compare a sample with test scores, (test rows, classes).
+
+        Rows of a group are correlated, so that they count as one; test rows are assumed to be
+        grouped in the same way.
+        """
+        labels, probs = sample.labels, sample.probs
         columns = np.flatnonzero(labels.sum(axis=0) >= _LEAST_POSITIVES)
         labels = labels[:, columns]
         logits, there = to_logits(probs[:, columns]), to_logits(test[:, columns])
@@ -74,7 +79,8 @@ class Near:
             cuts[column] = np.quantile(both, 1 - level)
         above = np.stack([(there >= cut).mean(axis=0) for cut in cuts.T], axis=1)
         kinds = Kinds.of(labels, logits)
-        return cls(columns, kinds, cuts, _between(above), tuple(scores), len(logits), len(there))
+        sizes = len(logits), len(there), len(logits) / len(np.unique(sample.group))
+        return cls(columns, kinds, cuts, _between(above), tuple(scores), *sizes)
 
     def misfit(self, averaging: Averaging) -> float:
         """Chi-squared, per degree of freedom, between averaged out-of-fold and test scores."""
@@ -108,7 +114,7 @@ class Near:
 
     @property
     def _size(self) -> float:
-        return 1 / (1 / self.rows + 1 / self.test_rows)
+        return 1 / (1 / self.rows + 1 / self.test_rows) / self.rows_per_group
 
     @property
     def _free(self) -> int:

@@ -11,6 +11,7 @@ from kit.data.predictions import to_logits, to_probs
 from kit.scores.averaging import mean_of_probs
 from kit.scores.leak import Head, head_start
 from kit.scores.match import Near, match_file
+from kit.scores.oof import Sample
 from kit.scores.scale import Scale, learn_scale
 
 # Classes with fewer positives say little about a curve.
@@ -39,29 +40,24 @@ class Examined:
     are_ranks: bool
 
 
-def examine(
-    labels: NDArray[np.uint8],
-    scores: NDArray[np.float32],
-    fold: NDArray[np.int64],
-    group: NDArray[np.int64],
-    tests: Sequence[NDArray[np.float32]],
-) -> Examined:
-    """Examine one member: `labels` and `scores` (rows, classes), `fold` and `group` (rows,).
+def examine(sample: Sample, tests: Sequence[NDArray[np.float32]]) -> Examined:
+    """Examine one member: its out-of-fold sample, and its test scores, (test rows, classes).
 
-    `tests` are (test rows, classes): one per fold model in the order of the folds, a single one if
-    they are averaged, or none.
+    `tests` has one array per fold model in the order of the folds, a single one if they are
+    averaged, or none.
     """
+    labels, scores = sample.labels, sample.probs
     scale = learn_scale(labels, scores)
     probs = scale.apply(scores)
     loss = log_loss(labels, scores)
     gain = loss - log_loss(labels, probs)
     head = None
     if len(tests) > 1:
-        head = head_start(labels, scores, fold, tests, group)
+        head = head_start(sample, tests)
     elif tests and gain > 0:
-        head = _head_start_of_averaged(labels, probs, group, scale.apply(tests[0]))
+        head = _head_start_of_averaged(sample.with_probs(probs), scale.apply(tests[0]))
     elif tests:
-        head = _head_start_of_averaged(labels, scores, group, tests[0])
+        head = _head_start_of_averaged(sample, tests[0])
     return Examined(scale, gain, loss, head, _are_ranks(scores))
 
 
@@ -72,18 +68,13 @@ def _are_ranks(scores: NDArray[np.float32]) -> bool:
     return bool(np.median(apart) < _EVEN)
 
 
-def _head_start_of_averaged(
-    labels: NDArray[np.uint8],
-    probs: NDArray[np.float32],
-    group: NDArray[np.int64],
-    test: NDArray[np.float32],
-) -> Head:
+def _head_start_of_averaged(sample: Sample, test: NDArray[np.float32]) -> Head:
     """The head start over one file of averaged scores: what no averaging explains."""
-    near, classes = Near.of(labels, probs, test), labels.shape[1]
-    found = match_file(near, classes)
-    logits = to_logits(found.averaging.apply(labels, probs))
+    near = Near.of(sample, test)
+    found = match_file(near, sample.labels.shape[1])
+    logits = to_logits(found.averaging.apply(sample.labels, sample.probs))
     averaged = to_probs(mean_of_probs(logits, found.averaging.widened))
-    head = head_start(labels, averaged, group, [test], group)
+    head = head_start(sample.with_probs(averaged), [test])
     tolerated = _TOLERATED + _PER_SHARE * found.share(near) + _PER_MISFIT * max(found.misfit - 1, 0)
     return replace(head, tolerated=min(tolerated, _UNLIKE))
 
