@@ -19,6 +19,7 @@ from kit.scores.averaging import Averaging, mean_of_probs
 from kit.scores.leak import head_start
 from kit.scores.match import Near, match_file, match_folds
 from kit.scores.scale import KNOTS, learn_scale
+from kit.stages.decision_tables import print_decision
 
 ROWS, TEST_ROWS, FOLDS = 3000, 1500, 5
 # Enough classes to compare distributions.
@@ -269,6 +270,33 @@ def test_a_trusted_member_is_blended_with_the_promise_without_it_beside(
         assert again == one
         assert again.left_out == one.left_out
         np.testing.assert_array_equal(again.decide(unseen), one.decide(unseen))
+
+
+def test_the_tables_name_who_is_left_out_and_who_is_trusted(
+    leaky: tuple[Members, Unseen], capsys: pytest.CaptureFixture[str]
+) -> None:
+    members, unseen = leaky
+    names = dict(zip(members.class_keys, members.class_keys, strict=True))
+    for trust in ((), ("model0",)):
+        options = Options("mean", "exact", trust=trust)
+        print_decision("blend", fit_decision(members, unseen, options).decision, names)
+        shown = capsys.readouterr().out
+        assert "Warning: model0 knows labels that it should not: " in shown
+        assert ("model0 (left out)" in shown) == (not trust)
+        assert ("To blend it all the same: --trust model0" in shown) == (not trust)
+        assert ("do not rely on the score below. Without it: " in shown) == bool(trust)
+
+
+def test_a_score_that_cannot_be_promised_is_printed_with_the_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    members, tests, _ = draw(2)
+    other = [to_probs(3 * to_logits(one) + 2) for one in tests]
+    made = fit_decision(members, as_unseen(averaged(other)), Options(policy="exact")).decision
+    print_decision("one", made, dict(zip(members.class_keys, members.class_keys, strict=True)))
+    shown = capsys.readouterr().out
+    assert f"test rows: at least {made.expected:.3f}, 95% CI" in shown
+    assert "Warning: this score cannot be promised. The test scores are not distributed" in shown
 
 
 def test_trust_names_members() -> None:

@@ -45,7 +45,7 @@ class BestMembers:
 
 
 def read_best_members(view: BlendView) -> BestMembers | None:
-    """The two members with the highest expected scores, or the only one.
+    """The two members with the highest expected scores, or the only one; none that is left out.
 
     Labels are cross-fitted: those of the members' cross-fitted scores in the decision. The pictured
     images show one rare class each. None when a member was trained on other folds or labels than
@@ -55,8 +55,9 @@ def read_best_members(view: BlendView) -> BestMembers | None:
     digests = view.folds.digest, digest_labels(LabelTable(view.folds.ids, view.labels))
     if any(run.misfit(*digests) or run.missing_folds() for run in view.runs):
         return None
-    alone = view.decision.worth.alone
-    runs = sorted(view.runs, key=lambda run: -alone[run.name].score.expected if alone else 0)[:2]
+    alone, left_out = view.decision.worth.alone, view.decision.left_out
+    used = [run for run in view.runs if run.name not in left_out]
+    runs = sorted(used, key=lambda run: -alone[run.name].score.expected if alone else 0)[:2]
     labels = {run.name: _label_alone(view, run) for run in runs}
     everywhere = Shown(
         view.folds.ids,
