@@ -17,6 +17,7 @@ from kit.core.arrays import as_list, as_numbers, depth, has_ids, name_of, shown,
 from kit.core.errors import UserError, some
 from kit.data import folds as splits
 from kit.data.frames import align, as_probs, by_name, class_names, table_ids
+from kit.data.group_folds import split_group
 from kit.data.predictions import Predictions
 from kit.ensemble import (
     Decision,
@@ -258,13 +259,12 @@ def _is_missing(value: Any) -> bool:
 
 def _refuse_split_groups(groups: Sequence[Any], fold: NDArray[np.int64]) -> None:
     """Raise UserError for a group in more than one fold: its models saw what was held out."""
-    first: dict[Any, int] = {}
-    for group, number in zip(groups, fold.tolist(), strict=True):
-        if first.setdefault(group, number) != number:
-            raise UserError(
-                f"Group {group} is in the folds {first[group]} and {number}: models trained on "
-                "groups they held out. Drop groups, or train on folds that keep each in one fold."
-            )
+    if split := split_group(groups, fold.tolist()):
+        group, one, other = split
+        raise UserError(
+            f"Group {group} is in the folds {one} and {other}: models trained on groups they held "
+            "out. Drop groups, or train on folds that keep each in one fold."
+        )
 
 
 def _row_names(rows: int) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from kit.core.formats import Format, Unreadable
 from kit.core.ids import positions
 from kit.core.paths import provenance_of
 from kit.core.suggest import Typed
-from kit.data.group_folds import assign_groups
+from kit.data.group_folds import assign_groups, split_group
 
 HEADER = ["Id", "fold", "group"]
 RANDOM = "random"
@@ -256,13 +256,12 @@ def _check_folds(path: Path, folds: Folds, again: str) -> None:
             f"{path}: folds must be numbered 0 to n - 1, none empty, at least two. Restore it, or "
             f"{again}"
         )
-    fold_of: dict[str, int] = {}
-    for name, fold in zip(folds.group, folds.fold.tolist(), strict=True):
-        if fold_of.setdefault(name, fold) != fold:
-            raise UserError(
-                f"{path}: group {brief(repr(name))} is in folds {fold_of[name]} and {fold}. "
-                f"Restore it, or {again}"
-            )
+    if split := split_group(folds.group, folds.fold.tolist()):
+        name, one, other = split
+        raise UserError(
+            f"{path}: group {brief(repr(name))} is in folds {one} and {other}. Restore it, or "
+            f"{again}"
+        )
     sidecar = provenance_of(path)
     if sidecar.exists() and _PROVENANCE.read(sidecar).get("folds_digest") != folds.digest:
         raise UserError(

@@ -12,6 +12,7 @@ from kit.core.errors import UserError, brief, some
 from kit.core.ids import require_ids, twice
 from kit.core.unpack import is_parquet
 from kit.data.folds import Folds
+from kit.data.group_folds import split_group
 
 TABLE = "a Parquet file or UTF-8 CSV"
 # More are not folds, but a number per row.
@@ -159,10 +160,9 @@ def _numbers(cells: Sequence[str]) -> NDArray[np.int64] | None:
 
 
 def _refuse_split_groups(path: Path, group: Sequence[str], fold: Sequence[int]) -> None:
-    first: dict[str, int] = {}
-    for name, number in zip(group, fold, strict=True):
-        if first.setdefault(name, number) != number:
-            raise UserError(
-                f"{path}: group {brief(repr(name))} is in folds {first[name]} and {number}: models "
-                "trained on it were scored on it. To ignore groups: --groups none"
-            )
+    if split := split_group(group, fold):
+        name, one, other = split
+        raise UserError(
+            f"{path}: group {brief(repr(name))} is in folds {one} and {other}: models trained on "
+            "it were scored on it. To ignore groups: --groups none"
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,17 @@ from kit.core.errors import UserError, brief
 
 # The weight of relative imbalance in fold size against that in label counts.
 SIZE_WEIGHT = 5.0
+
+Name = TypeVar("Name")
+
+
+def split_group(group: Sequence[Name], fold: Sequence[int]) -> tuple[Name, int, int] | None:
+    """A group that is in more than one fold, with two of them; None if every group is whole."""
+    first: dict[Name, int] = {}
+    for name, number in zip(group, fold, strict=True):
+        if first.setdefault(name, number) != number:
+            return name, first[name], number
+    return None
 
 
 def read_groups(path: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from kit.core.owner import own
 from kit.core.terminal import TERMINAL, say
 from kit.data.folds import is_fold
 from kit.data.given import read_oof, read_tests
+from kit.data.group_folds import split_group
 from kit.data.predictions import Predictions
 from kit.ensemble import (
     ALL_AUTO,
@@ -127,11 +128,9 @@ def read_fold_table(oof: Predictions, path: Path) -> tuple[Predictions, tuple[st
 
 def _check_groups(path: Path, groups: Sequence[str], folds: Sequence[int]) -> None:
     """Raise UserError for groups in more than one fold: models saw what they held out."""
-    first: dict[str, int] = {}
-    for group, fold in zip(groups, folds, strict=True):
-        if first.setdefault(group, fold) != fold:
-            raise UserError(
-                f"{path}: group {brief(group)} is in the folds {first[group]} and {fold}: models "
-                "trained on groups they held out. Drop the groups, or train on folds that keep "
-                "each in one fold."
-            )
+    if split := split_group(groups, folds):
+        group, one, other = split
+        raise UserError(
+            f"{path}: group {brief(group)} is in the folds {one} and {other}: models trained on "
+            "groups they held out. Drop the groups, or train on folds that keep each in one fold."
+        )
