@@ -14,6 +14,7 @@ from kit.competitions.tables import LabelTable
 from kit.core.disk import read_json
 from kit.core.errors import UserError
 from kit.core.paths import Workspace, provenance_of
+from kit.data import prediction_table
 from kit.data.fold_table import FoldOptions, make_fold_table
 from kit.data.folds import read_folds
 from kit.data.given_folds import take_folds
@@ -160,3 +161,13 @@ def test_options_of_a_new_split_are_refused(
     assert left.value.code == 2
     message = f"kit: --from takes the folds as they are: drop {option}.\n"
     assert capsys.readouterr().err == message
+
+
+def test_a_parquet_file_that_declares_too_many_rows_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_table, "MOST_VALUES", 1000)
+    path = tmp_path / "team.parquet"
+    pd.DataFrame({"Id": ["im0"] * 1_000_000}).to_parquet(path, index=False)
+    with pytest.raises(UserError, match="declares 1,000,000 rows of 1 columns"):
+        take_folds(path, LABELS, TRAIN, None)

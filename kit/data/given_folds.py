@@ -13,8 +13,8 @@ from kit.core.ids import require_ids, twice
 from kit.core.unpack import is_parquet
 from kit.data.folds import Folds
 from kit.data.group_folds import split_group
+from kit.data.prediction_table import TABLE, refuse_bomb
 
-TABLE = "a Parquet file or UTF-8 CSV"
 # More are not folds, but a number per row.
 MOST_FOLDS = 100
 _GROUP = "group"
@@ -92,7 +92,9 @@ def _read_parquet(path: Path) -> Columns:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            refuse_bomb(path, file.metadata.num_rows, file.metadata.num_columns)
+            table = file.read()
     except (pa.ArrowException, ValueError, MemoryError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk failed, not the file

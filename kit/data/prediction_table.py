@@ -104,7 +104,7 @@ def _read_parquet(path: Path, naming: Naming, folds: bool) -> tuple[Columns, Pre
             index = _index_names(file.schema_arrow, found)
             columns = find_columns(path, found, index, naming, folds)
             needed = [columns.ids, *columns.classes, *(["fold"] if columns.fold else [])]
-            _refuse_bomb(path, file.metadata.num_rows, len(needed))
+            refuse_bomb(path, file.metadata.num_rows, len(needed))
             table = file.read(columns=needed)
     except (pa.ArrowException, ValueError, MemoryError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -131,7 +131,8 @@ def _index_names(schema: Any, found: Sequence[str]) -> list[str]:
         return []  # a note that cannot be read says nothing
 
 
-def _refuse_bomb(path: Path, rows: int, columns: int) -> None:
+def refuse_bomb(path: Path, rows: int, columns: int) -> None:
+    """Raise UserError for a Parquet file that declares far more values than its size explains."""
     size = path.stat().st_size
     if rows * columns > max(MOST_VALUES, MOST_VALUES_PER_BYTE * size):
         raise UserError(

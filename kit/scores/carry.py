@@ -68,13 +68,14 @@ def choose_transfer(
 
     `averaged`: fit on scores as the mean of all fold models would give. Its strength is measured
     between the test predictions of each fold's model, `by_fold`, and otherwise found from the
-    distribution of the test scores; either must make out-of-fold scores look like test scores.
-    Scores are `exact` if they were log-odds from the start. If one file is given, `about` is the
-    share of the variance that averaging removed, if that is known.
-    `thresholds`: use them unchanged. `rates`: take the thresholds that select the same share of
-    test rows as of out-of-fold rows. `auto` takes `averaged` where it fits, else `rates`, and
-    `thresholds` without a test set.
-    Raises UserError for an unknown name, and for a transfer that needs test scores without any.
+    distribution of the test scores. `thresholds`: use them unchanged. `rates`: take the thresholds
+    that select the same share of test rows as of out-of-fold rows. `auto` takes `averaged` if that
+    makes out-of-fold scores look like test scores, else `rates`, and `thresholds` without a test
+    set.
+
+    Scores are `exact` if they were log-odds from the start. `about` is the share of the variance
+    that averaging removed, where one file is given and the share is known. Raises UserError for an
+    unknown name, and for a transfer that needs test scores without any.
     """
     check_transfer(wanted)
     if test is None:

@@ -22,10 +22,8 @@ _MOST_MISFIT = 8.0
 # Above this the distributions differ by more than any averaging explains. For distributions that
 # differ by a given share, chi-squared grows with the rows, here for a thousand on either side.
 _TOO_DIFFERENT = 1.2
-
 # And chi-squared is this many standard deviations above its mean.
 _SURE = 6.0
-
 _SHARES = np.linspace(0, MOST_REMOVED, 41)
 # How the variance between averaged probabilities compares with what averaging removes from a blend:
 # 0 if logits were averaged, 1 for a single model, more for a blend, whose members average again.
